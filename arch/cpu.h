@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The physical CPU as the core sees it: which one am I, wait, wake another, end the machine. */
+/* Knows nothing of guests; per-CPU data elsewhere is an array indexed by cpu_id(). */
+#ifndef ARCH_CPU_H
+#define ARCH_CPU_H
+
+#include "hv/lib/types.h"
+
+#define CPU_MAX 64u
+
+/* Index of the executing CPU, 0 .. cpu_count() - 1. Stable: threads move only when they switch. */
+unsigned int cpu_id(void);
+/* CPUs that are up and scheduling; 1 until cpu_start_others() returned. */
+unsigned int cpu_count(void);
+
+/* Hint in a spin loop (PAUSE). */
+void cpu_relax(void);
+
+/*
+ * Takes every pending interrupt, then masks again: the only place besides cpu_idle() where handlers
+ * run. Call with no spinlock held.
+ */
+void cpu_irq_window(void);
+/* Sleeps until an interrupt and takes it. An interrupt that is already pending ends it at once. */
+void cpu_idle(void);
+/*
+ * Makes another CPU leave guest mode or cpu_idle() soon; returns at once. A kick of the executing
+ * CPU is ignored. May be called with spinlocks held.
+ */
+void cpu_kick(unsigned int cpu);
+
+/*
+ * Starts the application processors (INIT-SIPI-SIPI); each runs entry() on its own stack with
+ * interrupts masked, and never returns from it. Returns how many came up.
+ */
+unsigned int cpu_start_others(void (*entry)(void));
+
+/* Both print why to the log if they cannot, and then return. */
+void cpu_reboot(void);
+void cpu_poweroff(void);
+/* Stops the executing CPU for ever. */
+void cpu_halt(void) NORETURN;
+/* Stops all other CPUs by NMI, wherever they are: for panic only. */
+void cpu_stop_others(void);
+
+/* Brand string, e.g. "Intel(R) Core(TM) i7-4770 CPU @ 3.40GHz"; static storage. */
+const char *cpu_brand(void);
+/* "GenuineIntel" or "AuthenticAMD"; static storage. */
+const char *cpu_vendor(void);
+/* 64 random bits from RDRAND, else from the TSC; not for keys. */
+uint64_t cpu_random(void);
+
+#endif

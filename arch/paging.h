@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The root-mode address space: hypervisor memory, device registers, stacks, and one VM's RAM. */
+/* There is no map of all memory: what is not mapped here cannot be read, by mistake or speculation. */
+#ifndef ARCH_PAGING_H
+#define ARCH_PAGING_H
+
+#include "hv/lib/types.h"
+
+struct boot_info;
+
+enum paging_right {
+	PAGING_R = 0,
+	PAGING_W = 1u << 0,
+	PAGING_X = 1u << 1, /* never together with W */
+	PAGING_UC = 1u << 2, /* uncached: device registers */
+};
+
+#define PAGING_STACK_SIZE (16ul * KIB)
+
+/* Address of hypervisor-owned memory (page_alloc, boot modules); valid in every address space. */
+void *paging_direct(hpa_t hpa);
+/* The inverse, for addresses in the direct map and in the image. */
+hpa_t paging_hpa(const void *va);
+
+/* Adds [hpa, hpa + size) to the direct map; -ENOMEM. Called by hv/base/page and at boot. */
+int paging_direct_add(hpa_t hpa, uint64_t size, enum paging_right rights);
+
+/* Maps device registers or firmware tables for good; NULL when out of memory. Any alignment. */
+volatile void *paging_map_device(hpa_t hpa, uint64_t size);
+const void *paging_map_table(hpa_t hpa, uint64_t size);
+
+/*
+ * A stack of PAGING_STACK_SIZE bytes with an unmapped guard page below; returns its top (highest
+ * address, 16-byte aligned) or NULL. Freed stacks are reused.
+ */
+void *paging_stack_alloc(void);
+void paging_stack_free(void *top);
+
+/*
+ * One VM's view: everything of the hypervisor's plus the VM's RAM at PAGING_VM_BASE + gpa. Threads
+ * of no VM run in the kernel space (NULL), which has no guest memory at all.
+ */
+#define PAGING_VM_BASE 0xffff810000000000ul
+struct paging_space {
+	hpa_t root;
+};
+int paging_space_create(struct paging_space *s);
+/* Call when no CPU has it loaded. Frees the tables, not the RAM. */
+void paging_space_destroy(struct paging_space *s);
+/* Maps 2 MiB-aligned RAM read-write, never executable; 1 GiB pages where aligned. -ENOMEM */
+int paging_space_map(struct paging_space *s, gpa_t gpa, hpa_t hpa, uint64_t size);
+/* Loads s on this CPU (NULL: the kernel space); a no-op if it is loaded already. */
+void paging_space_load(const struct paging_space *s);
+
+/*
+ * A 2 MiB window of the executing CPU onto any memory (scrubbing, loading a VM that is not ours).
+ * hpa is 2 MiB aligned. Valid until the next call on this CPU or the next sleep.
+ */
+void *paging_window(hpa_t hpa);
+void paging_window_close(void);
+
+#endif

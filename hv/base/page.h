@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Host memory: 2 MiB chunks, each the hypervisor's (cut into 4 KiB pages), a guest's, or free. */
+/* Hypervisor chunks are in the direct map; guest chunks are mapped only in their VM's space. */
+#ifndef HV_BASE_PAGE_H
+#define HV_BASE_PAGE_H
+
+#include "hv/lib/types.h"
+
+#define PAGE_CHUNK_SIZE (2ul * MIB)
+
+struct boot_info;
+
+/* Takes over the memory map; the image and the modules are never handed out. */
+void page_init(const struct boot_info *info);
+
+/* 2^order zeroed, naturally aligned pages of hypervisor memory (order <= 9), or NULL. */
+void *page_alloc(unsigned int order);
+void page_free(void *p, unsigned int order);
+
+/*
+ * Guest RAM: up to `want` chunks in a row (physically contiguous; 1 GiB aligned where want and free
+ * memory allow). Returns how many were got, 0 when memory is out. They hold old content: the caller
+ * scrubs them through paging_window() before a guest sees them.
+ */
+unsigned int page_alloc_chunks(unsigned int want, hpa_t *base);
+void page_free_chunks(hpa_t base, unsigned int count);
+
+struct page_stats {
+	uint64_t total;      /* RAM reported by the loader */
+	uint64_t image;      /* the loaded image and the boot modules */
+	uint64_t hypervisor; /* in pages handed out by page_alloc */
+	uint64_t guest;      /* in chunks handed out */
+	uint64_t free;       /* all the rest; the five add up */
+};
+void page_stats(struct page_stats *s);
+
+#endif

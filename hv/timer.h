@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Alarms: any number of them over the one alarm that each CPU has. */
+/* Times are TSC ticks (arch/clock.h). */
+#ifndef HV_TIMER_H
+#define HV_TIMER_H
+
+#include "hv/lib/types.h"
+
+#define TIMER_IDLE UINT32_MAX
+
+struct timer {
+	uint64_t deadline;            /* ticks */
+	void (*fn)(struct timer *);   /* (c) */
+	uint32_t cpu;                 /* whose heap it is in */
+	uint32_t slot;                /* its place there, TIMER_IDLE if it is not set */
+	bool running;                 /* fn is being called */
+};
+
+/* fn runs on the CPU that set the timer, in an interrupt window: masked, no lock held, no sleep. */
+void timer_init(struct timer *t, void (*fn)(struct timer *));
+/* Sets or moves t to deadline on the executing CPU; a past deadline fires at the next window. */
+void timer_set(struct timer *t, uint64_t deadline);
+/* True if it was set and now will not fire; false: it was idle, or fn is running elsewhere. */
+bool timer_cancel(struct timer *t);
+/* Cancels and waits until fn runs nowhere: before the timer's memory is freed. Thread context. */
+void timer_destroy(struct timer *t);
+static inline bool timer_is_set(const struct timer *t)
+{
+	return t->slot != TIMER_IDLE;
+}
+
+/* Earliest deadline of the executing CPU, CLOCK_NEVER if none. */
+uint64_t timer_next(void);
+/* Fires what is due on the executing CPU and arms the next: called by the clock's interrupt. */
+void timer_alarm(void);
+
+#endif
