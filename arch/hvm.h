@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Hardware virtualization: the one narrow contract between core and vendor backends (VMX, SVM). */
+/* Nothing above this line knows a VMCS field or a VMCB offset. */
+#ifndef ARCH_HVM_H
+#define ARCH_HVM_H
+
+#include "hv/lib/types.h"
+
+struct vcpu;
+struct vm;
+struct vcpu_start;
+
+enum hvm_reg { /* those not in vcpu->gprs; RSP and RAX go by vcpu->gprs[] as well */
+	HVM_RIP,
+	HVM_RFLAGS,
+	HVM_CR0, /* as the guest sees them */
+	HVM_CR2,
+	HVM_CR3,
+	HVM_CR4,
+	HVM_EFER,
+	HVM_DR6,
+	HVM_DR7,
+	HVM_PAT,
+	HVM_SYSENTER_CS,
+	HVM_SYSENTER_ESP,
+	HVM_SYSENTER_EIP,
+	HVM_FS_BASE,
+	HVM_GS_BASE,
+	HVM_REGS,
+};
+
+enum hvm_seg { /* order of the instruction encoding, then the system ones */
+	HVM_ES,
+	HVM_CS,
+	HVM_SS,
+	HVM_DS,
+	HVM_FS,
+	HVM_GS,
+	HVM_LDTR,
+	HVM_TR,
+	HVM_GDTR, /* base and limit only */
+	HVM_IDTR,
+	HVM_SEGS,
+};
+
+/* attr: as in a descriptor: type 0-3, S 4, DPL 5-6, P 7, AVL 8, L 9, D/B 10, G 11. P clear: unusable. */
+struct hvm_segment {
+	uint16_t sel;
+	uint16_t attr;
+	uint32_t limit; /* bytes - 1, granularity applied */
+	uint64_t base;
+};
+
+enum hvm_right { HVM_READ = 1, HVM_WRITE = 2, HVM_EXEC = 4, HVM_RWX = 7 };
+
+/* What the body of a vCPU thread does after one exit was handled. */
+enum hvm_next {
+	HVM_AGAIN, /* enter again */
+	HVM_BLOCK, /* HLT: sleep until something is pending */
+	HVM_YIELD, /* an interrupt of the host or the end of a slice: open a window, let others run */
+};
+
+/* One feature that probing looked for: the boot log and `host info` print the list. */
+struct hvm_feature {
+	const char *name; /* "EPT", "unrestricted guest" */
+	bool required;
+	bool present;
+};
+
+struct hvm_ops {
+	const char *name; /* "VMX" or "SVM" */
+	/* Looks only. Fills up to max rows; returns their count. The CPU suits if no required one is absent. */
+	unsigned int (*probe)(struct hvm_feature *rows, unsigned int max);
+	int (*cpu_enable)(void);   /* VMXON, EFER.SVME on the executing CPU; -ENOMEM, -EACCES (firmware) */
+	void (*cpu_disable)(void); /* before a reboot */
+
+	int (*vm_create)(struct vm *vm);   /* vm->slat; -ENOMEM */
+	void (*vm_destroy)(struct vm *vm);
+	/* Maps RAM in the largest pages that fit; 4 KiB aligned; replaces what was there. -ENOMEM */
+	int (*slat_map)(struct vm *vm, gpa_t gpa, hpa_t hpa, uint64_t size, enum hvm_right rights);
+
+	int (*vcpu_create)(struct vcpu *v); /* v->hvm, v->exit_names, architectural reset state */
+	void (*vcpu_destroy)(struct vcpu *v);
+	void (*vcpu_switched_in)(struct vcpu *v);  /* its thread just got this CPU */
+	void (*vcpu_switched_out)(struct vcpu *v); /* its thread is about to lose this CPU */
+	/* One entry, one exit, handled. Masked, no lock held, v's thread. */
+	enum hvm_next (*vcpu_run)(struct vcpu *v);
+
+	uint64_t (*get_reg)(const struct vcpu *v, enum hvm_reg r);
+	void (*set_reg)(struct vcpu *v, enum hvm_reg r, uint64_t val); /* val is valid: checked above */
+	void (*get_seg)(const struct vcpu *v, enum hvm_seg s, struct hvm_segment *out);
+	void (*set_seg)(struct vcpu *v, enum hvm_seg s, const struct hvm_segment *in);
+	/* 0-2 for interrupt shadow queries below. */
+	bool (*interrupt_shadow)(const struct vcpu *v); /* STI or MOV SS just executed */
+	/* Prints the VMCS/VMCB: out(line). */
+	void (*dump)(const struct vcpu *v, void (*out)(const char *line));
+};
+
+/* Chosen by hvm_init; NULL on a CPU that does not suit. */
+extern const struct hvm_ops *hvm;
+
+/*
+ * Probes the backends and picks one. Logs each feature. -ENODEV after logging exactly what is
+ * missing: the console still comes up.
+ */
+int hvm_init(void);
+/* On every CPU, after hvm_init succeeded. */
+int hvm_cpu_enable(void);
+/* The rows that hvm_init found, for `host info`; their count in *count. */
+const struct hvm_feature *hvm_features(unsigned int *count);
+
+/* Second-level map of the whole RAM of vm->mem, less the VGA hole; sets vm->slat. -ENOMEM */
+int hvm_vm_create(struct vm *vm);
+void hvm_vm_destroy(struct vm *vm);
+
+/* v->lapic, v->hvm, and the registers as start says. -ENOMEM */
+int hvm_vcpu_create(struct vcpu *v, const struct vcpu_start *start);
+void hvm_vcpu_destroy(struct vcpu *v);
+/* Would v continue from HLT? Looks at pending events, the local APIC and RFLAGS.IF. */
+bool hvm_vcpu_has_event(struct vcpu *v);
+/* Prints registers, segments, code bytes and the vendor's control block: out(line). */
+void hvm_vcpu_dump(struct vcpu *v, void (*out)(const char *line));
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A VM's guest-physical memory: which ranges are RAM, and the host chunks behind them. */
+/* The second-level tables (EPT, NPT) are arch/hvm's. */
+#ifndef HV_GPA_SPACE_H
+#define HV_GPA_SPACE_H
+
+#include "arch/paging.h"
+#include "hv/lib/types.h"
+
+/* PC memory map: RAM, a hole for devices below 4 GiB, more RAM above. */
+#define GPA_LOW_RAM_MAX 0xc0000000ul
+#define GPA_HIGH_RAM    0x100000000ul
+#define GPA_VGA_HOLE    0xa0000ul
+#define GPA_VGA_END     0xc0000ul
+
+#define GPA_EXTENTS_MAX 512u
+
+struct gpa_extent { /* one physically contiguous run of RAM, 2 MiB aligned */
+	gpa_t gpa;
+	hpa_t hpa;
+	uint64_t size;
+};
+
+struct gpa_space {
+	uint64_t size;      /* bytes of RAM, a multiple of 2 MiB */
+	uint64_t low_size;  /* of these below GPA_LOW_RAM_MAX */
+	struct paging_space root; /* where root mode sees the RAM while one of its threads runs */
+	unsigned int count;
+	struct gpa_extent *extents;
+};
+
+/*
+ * Allocates and scrubs `size` bytes of RAM (rounded up to 2 MiB), in slices. Thread context.
+ * -ENOMEM leaves nothing allocated.
+ */
+int gpa_space_create(struct gpa_space *s, uint64_t size);
+void gpa_space_destroy(struct gpa_space *s);
+/* Zeroes all of the RAM, in slices: a reset. Thread context. */
+void gpa_space_scrub(struct gpa_space *s);
+
+/* True if all of [gpa, gpa + len) is RAM (the VGA hole is not). */
+bool gpa_space_is_ram(const struct gpa_space *s, gpa_t gpa, uint64_t len);
+
+#endif

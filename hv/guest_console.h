@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A guest's serial port seen from our side: recent output kept in a ring, input queued. */
+/* Neither the UART (drivers/emul) nor the shell (hv/mgmt): what lies between them. */
+#ifndef HV_GUEST_CONSOLE_H
+#define HV_GUEST_CONSOLE_H
+
+#include "hv/base/lock.h"
+#include "hv/lib/types.h"
+
+#define GUEST_CONSOLE_OUT 16384u
+#define GUEST_CONSOLE_IN  1024u
+
+struct thread;
+
+struct guest_console {
+	struct spinlock lock;   /* guards all below */
+	uint64_t out_head;      /* bytes ever put; position in ring = head % size */
+	uint32_t in_head;
+	uint32_t in_tail;
+	struct thread *reader;  /* woken when output comes after it read all; NULL: nobody looks */
+	bool reader_asleep;
+	/* Set by the UART: input waits. Called with no lock held. */
+	void (*input_ready)(void *arg);
+	void *arg;
+	char out[GUEST_CONSOLE_OUT];
+	char in[GUEST_CONSOLE_IN];
+};
+
+void guest_console_init(struct guest_console *c);
+
+/* The UART's side: one byte out; wakes a reader that has read everything, else costs a store. */
+void guest_console_put(struct guest_console *c, char ch);
+/* The next input byte, or -1. */
+int guest_console_get(struct guest_console *c);
+void guest_console_set_input(struct guest_console *c, void (*ready)(void *), void *arg);
+
+/*
+ * The shell's side. Copies output from *cursor (0: oldest kept) on and advances it; returns bytes
+ * copied. With 0 the reader is remembered as asleep: it will be unparked at the next put.
+ */
+size_t guest_console_read(struct guest_console *c, uint64_t *cursor, char *buf, size_t size);
+/* Types bytes into the guest; returns how many fitted. */
+size_t guest_console_type(struct guest_console *c, const char *buf, size_t len);
+/* reader = NULL detaches. */
+void guest_console_attach(struct guest_console *c, struct thread *reader);
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The only way to touch guest memory: bounds-checked copies and slices of the RAM of the VM whose */
+/* thread is running. */
+#ifndef HV_GUEST_MEM_H
+#define HV_GUEST_MEM_H
+
+#include "hv/gpa_space.h"
+#include "hv/lib/types.h"
+
+struct vm;
+
+/*
+ * All need vm's address space loaded: call from a thread of that VM. Copies return 0 or -EFAULT when
+ * any byte is not RAM (then nothing was copied).
+ */
+int guest_mem_read(struct vm *vm, gpa_t gpa, void *buf, size_t len);
+int guest_mem_write(struct vm *vm, gpa_t gpa, const void *buf, size_t len);
+
+/* A slice of RAM that stays where it is while the VM exists; NULL if any byte is not RAM. */
+void *guest_mem_slice(struct vm *vm, gpa_t gpa, size_t len);
+
+/*
+ * Copies from any thread (a loader of a VM that does not run yet), through the CPU's window; yields
+ * between chunks. -EFAULT as above.
+ */
+int guest_mem_load(struct vm *vm, gpa_t gpa, const void *buf, size_t len);
+
+#endif

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A virtual machine: memory, buses, devices, vCPUs, and its life from start to stop. */
+/* Does not load kernels (hv/mgmt/loader_*) nor parse configuration. */
+#ifndef HV_VM_H
+#define HV_VM_H
+
+#include "hv/base/lock.h"
+#include "hv/gpa_space.h"
+#include "hv/guest_console.h"
+#include "hv/iobus.h"
+#include "hv/lib/list.h"
+#include "hv/vcpu.h"
+#include "hv/virq.h"
+#include "hv/vm_config.h"
+
+enum vm_state { VM_STOPPED, VM_STARTING, VM_RUNNING, VM_PAUSED, VM_STOPPING, VM_CRASHED };
+
+/* What its vCPUs asked for; the VM's manager thread acts on it. */
+enum vm_event { VM_EVENT_NONE, VM_EVENT_POWEROFF, VM_EVENT_RESET, VM_EVENT_CRASH, VM_EVENT_STOP };
+
+struct vm {
+	uint16_t id;               /* (c) 1.. */
+	struct vm_config cfg;      /* changes only while stopped */
+	struct spinlock lock;      /* guards state, event, crash_reason */
+	enum vm_state state;       /* [lock] */
+	enum vm_event event;       /* [lock] the first one wins */
+	char crash_reason[160];    /* [lock] */
+	struct list_node node;     /* in the list of VMs */
+	struct gpa_space mem;      /* (c) while not stopped */
+	void *slat;                /* (c) while not stopped: the backend's second-level tables */
+	struct spinlock dev_lock;  /* rank LOCK_DEVICES: every device model's state and the buses */
+	struct iobus pio;          /* [dev_lock] */
+	struct iobus mmio;         /* [dev_lock] */
+	struct virq virq;          /* [dev_lock] */
+	struct list_node devices;  /* struct vdev */
+	void *pci;                 /* the PCI bus, drivers/emul/vpci.h */
+	struct guest_console console;
+	struct vcpu *vcpus[VM_CPUS_MAX];
+	unsigned int vcpu_count;
+	uint64_t tsc_offset;       /* guest TSC starts at 0 */
+	uint64_t started;          /* ticks */
+	uint64_t starts;           /* times it was started */
+	uint64_t cpu_time;         /* ticks, of vCPU threads that have ended */
+	uint32_t log_budget;       /* lines it may still cause; refilled with time */
+	uint64_t log_refill;
+	struct vcpu_exit_stat last_stats[VCPU_EXIT_REASONS]; /* of the last run, when stopped */
+};
+
+/*
+ * The list is guarded by a sleeping lock: threads only. vm_find returns NULL if there is none. A VM
+ * cannot vanish while the caller holds vm_list_lock.
+ */
+void vm_list_lock(void);
+void vm_list_unlock(void);
+struct vm *vm_find(const char *name);
+struct vm *vm_next(const struct vm *prev); /* NULL: the first; in order of creation */
+
+/* Below: threads only, list locked by the caller. 0 or -Exxx, with *why (static text) on failure. */
+
+/* -EEXIST, -EINVAL (bad name), -ENOMEM. */
+int vm_create(const struct vm_config *cfg, struct vm **out, const char **why);
+/* -EBUSY unless it is stopped or crashed. */
+int vm_delete(struct vm *vm, const char **why);
+
+/*
+ * load() fills the guest's memory and says where vCPU 0 starts; called between creating the RAM and
+ * devices and running. Registered once, by hv/mgmt/loader.
+ */
+typedef int vm_load_fn(struct vm *vm, struct vcpu_start *start, const char **why);
+void vm_set_loader(vm_load_fn *load);
+
+int vm_start(struct vm *vm, const char **why);
+/* Force: stops at the next exit; returns when all is freed. */
+int vm_stop(struct vm *vm, const char **why);
+int vm_reset(struct vm *vm, const char **why);
+int vm_pause(struct vm *vm, const char **why);
+int vm_resume(struct vm *vm, const char **why);
+
+/* Starts the manager thread that acts on guests' power-offs, resets and crashes. */
+int vm_manager_start(void);
+
+/*
+ * From a vCPU's thread (or under its devices' lock), returning at once; the vCPU stops before its
+ * next entry.
+ */
+void vm_poweroff(struct vm *vm);
+void vm_request_reset(struct vm *vm);
+/* The guest did what we cannot or will not carry out: dump, and stop or restart by policy. */
+void vm_crash(struct vm *vm, const char *fmt, ...) PRINTF(2, 3);
+
+/* A line about this guest, blamed on it; at most 20 a second per VM, then they are counted. */
+void vm_log(struct vm *vm, const char *fmt, ...) PRINTF(2, 3);
+
+const char *vm_state_name(enum vm_state s); /* "running" … */
+/* Ticks of CPU the VM's vCPUs used since it was started. */
+uint64_t vm_cpu_time(struct vm *vm);
+
+#endif

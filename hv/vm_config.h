@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a virtual machine is made of, as configured. Filled by hv/mgmt/config, read by all. */
+/* Plain data; the defaults are in vm_config_defaults(). */
+#ifndef HV_VM_CONFIG_H
+#define HV_VM_CONFIG_H
+
+#include "hv/lib/types.h"
+
+#define VM_NAME_MAX     32u
+#define VM_PATH_MAX     96u
+#define VM_CMDLINE_MAX  512u
+#define VM_MODULES_MAX  8u
+#define VM_CPUID_MAX    16u
+#define VM_CPUS_MAX     1u /* vCPUs of one VM */
+#define VM_MEMORY_MIN   (2ul * MIB)
+#define VM_MEMORY_MAX   (256ul * GIB)
+
+enum vm_boot { VM_BOOT_LINUX, VM_BOOT_MULTIBOOT, VM_BOOT_FLAT };
+enum vm_on_crash { VM_ON_CRASH_STOP, VM_ON_CRASH_RESTART };
+
+struct vm_config {
+	char name[VM_NAME_MAX];
+	uint64_t memory; /* bytes */
+	unsigned int cpus;
+	unsigned int weight;
+	uint64_t pin; /* mask of host CPUs; 0 = any */
+	enum vm_boot boot;
+	char kernel[VM_PATH_MAX]; /* "STORE:FILE" */
+	char initrd[VM_PATH_MAX]; /* "" = none */
+	char cmdline[VM_CMDLINE_MAX];
+	unsigned int module_count;
+	char modules[VM_MODULES_MAX][VM_PATH_MAX + 64]; /* "STORE:FILE arguments" */
+	unsigned int cpuid_count;
+	char cpuid[VM_CPUID_MAX][24]; /* "-rdrand": a feature the guest must not see */
+	bool autostart;
+	int start_order;
+	enum vm_on_crash on_crash;
+	bool testdev;
+};
+
+/* name empty, 256 MiB, 1 CPU, default weight, Linux, autostart off, stop on crash. */
+void vm_config_defaults(struct vm_config *cfg);
+
+#endif
