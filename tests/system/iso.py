@@ -1,0 +1,48 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Makes a BIOS boot ISO: GRUB, the image, boot/grub/grub.cfg and the boot modules as files.
+
+iso.py OUT [--image ELF] [--cmdline TEXT] NAME=FILE ...
+"""
+import argparse
+import os
+import shutil
+import subprocess
+import tempfile
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+GRUB_MODULES = "biosdisk iso9660 normal multiboot2 regexp serial terminal echo configfile"
+
+
+def make(out, image, modules, cmdline=""):
+    """Writes the ISO to out; modules is {name: path}. Raises CalledProcessError if GRUB cannot."""
+    with tempfile.TemporaryDirectory(prefix="insula-iso-") as tree:
+        os.makedirs(f"{tree}/boot/grub")
+        os.makedirs(f"{tree}/boot/modules")
+        shutil.copy(os.path.join(ROOT, "boot/grub/grub.cfg"), f"{tree}/boot/grub/grub.cfg")
+        shutil.copy(image, f"{tree}/boot/insula.elf")
+        with open(f"{tree}/boot/options.cfg", "w") as file:
+            quoted = cmdline.replace("'", "'\\''")
+            file.write(f"set insula_options='{quoted}'\n")
+        for name, path in modules.items():
+            shutil.copy(path, f"{tree}/boot/modules/{name}")
+        run = subprocess.run(
+            ["grub-mkrescue", "-d", "/usr/lib/grub/i386-pc", "-o", out, "--compress=no",
+             f"--install-modules={GRUB_MODULES}", "--locales=", "--themes=", "--fonts=", tree],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        if run.returncode != 0:
+            raise RuntimeError("grub-mkrescue failed:\n" + run.stdout.decode(errors="replace"))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("out")
+    parser.add_argument("--image", default=os.path.join(ROOT, "build/insula.elf"))
+    parser.add_argument("--cmdline", default="")
+    parser.add_argument("modules", nargs="*", metavar="NAME=FILE")
+    args = parser.parse_args()
+    make(args.out, args.image, dict(m.split("=", 1) for m in args.modules), args.cmdline)
+
+
+if __name__ == "__main__":
+    main()
