@@ -56,4 +56,16 @@ $(BUILD)/gen/version.h: FORCE
 .PHONY: FORCE
 FORCE:
 
+.PHONY: unit
+unit: ## unit tests on the build machine; K=name narrows
+	@tests/unit/run.py $(K)
+
+.PHONY: clean
+clean: ## remove everything built
+	rm -rf build build-clang
+
+.PHONY: help
+help: ## this list
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+
 -include $(OBJS:.o=.d)
