@@ -9,6 +9,7 @@
 struct vm;
 struct thread;
 struct vlapic;
+struct vcpu_x86;
 
 #define VCPU_EXIT_REASONS 128u /* rows of an exit table, both vendors */
 
@@ -49,6 +50,7 @@ struct vcpu {
 	uint64_t gprs[16];          /* [O] RAX and RSP live in the VMCB/VMCS while the vendor says so */
 	struct vm *vm;              /* (c) */
 	void *hvm;                  /* (c) the backend's per-vCPU state */
+	struct vcpu_x86 *x86;       /* (c) what both backends keep beside their control block */
 	struct vlapic *lapic;       /* (c) */
 	uint32_t requests;          /* VCPU_REQ_*, atomic */
 	uint32_t pending;           /* VCPU_PENDING_*, atomic */

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the exit tables of VMX and SVM share: row type, actions, and the handlers of exits that mean */
+/* the same on both. Decoding which exit it was is the vendor's. */
+#ifndef ARCH_X86_HVM_EXIT_H
+#define ARCH_X86_HVM_EXIT_H
+
+#include "arch/hvm.h"
+#include "hv/lib/types.h"
+
+struct vcpu;
+
+/* The handler says whether the instruction is stepped over: forgetting cannot skip guest code. */
+enum exit_action {
+	EXIT_RESUME,    /* enter again at the same RIP (fault injected, or RIP was set) */
+	EXIT_SKIP_INSN, /* done: step over the instruction */
+	EXIT_BLOCK,     /* HLT: step over it, then sleep */
+	EXIT_YIELD,     /* nothing of the guest's: host interrupt, end of slice */
+};
+
+struct exit_entry {
+	enum exit_action (*handler)(struct vcpu *v);
+	const char *name;
+};
+
+/* An intercepted IN or OUT; string forms are decoded from the instruction by the handler. */
+struct exit_io {
+	uint16_t port;
+	uint8_t size; /* 1, 2, 4 */
+	bool in;
+	bool string;
+};
+
+/* exit_cpuid.c, by the policy table in cpuid.c; about 100 instructions: it is a benchmark. */
+enum exit_action exit_cpuid(struct vcpu *v);
+/* msr.c: RCX names it, EDX:EAX holds it; #GP for what the policy table does not allow. */
+enum exit_action exit_rdmsr(struct vcpu *v);
+enum exit_action exit_wrmsr(struct vcpu *v);
+/* io.c */
+enum exit_action exit_io(struct vcpu *v, const struct exit_io *io);
+/*
+ * mmio.c: a second-level fault at gpa that is no RAM: fetches and executes the instruction. linear
+ * is the faulting linear address if the vendor knows it, else UINT64_MAX. Sets RIP itself.
+ */
+enum exit_action exit_mmio(struct vcpu *v, gpa_t gpa, bool write, uint64_t linear);
+/* cr.c: MOV to CR0, CR3, CR4, CR8 with every check of SDM Vol. 3A, "Control Registers". */
+enum exit_action exit_write_cr(struct vcpu *v, unsigned int cr, uint64_t val);
+enum exit_action exit_read_cr(struct vcpu *v, unsigned int cr, unsigned int gpr);
+/* cr.c: EDX:EAX into XCR[ECX]. */
+enum exit_action exit_xsetbv(struct vcpu *v);
+enum exit_action exit_hlt(struct vcpu *v);
+/* Instructions we never offer (VMX, SVM, MONITOR …): #UD. */
+enum exit_action exit_undefined(struct vcpu *v);
+/* Triple fault, SHUTDOWN: the VM crashes (or resets, as on_crash says). */
+enum exit_action exit_triple_fault(struct vcpu *v);
+/* No row in the table: the VM crashes with the reason's number. */
+enum exit_action exit_unexpected(struct vcpu *v, uint64_t reason);
+
+/*
+ * fetch.c: up to 15 code bytes at CS:RIP through the guest's own page tables (no accessed bits are
+ * set: the CPU has just fetched them). Returns how many could be read; 0 if none.
+ */
+unsigned int exit_fetch(struct vcpu *v, uint8_t bytes[15]);
+/* Length of the instruction at RIP, prefixes included, by the decoder; 0 if it cannot be decoded. */
+unsigned int exit_insn_length(struct vcpu *v);
+/* Default code size from CS and EFER: 16, 32 or 64. */
+unsigned int exit_code_bits(const struct vcpu *v);
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The part of a vCPU's state that VMX and SVM keep alike, outside their control blocks: FPU, debug */
+/* registers, XCR0, and the MSRs that we emulate by value. */
+#ifndef ARCH_X86_HVM_VCPU_X86_H
+#define ARCH_X86_HVM_VCPU_X86_H
+
+#include "hv/lib/types.h"
+
+struct vcpu;
+
+struct vcpu_x86 {
+	void *xsave;          /* (c) area for every component we offer, 64-byte aligned */
+	uint64_t xcr0;        /* [O] as the guest set it; it stays loaded in root mode */
+	uint64_t dr[4];       /* [O] DR0-DR3 while it has no CPU */
+	uint64_t star, lstar, cstar, sfmask, kernel_gs_base; /* [O] while it has no CPU, VMX only */
+	uint64_t tsc_aux;     /* [O] while it has no CPU */
+	uint64_t mtrr_def_type, mtrr_fixed[11], mtrr_base[8], mtrr_mask[8];
+	uint64_t misc_enable;
+	uint64_t tsc_adjust;
+};
+
+/* vcpu_x86.c: allocates, sets reset values. -ENOMEM */
+int vcpu_x86_create(struct vcpu *v);
+void vcpu_x86_destroy(struct vcpu *v);
+/* Loads FPU (XRSTOR), XCR0, DR0-3 and TSC_AUX of v into this CPU; saves them again. */
+void vcpu_x86_load(struct vcpu *v);
+void vcpu_x86_save(struct vcpu *v);
+
+#endif
