@@ -56,6 +56,11 @@ $(BUILD)/gen/version.h: FORCE
 .PHONY: FORCE
 FORCE:
 
+.PHONY: guests
+guests: build/guests/vmlinuz ## a Linux guest (kernel and initramfs) from Debian packages
+build/guests/vmlinuz build/guests/initrd.img &: $(wildcard guests/linux/*)
+	guests/linux/build.py build/guests
+
 .PHONY: unit
 unit: ## unit tests on the build machine; K=name narrows
 	@tests/unit/run.py $(K)

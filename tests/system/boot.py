@@ -13,6 +13,7 @@ import select
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -21,8 +22,9 @@ import time
 import tty
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)), os.path.join(ROOT, "guests/linux")]
 import iso  # noqa: E402
+import newc  # noqa: E402
 
 KINDS = ("qemu", "bochs", "kvm")
 CPUS = {"qemu": "EPYC,+svm,+npt", "kvm": "host", "bochs": "corei7_haswell_4770"}
@@ -55,22 +57,13 @@ def size_mib(text):
     return int(text[:-1]) * units[text[-1]] if text[-1] in units else int(text)
 
 
-def cpio(files):
-    """A newc archive of {name: path}: the one initrd that a PVH boot can carry."""
-    out = bytearray()
-
-    def entry(name, mode, data):
-        raw = name.encode() + b"\0"
-        fields = (0, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(raw), 0)
-        out.extend(b"070701" + b"".join(b"%08X" % f for f in fields) + raw)
-        out.extend(b"\0" * (-len(out) % 4) + data)
-        out.extend(b"\0" * (-len(out) % 4))
-
+def bundle(files):
+    """A cpio archive of {name: path}: the one initrd that a PVH boot can carry."""
+    archive = newc.Archive()
     for name, path in files.items():
         with open(path, "rb") as file:
-            entry(name, 0o100644, file.read())
-    entry("TRAILER!!!", 0, b"")
-    return bytes(out)
+            archive.add(name, stat.S_IFREG | 0o644, file.read())
+    return archive.finish()
 
 
 def die_with_parent():
@@ -134,10 +127,10 @@ class Emulator:
             if self.cmdline:
                 argv += ["-append", self.cmdline]
             if self.modules:
-                bundle = os.path.join(self.dir, "bundle.cpio")
-                with open(bundle, "wb") as file:
-                    file.write(cpio(self.modules))
-                argv += ["-initrd", bundle]
+                path = os.path.join(self.dir, "bundle.cpio")
+                with open(path, "wb") as file:
+                    file.write(bundle(self.modules))
+                argv += ["-initrd", path]
         if self.icount:
             argv += ["-icount", "shift=0,sleep=off"]
         if self.gdb:
