@@ -26,6 +26,11 @@ enum hvm_reg { /* those not in vcpu->gprs; RSP and RAX go by vcpu->gprs[] as wel
 	HVM_SYSENTER_EIP,
 	HVM_FS_BASE,
 	HVM_GS_BASE,
+	HVM_PDPTE0, /* set only, PAE paging was entered or CR3 written; SVM reads them from memory */
+	HVM_PDPTE1,
+	HVM_PDPTE2,
+	HVM_PDPTE3,
+	HVM_TSC_OFFSET, /* set only: v->tsc_offset was changed to val */
 	HVM_REGS,
 };
 

@@ -7,8 +7,10 @@
 #include "hv/lib/types.h"
 
 struct vcpu;
+struct cpuid_view;
 
 struct vcpu_x86 {
+	struct cpuid_view *cpuid; /* (c) what CPUID answers */
 	void *xsave;          /* (c) area for every component we offer, 64-byte aligned */
 	uint64_t xcr0;        /* [O] as the guest set it; it stays loaded in root mode */
 	uint64_t dr[4];       /* [O] DR0-DR3 while it has no CPU */
@@ -17,6 +19,8 @@ struct vcpu_x86 {
 	uint64_t mtrr_def_type, mtrr_fixed[11], mtrr_base[8], mtrr_mask[8];
 	uint64_t misc_enable;
 	uint64_t tsc_adjust;
+	uint64_t mcg_status;
+	uint64_t hwcr, nb_cfg; /* AMD only */
 };
 
 /* vcpu_x86.c: allocates, sets reset values. -ENOMEM */

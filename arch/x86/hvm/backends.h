@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The vendor backends that hvm_init chooses from. */
+/* What they do is arch/hvm.h's contract. */
+#ifndef ARCH_X86_HVM_BACKENDS_H
+#define ARCH_X86_HVM_BACKENDS_H
+
+#include "arch/hvm.h"
+
+/* Weak: an image without one of the two still links, and then lacks that vendor. */
+extern const struct hvm_ops vmx_hvm_ops __attribute__((weak));
+extern const struct hvm_ops svm_hvm_ops __attribute__((weak));
+
+#endif
