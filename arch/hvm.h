@@ -114,6 +114,9 @@ int hvm_cpu_enable(void);
 /* The rows that hvm_init found, for `host info`; their count in *count. */
 const struct hvm_feature *hvm_features(unsigned int *count);
 
+/* Is name ("rdrand", without the sign) a CPUID feature that a configuration may take away? */
+bool hvm_cpuid_feature_known(const char *name);
+
 /* Second-level map of the whole RAM of vm->mem, less the VGA hole; sets vm->slat. -ENOMEM */
 int hvm_vm_create(struct vm *vm);
 void hvm_vm_destroy(struct vm *vm);

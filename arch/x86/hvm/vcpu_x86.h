@@ -7,10 +7,10 @@
 #include "hv/lib/types.h"
 
 struct vcpu;
-struct cpuid_view;
+struct vcpuid_view;
 
 struct vcpu_x86 {
-	struct cpuid_view *cpuid; /* (c) what CPUID answers */
+	struct vcpuid_view *cpuid; /* (c) what CPUID answers */
 	void *xsave;          /* (c) area for every component we offer, 64-byte aligned */
 	uint64_t xcr0;        /* [O] as the guest set it; it stays loaded in root mode */
 	uint64_t dr[4];       /* [O] DR0-DR3 while it has no CPU */
