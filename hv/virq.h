@@ -32,7 +32,7 @@ struct virq_msg {
 struct virq_chip_ops {
 	/* Input pin changes; called with the devices' lock held. */
 	void (*set_line)(void *chip, unsigned int pin, bool level);
-	/* PIC: the CPU acknowledges: returns the vector. IO-APIC: unused. Takes the devices' lock. */
+	/* PIC: the CPU acknowledges: returns the vector. IO-APIC: unused. Devices' lock held. */
 	uint8_t (*acknowledge)(void *chip);
 	/* IO-APIC: a level-triggered vector was EOIed. PIC: unused. Devices' lock held. */
 	void (*eoi)(void *chip, uint8_t vector);
