@@ -30,6 +30,14 @@ void cpu_idle(void);
 void cpu_kick(unsigned int cpu);
 
 /*
+ * Stacks of threads. cpu_stack_prepare makes a new stack that begins in entry(), which never
+ * returns; cpu_stack_switch saves the callee-saved registers on this stack, its pointer in *save,
+ * and continues on `to`.
+ */
+void *cpu_stack_prepare(void *top, void (*entry)(void));
+void cpu_stack_switch(void **save, void *to);
+
+/*
  * Starts the application processors (INIT-SIPI-SIPI); each runs entry() on its own stack with
  * interrupts masked, and never returns from it. Returns how many came up.
  */

@@ -8,6 +8,9 @@
 
 struct boot_info;
 
+/* Leaves the bootstrap map for the final one: rights by section, no identity. After page_init. */
+void paging_init(const struct boot_info *info);
+
 enum paging_right {
 	PAGING_R = 0,
 	PAGING_W = 1u << 0,

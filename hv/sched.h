@@ -14,6 +14,7 @@ struct sched_entity {
 	uint64_t vruntime;     /* ticks it ran, times SCHED_WEIGHT_DEFAULT, over its weight */
 	uint32_t weight;
 	bool queued;
+	bool started;          /* has been in a queue before */
 };
 
 struct sched_queue {
@@ -34,6 +35,9 @@ struct sched_ops {
 	struct sched_entity *(*pick)(struct sched_queue *q);
 	/* e has run for `ran` ticks more. */
 	void (*charge)(struct sched_queue *q, struct sched_entity *e, uint64_t ran);
+	/* e, in neither queue, moves from one to the other and keeps its lead or lag. */
+	void (*migrate)(const struct sched_queue *from, const struct sched_queue *to,
+			struct sched_entity *e);
 	/* Should `running`, on the CPU since `ran` ticks, give way to the first that waits? */
 	bool (*preempts)(const struct sched_queue *q, const struct sched_entity *running,
 			 uint64_t ran);

@@ -30,11 +30,12 @@ struct thread {
 	struct thread_params p; /* (c) */
 	char name[24];          /* (c) */
 	uint16_t id;            /* (c) */
-	enum thread_state state; /* [run queue's lock] */
+	enum thread_state state; /* [run queue's lock]; read by the joiner */
 	bool permit;            /* [run queue's lock] an unpark came while it was not parked */
 	unsigned int cpu;       /* run queue it belongs to */
 	void *stack;            /* (c) top */
 	void *sp;               /* [O] saved stack pointer while it does not run */
+	bool on_cpu;            /* its stack is in use; atomic */
 	uint64_t time;          /* ticks it ran, up to the last switch */
 	uint64_t since;         /* when it got the CPU */
 	struct list_node all;   /* in the list of all threads */

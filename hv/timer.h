@@ -6,13 +6,14 @@
 
 #include "hv/lib/types.h"
 
-#define TIMER_IDLE UINT32_MAX
-
 struct timer {
 	uint64_t deadline;            /* ticks */
 	void (*fn)(struct timer *);   /* (c) */
-	uint32_t cpu;                 /* whose heap it is in */
-	uint32_t slot;                /* its place there, TIMER_IDLE if it is not set */
+	struct timer *child;          /* pairing heap of the CPU that set it: first child, */
+	struct timer *next;           /* next sibling, */
+	struct timer *prev;           /* previous sibling, or parent of a first child */
+	uint32_t cpu;                 /* whose heap it is, or was last, in */
+	bool queued;
 	bool running;                 /* fn is being called */
 };
 
@@ -26,9 +27,11 @@ bool timer_cancel(struct timer *t);
 void timer_destroy(struct timer *t);
 static inline bool timer_is_set(const struct timer *t)
 {
-	return t->slot != TIMER_IDLE;
+	return t->queued;
 }
 
+/* The executing CPU's heap; once per CPU, before any timer is set there. */
+void timer_init_cpu(void);
 /* Earliest deadline of the executing CPU, CLOCK_NEVER if none. */
 uint64_t timer_next(void);
 /* Fires what is due on the executing CPU and arms the next: called by the clock's interrupt. */

@@ -12,6 +12,7 @@ enum lock_rank {
 	LOCK_DEVICES, /* a VM's device models */
 	LOCK_VIRQ,    /* a VM's interrupt controllers' shared state */
 	LOCK_CONSOLE, /* a guest serial port's output ring, the shell's input */
+	LOCK_THREADS, /* the list of all threads */
 	LOCK_MUTEX,   /* wait list of a sleeping lock */
 	LOCK_TIMER,   /* a CPU's timer heap */
 	LOCK_SCHED,   /* a CPU's run queue */
@@ -40,5 +41,7 @@ bool spin_trylock(struct spinlock *l);
 void spin_unlock(struct spinlock *l);
 /* True if this CPU holds any spinlock: then it must not sleep or open an interrupt window. */
 bool spin_any_held(void);
+/* Panic only: from now on no lock is waited for. */
+void spin_bypass_all(void);
 
 #endif

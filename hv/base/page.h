@@ -16,6 +16,9 @@ void page_init(const struct boot_info *info);
 /* 2^order zeroed, naturally aligned pages of hypervisor memory (order <= 9), or NULL. */
 void *page_alloc(unsigned int order);
 void page_free(void *p, unsigned int order);
+/* One zeroed page for a page table; never grows the hypervisor's share, so usable from within. */
+void *page_alloc_table(void);
+void page_for_each_hypervisor_chunk(void (*fn)(hpa_t chunk));
 
 /*
  * Guest RAM: up to `want` chunks in a row (physically contiguous; 1 GiB aligned where want and free

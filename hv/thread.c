@@ -1,0 +1,461 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Threads and the per-CPU run queues: start, park, wake, switch, steal, end. */
+/* Order among runnable threads is the policy's (hv/sched.h). */
+#include "hv/thread.h"
+
+#include "arch/clock.h"
+#include "arch/cpu.h"
+#include "arch/paging.h"
+#include "hv/base/heap.h"
+#include "hv/base/panic.h"
+#include "hv/base/trace.h"
+#include "hv/lib/errno.h"
+#include "hv/lib/string.h"
+#include "hv/timer.h"
+
+struct cpu_run {
+	struct spinlock lock;
+	struct sched_queue q;    /* [lock] */
+	struct thread *current;  /* [O] writes under lock */
+	struct thread *previous; /* [O] whose stack was just left */
+	struct thread idle;      /* never in q */
+	struct timer slice;      /* [O] set while others wait */
+	bool resched;            /* the running thread should yield; atomic */
+	bool online;
+};
+
+static struct cpu_run runs[CPU_MAX];
+static const struct sched_ops *const policy = &sched_share_ops;
+static struct spinlock all_lock = SPINLOCK_INIT(LOCK_THREADS);
+static struct list_node all = LIST_INIT(all); /* [all_lock] */
+static uint16_t next_id;                      /* [all_lock] */
+
+static struct cpu_run *this_run(void)
+{
+	return &runs[cpu_id()];
+}
+
+static struct thread *thread_of(struct sched_entity *e)
+{
+	return container_of(e, struct thread, se);
+}
+
+struct thread *thread_current(void)
+{
+	return this_run()->current;
+}
+
+static void slice_over(struct timer *t)
+{
+	struct cpu_run *r = container_of(t, struct cpu_run, slice);
+
+	__atomic_store_n(&r->resched, true, __ATOMIC_RELAXED);
+}
+
+static void add_to_all(struct thread *t)
+{
+	spin_lock(&all_lock);
+	t->id = next_id++;
+	list_push_back(&all, &t->all);
+	spin_unlock(&all_lock);
+}
+
+void thread_init_cpu(void)
+{
+	struct cpu_run *r = this_run();
+
+	spin_init(&r->lock, LOCK_SCHED);
+	policy->init(&r->q, clock_hz());
+	timer_init_cpu();
+	timer_init(&r->slice, slice_over);
+	string_copy(r->idle.name, "idle", sizeof(r->idle.name));
+	r->idle.state = THREAD_RUNNING;
+	r->idle.on_cpu = true;
+	r->idle.cpu = cpu_id();
+	r->idle.since = clock_now();
+	r->current = &r->idle;
+	add_to_all(&r->idle);
+	__atomic_store_n(&r->online, true, __ATOMIC_RELEASE);
+}
+
+static bool may_run_on(const struct thread *t, unsigned int cpu)
+{
+	return t->p.cpus == 0 || (t->p.cpus >> cpu & 1);
+}
+
+/* Locks the queue that t belongs to, which may change until the lock is had. */
+static struct cpu_run *lock_run_of(const struct thread *t)
+{
+	for (;;) {
+		unsigned int cpu = __atomic_load_n(&t->cpu, __ATOMIC_ACQUIRE);
+
+		spin_lock(&runs[cpu].lock);
+		if (t->cpu == cpu) {
+			return &runs[cpu];
+		}
+		spin_unlock(&runs[cpu].lock);
+	}
+}
+
+/* Others wait: the running thread's time is bounded from here on. [O] */
+static void bound_slice(struct cpu_run *r)
+{
+	if (r->q.count > 0 && r->current != &r->idle && !timer_is_set(&r->slice)) {
+		timer_set(&r->slice, u64_max(r->current->since + r->q.slice, clock_now()));
+	}
+}
+
+/* What the running thread used since it was last charged. [r->lock] */
+static void charge(struct cpu_run *r, uint64_t now)
+{
+	struct thread *t = r->current;
+	uint64_t ran = now - t->since;
+
+	t->time += ran;
+	t->since = now;
+	if (t != &r->idle) {
+		policy->charge(&r->q, &t->se, ran);
+	}
+}
+
+/* First thing on the new stack: the old one is free to be run elsewhere. */
+static void finish_switch(void)
+{
+	struct cpu_run *r = this_run();
+	struct thread *t = r->current;
+
+	__atomic_store_n(&r->previous->on_cpu, false, __ATOMIC_RELEASE);
+	bound_slice(r);
+	if (t->p.switched_in != NULL) {
+		t->p.switched_in(t->p.arg);
+	}
+}
+
+/* Gives the CPU to the next thread; the caller has set its own state and queued itself if it may
+ * run on. r->lock is held and given up. */
+static void switch_next(struct cpu_run *r)
+{
+	struct thread *prev = r->current;
+	struct sched_entity *e;
+	struct thread *next;
+	uint64_t now = clock_now();
+
+	e = policy->pick(&r->q);
+	next = e != NULL ? thread_of(e) : &r->idle;
+	next->state = THREAD_RUNNING;
+	__atomic_store_n(&r->resched, false, __ATOMIC_RELAXED);
+	if (next != prev) {
+		next->since = now;
+		__atomic_store_n(&next->on_cpu, true, __ATOMIC_RELAXED);
+		r->current = next;
+		r->previous = prev;
+	}
+	spin_unlock(&r->lock);
+	timer_cancel(&r->slice);
+	if (next == prev) {
+		bound_slice(r);
+		return;
+	}
+	if (prev->p.switched_out != NULL) {
+		prev->p.switched_out(prev->p.arg);
+	}
+	paging_space_load(next->p.space);
+	trace_event(TRACE_SWITCH, next->id, (uint64_t)next, prev->id);
+	cpu_stack_switch(&prev->sp, next->sp);
+	finish_switch();
+}
+
+static void thread_main(void)
+{
+	struct thread *t = thread_current();
+
+	finish_switch();
+	t->p.body(t->p.arg);
+	thread_exit();
+}
+
+/* An idle CPU that t may use, else the one it used last. */
+static unsigned int choose_cpu(const struct thread *t)
+{
+	for (unsigned int i = 0; i < CPU_MAX; i++) {
+		unsigned int cpu = (t->cpu + i) % CPU_MAX;
+
+		if (runs[cpu].online && runs[cpu].current == &runs[cpu].idle &&
+		    runs[cpu].q.count == 0 && may_run_on(t, cpu)) {
+			return cpu;
+		}
+	}
+	return t->cpu;
+}
+
+/* Puts t, RUNNABLE and in no queue, into t->cpu's; makes that CPU look if t should run there now. */
+static void enqueue(struct thread *t, bool woken)
+{
+	struct cpu_run *r = &runs[t->cpu];
+	struct thread *running;
+	bool preempt;
+
+	spin_lock(&r->lock);
+	running = r->current;
+	policy->enqueue(&r->q, &t->se, woken);
+	preempt = running == &r->idle ||
+		  policy->preempts(&r->q, &running->se, clock_now() - running->since);
+	if (preempt) {
+		__atomic_store_n(&r->resched, true, __ATOMIC_RELAXED);
+	}
+	spin_unlock(&r->lock);
+	if (r != this_run()) {
+		cpu_kick(t->cpu); /* also when it need not yield yet: it must bound its slice */
+	} else {
+		bound_slice(r);
+	}
+}
+
+int thread_create(struct thread **out, const struct thread_params *p)
+{
+	struct thread *t = heap_alloc(sizeof(*t));
+
+	if (t == NULL) {
+		return -ENOMEM;
+	}
+	t->stack = paging_stack_alloc();
+	if (t->stack == NULL) {
+		heap_free(t);
+		return -ENOMEM;
+	}
+	t->p = *p;
+	string_copy(t->name, p->name, sizeof(t->name));
+	t->sp = cpu_stack_prepare(t->stack, thread_main);
+	t->se.weight = p->weight != 0 ? p->weight : SCHED_WEIGHT_DEFAULT;
+	list_init(&t->se.node);
+	t->state = THREAD_RUNNABLE;
+	t->cpu = cpu_id();
+	while (!may_run_on(t, t->cpu) || !runs[t->cpu].online) {
+		t->cpu = (t->cpu + 1) % CPU_MAX;
+	}
+	t->cpu = choose_cpu(t);
+	add_to_all(t);
+	*out = t;
+	enqueue(t, false);
+	return 0;
+}
+
+void thread_exit(void)
+{
+	struct cpu_run *r = this_run();
+	struct thread *t = r->current;
+	struct thread *joiner;
+
+	spin_lock(&all_lock);
+	list_remove(&t->all);
+	spin_unlock(&all_lock);
+	__atomic_store_n(&t->state, THREAD_DEAD, __ATOMIC_SEQ_CST);
+	joiner = __atomic_load_n(&t->joiner, __ATOMIC_SEQ_CST);
+	if (joiner != NULL) {
+		thread_unpark(joiner);
+	}
+	spin_lock(&r->lock);
+	charge(r, clock_now());
+	switch_next(r);
+	panic_stop("a dead thread ran");
+}
+
+void thread_join(struct thread *t)
+{
+	__atomic_store_n(&t->joiner, thread_current(), __ATOMIC_SEQ_CST);
+	while (__atomic_load_n(&t->state, __ATOMIC_SEQ_CST) != THREAD_DEAD) {
+		thread_park();
+	}
+	while (__atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE)) {
+		thread_yield();
+	}
+	paging_stack_free(t->stack);
+	heap_free(t);
+}
+
+void thread_park(void)
+{
+	struct cpu_run *r = this_run();
+	struct thread *t = r->current;
+
+	BUG_ON(spin_any_held() || t == &r->idle);
+	spin_lock(&r->lock);
+	if (t->permit) {
+		t->permit = false;
+		spin_unlock(&r->lock);
+		return;
+	}
+	charge(r, clock_now());
+	t->state = THREAD_PARKED;
+	switch_next(r);
+}
+
+/* A parked thread that is off its CPU may move to an idle one. [the lock of t's queue] */
+static void place_woken(struct cpu_run *r, struct thread *t)
+{
+	unsigned int cpu = t->cpu;
+
+	if (!__atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE)) {
+		cpu = choose_cpu(t);
+	}
+	if (cpu != t->cpu) {
+		policy->migrate(&r->q, &runs[cpu].q, &t->se);
+		__atomic_store_n(&t->cpu, cpu, __ATOMIC_RELEASE);
+	}
+}
+
+void thread_unpark(struct thread *t)
+{
+	struct cpu_run *r = lock_run_of(t);
+
+	if (t->state != THREAD_PARKED) {
+		t->permit = true;
+		spin_unlock(&r->lock);
+		return;
+	}
+	t->state = THREAD_RUNNABLE;
+	place_woken(r, t);
+	spin_unlock(&r->lock);
+	enqueue(t, true);
+}
+
+struct park_alarm {
+	struct timer timer;
+	struct thread *thread;
+};
+
+static void park_alarm(struct timer *t)
+{
+	thread_unpark(container_of(t, struct park_alarm, timer)->thread);
+}
+
+void thread_park_until(uint64_t deadline)
+{
+	struct park_alarm a = { .thread = thread_current() };
+
+	timer_init(&a.timer, park_alarm);
+	timer_set(&a.timer, deadline);
+	thread_park();
+	timer_destroy(&a.timer);
+}
+
+void thread_sleep(uint64_t ns)
+{
+	uint64_t end = clock_now() + clock_ns_to_ticks(ns);
+
+	while (clock_now() < end) {
+		thread_park_until(end);
+	}
+}
+
+void thread_yield(void)
+{
+	struct cpu_run *r = this_run();
+	struct thread *t = r->current;
+
+	BUG_ON(spin_any_held());
+	spin_lock(&r->lock);
+	if (r->q.count == 0) {
+		__atomic_store_n(&r->resched, false, __ATOMIC_RELAXED);
+		spin_unlock(&r->lock);
+		return;
+	}
+	charge(r, clock_now());
+	if (t != &r->idle) {
+		t->state = THREAD_RUNNABLE;
+		policy->enqueue(&r->q, &t->se, false);
+	}
+	switch_next(r);
+}
+
+bool thread_should_yield(void)
+{
+	return __atomic_load_n(&this_run()->resched, __ATOMIC_RELAXED);
+}
+
+void thread_checkpoint(void)
+{
+	struct cpu_run *r = this_run();
+
+	cpu_irq_window();
+	bound_slice(r);
+	if (thread_should_yield()) {
+		thread_yield();
+	}
+}
+
+/* Takes one waiting thread from a busy CPU that may run here. */
+static struct thread *steal_from(struct cpu_run *victim, unsigned int me)
+{
+	struct list_node *n;
+	struct thread *found = NULL;
+
+	if (!victim->online || victim->q.count == 0 || !spin_trylock(&victim->lock)) {
+		return NULL;
+	}
+	list_for_each(n, &victim->q.ready)
+	{
+		struct thread *t = thread_of(container_of(n, struct sched_entity, node));
+
+		if (may_run_on(t, me) && !__atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE)) {
+			found = t;
+			break;
+		}
+	}
+	if (found != NULL) {
+		policy->dequeue(&victim->q, &found->se);
+		policy->migrate(&victim->q, &runs[me].q, &found->se);
+		__atomic_store_n(&found->cpu, me, __ATOMIC_RELEASE);
+	}
+	spin_unlock(&victim->lock);
+	return found;
+}
+
+static void steal(void)
+{
+	unsigned int me = cpu_id();
+
+	for (unsigned int i = 1; i < CPU_MAX; i++) {
+		struct thread *t = steal_from(&runs[(me + i) % CPU_MAX], me);
+
+		if (t != NULL) {
+			enqueue(t, false);
+			return;
+		}
+	}
+}
+
+void thread_idle_loop(void)
+{
+	struct cpu_run *r = this_run();
+
+	for (;;) {
+		if (r->q.count == 0) {
+			steal();
+		}
+		if (r->q.count > 0) {
+			thread_yield();
+		} else {
+			cpu_idle();
+		}
+	}
+}
+
+uint64_t thread_time(const struct thread *t)
+{
+	uint64_t time = t->time;
+
+	return t->state == THREAD_RUNNING ? time + (clock_now() - t->since) : time;
+}
+
+void thread_for_each(void (*fn)(struct thread *t, void *arg), void *arg)
+{
+	struct list_node *n;
+
+	spin_lock(&all_lock);
+	list_for_each(n, &all)
+	{
+		fn(container_of(n, struct thread, all), arg);
+	}
+	spin_unlock(&all_lock);
+}
