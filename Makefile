@@ -10,6 +10,12 @@ VERSION := 0.1
 MACHINE ?= qemu
 PYTHON  := /usr/bin/python3
 
+# Parallel unless told otherwise; V=1 shows the commands.
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(shell nproc)
+endif
+Q := $(if $(V),,@)
+
 SRCS := $(sort $(shell find boot arch hv drivers -path boot/efi -prune -o -name '*.[cS]' -print 2>/dev/null))
 OBJS := $(SRCS:%=$(BUILD)/obj/%.o)
 
@@ -29,17 +35,19 @@ all: $(if $(wildcard linker.ld),$(BUILD)/insula.elf $(BUILD)/insula.asm,$(OBJS))
 
 $(BUILD)/obj/%.o: % Makefile | $(BUILD)/gen/version.h
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(CPPFLAGS) -MMD -MP -c -o $@ $<
+	$(if $(V),,@echo "  $(CC) $<")
+	$(Q)$(CC) $(CFLAGS) $(CPPFLAGS) -MMD -MP -c -o $@ $<
 
 # The symbol table for backtraces holds the addresses of the image that contains it: link with an
 # empty table, make the table from that, link again, and check that no function moved.
 $(BUILD)/insula.elf: $(OBJS) linker.ld hv/base/mksymtab.py
+	$(if $(V),,@echo "  $(LD) $@")
 	@$(MKSYMTAB) </dev/null >$(BUILD)/gen/symtab0.S
 	@$(CC) $(CFLAGS) -c -o $(BUILD)/gen/symtab0.o $(BUILD)/gen/symtab0.S
 	@$(LD) $(LDFLAGS) -o $(BUILD)/gen/pass1.elf $(OBJS) $(BUILD)/gen/symtab0.o
 	@nm $(BUILD)/gen/pass1.elf | $(MKSYMTAB) >$(BUILD)/gen/symtab1.S
 	@$(CC) $(CFLAGS) -c -o $(BUILD)/gen/symtab1.o $(BUILD)/gen/symtab1.S
-	$(LD) $(LDFLAGS) -Map $(BUILD)/insula.map -o $@.tmp $(OBJS) $(BUILD)/gen/symtab1.o
+	$(Q)$(LD) $(LDFLAGS) -Map $(BUILD)/insula.map -o $@.tmp $(OBJS) $(BUILD)/gen/symtab1.o
 	@nm $@.tmp | $(MKSYMTAB) | cmp - $(BUILD)/gen/symtab1.S
 	@mv $@.tmp $@
 
@@ -64,6 +72,55 @@ build/guests/vmlinuz build/guests/initrd.img &: $(wildcard guests/linux/*)
 .PHONY: unit
 unit: ## unit tests on the build machine; K=name narrows
 	@tests/unit/run.py $(K)
+
+.PHONY: system
+system: $(BUILD)/insula.elf build/guests/vmlinuz ## boot tests in both emulators; K=name narrows
+	@tests/system/run.py $(K)
+
+.PHONY: lint
+lint: ## the include rule, format, cppcheck, both compilers; K=name narrows
+	@tests/lint/run.py $(K)
+
+.PHONY: format
+format: ## let clang-format rewrite every source file
+	git ls-files '*.c' '*.h' | xargs clang-format -i
+
+# Every stage runs, also after a failure; the last line is the sum and gives the status.
+.PHONY: test
+test: ## install what is missing, then lint, unit and system tests; K=name narrows
+	@tests/setup.sh build run bochs test
+	@rm -rf build/results
+	-@$(MAKE) --no-print-directory lint
+	-@$(MAKE) --no-print-directory unit
+	-@$(MAKE) --no-print-directory system
+	@tests/results.py lint unit system
+
+.PHONY: soak
+soak: ## every long check in full; takes hours
+	@INSULA_SOAK=1 $(MAKE) --no-print-directory test
+
+.PHONY: bench
+bench: $(BUILD)/insula.elf build/guests/vmlinuz ## measure in both emulators; K=name narrows
+	@tests/bench/run.py $(K)
+
+.PHONY: iso
+iso: build/insula.iso ## a BIOS boot ISO with two demo guests, or CONFIG=file.conf
+CONFIG ?= guests/demo.conf
+build/insula.iso: build/insula.elf build/guests/vmlinuz $(CONFIG) boot/grub/grub.cfg FORCE
+	@tests/system/iso.py $@ insula.conf=$(CONFIG) vmlinuz=build/guests/vmlinuz \
+		initrd.img=build/guests/initrd.img
+
+.PHONY: run
+run: ## the management console of a machine with two guests; MACHINE=bochs, CONFIG=file.conf
+	@tests/setup.sh build run $(filter bochs,$(MACHINE))
+	@$(MAKE) --no-print-directory iso
+	@tests/system/demo.py $(MACHINE) build/insula.iso
+
+.PHONY: debug
+debug: ## the same in QEMU, stopped at its first instruction, with GDB attached
+	@tests/setup.sh build run debug
+	@$(MAKE) --no-print-directory iso
+	@tests/system/demo.py --debug qemu build/insula.iso
 
 .PHONY: clean
 clean: ## remove everything built

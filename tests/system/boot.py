@@ -7,6 +7,7 @@ m is a pexpect object (m.send, m.expect, m.before). Owns the emulators' settings
 what the image prints is the tests' business.
 """
 import argparse
+import atexit
 import ctypes
 import os
 import select
@@ -88,6 +89,7 @@ class Emulator:
         self.ips, self.serial_file, self.gdb, self.extra = ips, serial_file, gdb, list(extra)
         self.sock = self.proc = None
         self.dir = tempfile.mkdtemp(prefix="insula-")
+        atexit.register(self.stop)
         try:
             (self._start_bochs if kind == "bochs" else self._start_qemu)()
         except BaseException:
@@ -238,6 +240,7 @@ class Emulator:
         return self.proc.wait(timeout)
 
     def stop(self):
+        """Ends the emulator and removes its files; harmless when repeated."""
         self._kill()
         if self.sock:
             self.sock.close()

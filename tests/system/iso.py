@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-GRUB_MODULES = "biosdisk iso9660 normal multiboot2 regexp serial terminal echo configfile"
+GRUB_MODULES = "biosdisk iso9660 normal multiboot2 regexp serial terminal terminfo configfile"
 
 
 def make(out, image, modules, cmdline=""):
