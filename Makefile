@@ -31,7 +31,10 @@ LDFLAGS  := -nostdlib -static --build-id=none -z max-page-size=0x1000 -z noexecs
 MKSYMTAB := $(PYTHON) hv/base/mksymtab.py
 
 .PHONY: all
-all: $(if $(wildcard linker.ld),$(BUILD)/insula.elf $(BUILD)/insula.asm,$(OBJS)) ## build the image, its .map and its .asm
+all: $(BUILD)/insula.elf $(BUILD)/insula.asm ## build the image, its .map and its .asm
+
+.PHONY: objs
+objs: $(OBJS) ## compile everything, link nothing
 
 $(BUILD)/obj/%.o: % Makefile | $(BUILD)/gen/version.h
 	@mkdir -p $(@D)

@@ -24,7 +24,7 @@ TABLE = [
     ("hv/main.c", NOT_X86),
     ("hv/mgmt/*", NOT_X86),
     ("hv/lib/*", []),
-    ("hv/base/*", ["hv/lib/*", "arch/*", "version.h"]),
+    ("hv/base/*", ["hv/lib/*", "arch/*", "boot/boot_info.h", "version.h"]),
     ("hv/*", FIRST),
     ("arch/x86/vmx/*", HVM),
     ("arch/x86/svm/*", HVM),

@@ -17,6 +17,7 @@ import results  # noqa: E402
 import text  # noqa: E402
 
 JOBS = str(os.cpu_count())
+LAST_LINES = 20  # of a tool that fails
 
 
 def tracked(*suffixes):
@@ -27,11 +28,12 @@ def tracked(*suffixes):
 
 
 def tool(*argv):
-    """Complaints of a program: its output if it failed."""
+    """Complaints of a program: the end of its output if it failed."""
     env = {k: v for k, v in os.environ.items() if "MAKE" not in k}
     done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=env,
                           stderr=subprocess.STDOUT, text=True, errors="replace", check=False)
-    return [done.stdout or f"status {done.returncode}"] if done.returncode else []
+    lines = done.stdout.splitlines()[-LAST_LINES:] or [f"status {done.returncode}"]
+    return ["\n".join(lines)] if done.returncode else []
 
 
 def check_include_rule():

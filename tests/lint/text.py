@@ -17,7 +17,7 @@ def opening(files):
         lines = lines_of(path)
         if path.endswith((".c", ".h", ".S")):
             good = (lines[0] == f"/* {SPDX} */"
-                    and all(re.match(r"/\* .* \*/$", line) for line in lines[1:3]))
+                    and all(line.startswith("/* ") for line in lines[1:3]))
             if not good:
                 complaints.append(f"{path}:1: not opened by SPDX, what it owns, what it does not")
         elif path.endswith((".py", ".sh", ".mk", ".ld", "Makefile")):
@@ -43,12 +43,13 @@ def braces(files):
     complaints = []
     for path in files:
         inside_macro = False
-        for number, line in enumerate(lines_of(path), 1):
+        lines = lines_of(path)
+        for number, line in enumerate(lines, 1):
             text = re.sub(r"/\*.*?\*/|//.*", "", line).rstrip()
             macro = inside_macro or text.lstrip().startswith("#")
             inside_macro = macro and text.endswith("\\")
             head = re.match(r"\s*(?:\} )?(?:(if|for|while|list_for_each\w*) ?(\(.*)|(else|do))$", text)
-            if macro or not head or head.group(1) is None and head.group(3) is None:
+            if macro or not head or lines[number].strip() == "{":
                 continue
             condition = head.group(2) or ""
             closed = condition.count("(") == condition.count(")") and not condition.endswith("{")
