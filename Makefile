@@ -110,8 +110,8 @@ bench: $(BUILD)/insula.elf build/guests/vmlinuz ## measure in both emulators; K=
 iso: build/insula.iso ## a BIOS boot ISO with two demo guests, or CONFIG=file.conf
 CONFIG ?= guests/demo.conf
 build/insula.iso: build/insula.elf build/guests/vmlinuz $(CONFIG) boot/grub/grub.cfg FORCE
-	@tests/system/iso.py $@ insula.conf=$(CONFIG) vmlinuz=build/guests/vmlinuz \
-		initrd.img=build/guests/initrd.img
+	@tests/system/iso.py $@ --module insula.conf=$(CONFIG) \
+		--module vmlinuz=build/guests/vmlinuz --module initrd.img=build/guests/initrd.img
 
 .PHONY: run
 run: ## the management console of a machine with two guests; MACHINE=bochs, CONFIG=file.conf

@@ -295,12 +295,15 @@ def console_log(kind):
     return open(os.path.join(directory, f"console{number}-{kind}.log"), "wb", buffering=0)
 
 
-def join(sock, deadline, dump=sys.stdout.fileno()):
-    """Copies stdin to sock and sock to stdout until one ends. Ctrl-A x on a terminal quits."""
+def join(sock, deadline=None):
+    """Copies stdin to sock and sock to stdout. Why it ended: "end" (of the machine), "quit", "time".
+
+    On a terminal Ctrl-A x quits.
+    """
     stdin = sys.stdin.fileno()
     inputs, saved, escape = [sock, stdin], None, False
     if os.isatty(stdin):
-        print("(Ctrl-A x ends the machine, Ctrl-A Ctrl-A sends Ctrl-A)\r", flush=True)
+        print("(Ctrl-A x ends the machine, Ctrl-A Ctrl-A sends Ctrl-A)", flush=True)
         saved = termios.tcgetattr(stdin)
         tty.setraw(stdin)
     try:
@@ -309,27 +312,36 @@ def join(sock, deadline, dump=sys.stdout.fileno()):
             if sock in ready:
                 data = sock.recv(65536)
                 if not data:
-                    return True
-                os.write(dump, data)
+                    return "end"
+                os.write(sys.stdout.fileno(), data)
             if stdin in ready:
                 data = os.read(stdin, 4096)
                 if not data:
                     inputs.remove(stdin)
+                elif not saved:
+                    sock.sendall(data)
                 for byte in data if saved else ():
                     if escape and byte == ord("x"):
-                        return True
+                        return "quit"
                     escape = byte == CTRL_A and not escape
                     if not escape:
                         sock.sendall(bytes([byte]))
-                if not saved:
-                    sock.sendall(data)
-        return False
+        return "time"
     except ConnectionError:
-        return True
+        return "end"
     finally:
         if saved:
             termios.tcsetattr(stdin, termios.TCSADRAIN, saved)
             print()
+
+
+def converse(emulator, deadline=None):
+    """join() with the emulator's console; says why the emulator ended if that was not in order."""
+    why = join(emulator.sock, deadline)
+    good = (0, 1) if emulator.kind == "bochs" else (0,)  # Bochs: a power-off is status 1
+    if why == "end" and emulator.wait() not in good:
+        print(f"{emulator.kind} ended:\n{emulator.log_tail()}", file=sys.stderr)
+    return why
 
 
 def arguments():
@@ -364,11 +376,9 @@ def main():
     try:
         if emulator.serial_file:
             emulator.wait(timeout)
-        elif not join(emulator.sock, deadline):
+        elif converse(emulator, deadline) == "time":
             print(f"\nboot.py: stopped after {timeout} s", file=sys.stderr)
             sys.exit(124)
-        if emulator.proc.poll() not in (None, 0, 1):
-            print(f"boot.py: {emulator.log_tail()}", file=sys.stderr)
     except subprocess.TimeoutExpired:
         sys.exit(124)
     finally:

@@ -41,7 +41,7 @@ def kvm_works(iso):
 def run(kind, iso, **options):
     machine = boot.Emulator(kind, iso_file=iso, memory="1G", **options)
     try:
-        boot.join(machine.sock, None)
+        boot.converse(machine)
     finally:
         machine.stop()
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Makes a BIOS boot ISO: GRUB, the image, boot/grub/grub.cfg and the boot modules as files.
 
-iso.py OUT [--image ELF] [--cmdline TEXT] NAME=FILE ...
+iso.py OUT [--image ELF] [--cmdline TEXT] [--module NAME=FILE]...
 """
 import argparse
 import os
@@ -39,9 +39,9 @@ def main():
     parser.add_argument("out")
     parser.add_argument("--image", default=os.path.join(ROOT, "build/insula.elf"))
     parser.add_argument("--cmdline", default="")
-    parser.add_argument("modules", nargs="*", metavar="NAME=FILE")
+    parser.add_argument("--module", action="append", default=[], metavar="NAME=FILE")
     args = parser.parse_args()
-    make(args.out, args.image, dict(m.split("=", 1) for m in args.modules), args.cmdline)
+    make(args.out, args.image, dict(m.split("=", 1) for m in args.module), args.cmdline)
 
 
 if __name__ == "__main__":
