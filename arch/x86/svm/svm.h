@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the files of this room share: a vCPU's state beside its VMCB, and what this CPU offers. */
+/* Nobody outside arch/x86/svm includes it: the door is svm_hvm_ops. */
+#ifndef ARCH_X86_SVM_SVM_H
+#define ARCH_X86_SVM_SVM_H
+
+#include "arch/hvm.h"
+#include "arch/x86/hvm/exit.h"
+#include "arch/x86/svm/asid.h"
+#include "arch/x86/svm/vmcb.h"
+#include "hv/vcpu.h"
+
+/* CPUID Fn8000_000A_EDX, as far as we use it. The same on every CPU of the machine. */
+struct svm_features {
+	bool nrips;
+	bool clean_bits;
+	bool flush_by_asid;
+	bool decode_assists;
+	uint32_t asids;
+};
+extern struct svm_features svm_features;
+
+/* Why the guest runs one instruction at a time. */
+enum svm_step {
+	SVM_STEP_NONE,
+	SVM_STEP_SHADOW, /* to get past an interrupt shadow */
+	SVM_STEP_IRET,	 /* to see NMIs unblocked by IRET */
+	SVM_STEP_LMSW,	 /* to let the processor carry out LMSW, which cannot do harm */
+};
+
+struct svm_vcpu { /* all [O], as struct vcpu says */
+	struct vmcb *b;
+	hpa_t hpa;	/* of b */
+	uint32_t clean; /* what the CPU may keep of b: enum vmcb_clean */
+	struct asid_tag asid;
+	uint64_t slat_generation; /* of the translations that the ASID may carry */
+	uint64_t redo;		  /* EXITINTINFO of an event to deliver again, 0: none */
+	uint64_t entry_rip;	  /* with entry_shadow: where it was */
+	bool entry_shadow;	  /* the last VMRUN began in an interrupt shadow */
+	bool window;		  /* V_IRQ is set, VINTR intercepted */
+	bool nmi_blocked;	  /* from an NMI's injection to the IRET that ends it */
+	enum svm_step step;
+	uint64_t step_tf; /* RFLAGS.TF and DR6 as the guest had them */
+	uint64_t step_dr6;
+};
+
+static inline struct svm_vcpu *svm_of(const struct vcpu *v)
+{
+	return v->hvm;
+}
+
+/* A field group of the VMCB was written. */
+static inline void svm_dirty(struct svm_vcpu *s, uint32_t groups)
+{
+	s->clean &= ~groups;
+}
+
+/* svm_entry.S: one VMRUN; GPRs but RAX and RSP go through gprs. */
+void svm_entry(uint64_t gprs[16], uint64_t guest_vmcb, uint64_t host_vmcb);
+
+/* svm_event.c: before an entry: what is to be injected, and which windows are asked for. */
+void svm_event_prepare(struct vcpu *v);
+/* After an exit, before its handler: an interrupted delivery, an interrupted step. */
+void svm_event_after_exit(struct vcpu *v);
+enum exit_action svm_event_on_vintr(struct vcpu *v);
+enum exit_action svm_event_on_iret(struct vcpu *v);
+enum exit_action svm_event_on_exception(struct vcpu *v);
+/* Lets the guest execute the intercepted LMSW itself. */
+void svm_event_step_lmsw(struct vcpu *v);
+
+/* svm_exit.c: fills the table that finds a row by exit code; once. */
+void svm_exit_init(void);
+const char *const *svm_exit_names(void);
+/* Handles the exit that b describes. */
+enum hvm_next svm_exit_handle(struct vcpu *v);
+
+/* svm_insn.c: length of the intercepted instruction; usual: that without prefixes, 0: unknown. */
+unsigned int svm_insn_length(struct vcpu *v, uint8_t opcode, unsigned int usual);
+/*
+ * The general register of an intercepted MOV from or to a control register. False: it is no MOV (but
+ * LMSW), or cannot be fetched.
+ */
+bool svm_insn_mov_cr(struct vcpu *v, unsigned int *gpr);
+
+#endif

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Events on their way into the guest: injection, windows, interrupted deliveries, single steps. */
+/* Which event comes first is arch/x86/hvm/event's. */
+#include "arch/x86/svm/svm.h"
+
+#include "arch/x86/hvm/event.h"
+#include "arch/x86/hvm/exit.h"
+#include "hv/vm.h"
+
+#define RFLAGS_TF BIT(8)
+#define RFLAGS_IF BIT(9)
+#define DR6_BS	  BIT(14)
+#define DR6_HITS  0xful
+
+#define VEC_OF	   4u
+#define OPCODE_HLT 0xf4u
+
+static void set_intercept(struct svm_vcpu *s, uint32_t bit, bool on)
+{
+	uint32_t *word = &s->b->c.intercept1;
+
+	*word = on ? *word | bit : *word & ~bit;
+	svm_dirty(s, VMCB_CLEAN_INTERCEPTS);
+}
+
+/* The window for an interrupt: a virtual one that ends guest mode when it could be taken. */
+static void set_window(struct svm_vcpu *s, bool open)
+{
+	if (s->window == open) {
+		return;
+	}
+	s->window = open;
+	s->b->c.int_ctl =
+		VMCB_V_INTR_MASKING | (open ? VMCB_V_IRQ | VMCB_V_INTR_PRIO | VMCB_V_IGN_TPR : 0);
+	svm_dirty(s, VMCB_CLEAN_TPR);
+	set_intercept(s, VMCB_INTERCEPT_VINTR, open);
+}
+
+static void inject(struct vcpu *v, struct svm_vcpu *s, const struct event *ev)
+{
+	s->b->c.event_inj = VMCB_EVENT_VALID | ev->vector |
+			    (uint64_t)ev->type << VMCB_EVENT_TYPE_SHIFT |
+			    (ev->has_error ? VMCB_EVENT_HAS_ERROR : 0) |
+			    (uint64_t)ev->error << VMCB_EVENT_ERROR_SHIFT;
+	if (ev->type == EVENT_EXCEPTION && ev->vector == VEC_PF) {
+		s->b->s.cr2 = v->exception.cr2;
+		svm_dirty(s, VMCB_CLEAN_CR2);
+	}
+	if (ev->type == EVENT_NMI) {
+		s->nmi_blocked = true;
+		set_intercept(s, VMCB_INTERCEPT_IRET, true);
+	}
+}
+
+/*
+ * One instruction with RFLAGS.TF set. Every exception is intercepted meanwhile, so that our TF is
+ * never in a frame that the guest could see.
+ */
+static void step_begin(struct svm_vcpu *s, enum svm_step why)
+{
+	s->step = why;
+	s->step_tf = s->b->s.rflags & RFLAGS_TF;
+	s->step_dr6 = s->b->s.dr6;
+	s->b->s.rflags |= RFLAGS_TF;
+	s->b->c.exceptions = UINT32_MAX;
+	svm_dirty(s, VMCB_CLEAN_INTERCEPTS);
+}
+
+static bool exit_is_exception(const struct vmcb *b)
+{
+	return b->c.exit_code - VMEXIT_EXCEPTION < 32;
+}
+
+static bool exit_is_debug(const struct vmcb *b)
+{
+	return b->c.exit_code == VMEXIT_EXCEPTION + VEC_DB;
+}
+
+/* After any exit in a step: takes TF away again; IRET has loaded the guest's own. */
+static void step_end(struct svm_vcpu *s)
+{
+	struct vmcb *b = s->b;
+	bool done = exit_is_debug(b);
+
+	if (s->step != SVM_STEP_IRET || !done) {
+		b->s.rflags = (b->s.rflags & ~RFLAGS_TF) | s->step_tf;
+	}
+	if (s->step == SVM_STEP_IRET) { /* an IRET that faults unblocks NMIs, too */
+		s->nmi_blocked = !exit_is_exception(b);
+		set_intercept(s, VMCB_INTERCEPT_IRET, s->nmi_blocked);
+	}
+	b->c.exceptions = VMCB_EXCEPTIONS;
+	set_intercept(s, VMCB_INTERCEPT_CR0_SEL_WRITE, true);
+}
+
+void svm_event_step_lmsw(struct vcpu *v)
+{
+	struct svm_vcpu *s = svm_of(v);
+
+	set_intercept(s, VMCB_INTERCEPT_CR0_SEL_WRITE, false);
+	step_begin(s, SVM_STEP_LMSW);
+}
+
+/* Is there something in this #DB that the guest asked for? If not, it never happened. */
+static bool debug_is_guests(struct svm_vcpu *s)
+{
+	struct vmcb *b = s->b;
+
+	if (s->step == SVM_STEP_NONE || s->step_tf != 0) {
+		return true;
+	}
+	if ((b->s.dr6 & DR6_HITS & ~s->step_dr6) != 0) {
+		b->s.dr6 &= ~DR6_BS | (s->step_dr6 & DR6_BS);
+		svm_dirty(s, VMCB_CLEAN_DR);
+		return true;
+	}
+	b->s.dr6 = s->step_dr6;
+	svm_dirty(s, VMCB_CLEAN_DR);
+	return false;
+}
+
+enum exit_action svm_event_on_exception(struct vcpu *v)
+{
+	struct svm_vcpu *s = svm_of(v);
+	const struct vmcb_control *c = &s->b->c;
+	uint8_t vector = (uint8_t)(c->exit_code - VMEXIT_EXCEPTION);
+	bool deliver = vector != VEC_DB || debug_is_guests(s);
+
+	s->step = SVM_STEP_NONE;
+	if (vector == VEC_MC) {
+		vm_crash(v->vm, "machine check while it ran at %016lx", s->b->s.rip);
+	} else if (vector == VEC_PF) {
+		event_page_fault(v, c->exit_info2, (uint32_t)c->exit_info1);
+	} else if (deliver) {
+		event_exception(v, vector, (uint32_t)c->exit_info1);
+	}
+	return EXIT_RESUME;
+}
+
+enum exit_action svm_event_on_vintr(struct vcpu *v)
+{
+	set_window(svm_of(v), false);
+	return EXIT_RESUME;
+}
+
+enum exit_action svm_event_on_iret(struct vcpu *v)
+{
+	struct svm_vcpu *s = svm_of(v);
+
+	set_intercept(s, VMCB_INTERCEPT_IRET, false);
+	step_begin(s, SVM_STEP_IRET);
+	return EXIT_RESUME;
+}
+
+/*
+ * APM Vol. 2, "Event Injection", EXITINTINFO: the exit came in the middle of a delivery. An
+ * exception is raised again before the handler runs, so that one it raises meets it as on a
+ * processor. An instruction that interrupts (INT n, INT3, INTO) is simply executed again.
+ */
+static void keep_interrupted(struct vcpu *v, struct svm_vcpu *s, uint64_t info)
+{
+	unsigned int type = info >> VMCB_EVENT_TYPE_SHIFT & VMCB_EVENT_TYPE_MASK;
+	uint8_t vector = (uint8_t)(info & VMCB_EVENT_VECTOR);
+	uint32_t error = (uint32_t)(info >> VMCB_EVENT_ERROR_SHIFT);
+
+	if (type == EVENT_INTERRUPT || type == EVENT_NMI) {
+		s->redo = info;
+	} else if (type == EVENT_EXCEPTION && vector == VEC_PF) {
+		event_page_fault(v, s->b->s.cr2, error);
+	} else if (type == EVENT_EXCEPTION && vector != VEC_BP && vector != VEC_OF) {
+		event_exception(v, vector, error);
+	}
+}
+
+/*
+ * A processor keeps the shadow of an exit at VMRUN, QEMU's TCG does not: if nothing was executed
+ * since, it is still on.
+ */
+static void keep_shadow(struct svm_vcpu *s)
+{
+	if (s->entry_shadow && s->b->s.rip == s->entry_rip && s->b->c.exit_code >= VMEXIT_INTR &&
+	    s->b->c.exit_code <= VMEXIT_VINTR) {
+		s->b->c.shadow = VMCB_SHADOW;
+	}
+}
+
+void svm_event_after_exit(struct vcpu *v)
+{
+	struct svm_vcpu *s = svm_of(v);
+	struct vmcb *b = s->b;
+
+	if (unlikely(s->entry_shadow)) {
+		keep_shadow(s);
+	}
+	if (unlikely(s->step != SVM_STEP_NONE)) {
+		step_end(s);
+		if (!exit_is_exception(b)) {
+			s->step = SVM_STEP_NONE;
+		}
+	}
+	if (unlikely(b->c.exit_int_info & VMCB_EVENT_VALID)) {
+		keep_interrupted(v, s, b->c.exit_int_info);
+	}
+}
+
+/*
+ * Something must get past the shadow first. Stepping over HLT and waking it is what the HLT itself
+ * would do; before anything else one step is made. True if the shadow is gone.
+ */
+static bool pass_shadow(struct vcpu *v, struct svm_vcpu *s)
+{
+	uint8_t code[15];
+
+	if (exit_fetch(v, code) > 0 && code[0] == OPCODE_HLT) {
+		s->b->s.rip++;
+		s->b->c.shadow = 0;
+		return true;
+	}
+	step_begin(s, SVM_STEP_SHADOW);
+	return false;
+}
+
+static bool pick(struct vcpu *v, struct svm_vcpu *s, bool *irq, bool *nmi)
+{
+	bool shadow = (s->b->c.shadow & VMCB_SHADOW) != 0;
+	bool can_irq = (s->b->s.rflags & RFLAGS_IF) != 0 && !shadow && s->redo == 0;
+	struct event ev;
+
+	if (!event_pick(v, can_irq, !s->nmi_blocked && !shadow && s->redo == 0, &ev, irq, nmi)) {
+		return false;
+	}
+	inject(v, s, &ev);
+	return true;
+}
+
+/* An interrupted delivery goes on, unless an exception came of it: that comes first. */
+static void redo(struct svm_vcpu *s)
+{
+	s->b->c.event_inj = s->redo;
+	s->redo = 0;
+}
+
+static void prepare(struct vcpu *v, struct svm_vcpu *s)
+{
+	bool irq = false;
+	bool nmi = false;
+	bool injected = v->pending != 0 && pick(v, s, &irq, &nmi);
+	bool in_shadow = (s->b->c.shadow & VMCB_SHADOW) != 0 && !injected;
+
+	/* The processor honours a shadow and opens the VINTR window after it; QEMU's TCG does not. */
+	if (in_shadow && ((irq && !svm_features.nrips && (s->b->s.rflags & RFLAGS_IF)) ||
+			  (nmi && !s->nmi_blocked))) {
+		if (!pass_shadow(v, s)) {
+			set_window(s, false);
+			return;
+		}
+		injected = pick(v, s, &irq, &nmi);
+	}
+	if (s->redo != 0 && !injected) {
+		redo(s);
+	}
+	set_window(s, irq);
+}
+
+void svm_event_prepare(struct vcpu *v)
+{
+	struct svm_vcpu *s = svm_of(v);
+
+	s->b->c.event_inj = 0;
+	if (unlikely(v->pending != 0 || s->redo != 0 || s->window) && s->step == SVM_STEP_NONE) {
+		prepare(v, s);
+	}
+	s->entry_shadow = (s->b->c.shadow & VMCB_SHADOW) != 0 && !svm_features.nrips;
+	s->entry_rip = s->b->s.rip;
+}

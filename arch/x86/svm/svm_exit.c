@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* VM exits of AMD-V: from the exit code to a handler, over the instruction, into the statistics. */
+/* What an exit means on both vendors is arch/x86/hvm's. */
+#include "arch/x86/svm/svm.h"
+
+#include "arch/clock.h"
+#include "arch/cpu.h"
+#include "arch/x86/hvm/event.h"
+#include "arch/x86/hvm/exit.h"
+#include "hv/base/trace.h"
+#include "hv/vm.h"
+
+#define RFLAGS_TF BIT(8)
+#define DR6_BS	  BIT(14)
+#define EFER_LMA  BIT(10)
+#define SEG_L	  BIT(9)
+
+static enum exit_action on_unexpected(struct vcpu *v)
+{
+	return exit_unexpected(v, svm_of(v)->b->c.exit_code);
+}
+
+/*
+ * VMRUN refused the guest's state. On a processor #GP would have stopped most of what leads here; in
+ * QEMU's TCG the guest itself can do it. Its fault either way.
+ */
+static enum exit_action on_invalid(struct vcpu *v)
+{
+	vm_crash(v->vm, "VMRUN refused the guest's state");
+	return EXIT_RESUME;
+}
+
+static enum exit_action on_host_event(struct vcpu *v)
+{
+	(void)v;
+	return EXIT_YIELD;
+}
+
+/* Taken by the host as soon as GIF was set. */
+static enum exit_action on_nmi(struct vcpu *v)
+{
+	(void)v;
+	return EXIT_RESUME;
+}
+
+static uint64_t mov_source(struct vcpu *v, unsigned int gpr)
+{
+	return exit_code_bits(v) == 64 ? v->gprs[gpr] : (uint32_t)v->gprs[gpr];
+}
+
+static enum exit_action on_write_cr(struct vcpu *v)
+{
+	unsigned int cr = (unsigned int)(svm_of(v)->b->c.exit_code - VMEXIT_CR_WRITE);
+	unsigned int gpr;
+
+	if (!svm_insn_mov_cr(v, &gpr)) {
+		return on_unexpected(v);
+	}
+	return exit_write_cr(v, cr, mov_source(v, gpr));
+}
+
+/* MOV to CR0, or LMSW. */
+static enum exit_action on_write_cr0(struct vcpu *v)
+{
+	unsigned int gpr;
+
+	if (!svm_insn_mov_cr(v, &gpr)) {
+		svm_event_step_lmsw(v);
+		return EXIT_RESUME;
+	}
+	return exit_write_cr(v, 0, mov_source(v, gpr));
+}
+
+static enum exit_action on_read_cr(struct vcpu *v)
+{
+	unsigned int cr = (unsigned int)(svm_of(v)->b->c.exit_code - VMEXIT_CR_READ);
+	unsigned int gpr;
+
+	if (!svm_insn_mov_cr(v, &gpr)) {
+		return on_unexpected(v);
+	}
+	return exit_read_cr(v, cr, gpr);
+}
+
+static enum exit_action on_msr(struct vcpu *v)
+{
+	return svm_of(v)->b->c.exit_info1 != 0 ? exit_wrmsr(v) : exit_rdmsr(v);
+}
+
+/* No guest has performance counters. */
+static enum exit_action on_rdpmc(struct vcpu *v)
+{
+	event_exception(v, VEC_GP, 0);
+	return EXIT_RESUME;
+}
+
+/* The caches hold nothing that a guest's devices could miss. */
+static enum exit_action on_cache_flush(struct vcpu *v)
+{
+	(void)v;
+	return EXIT_SKIP_INSN;
+}
+
+static enum exit_action on_io(struct vcpu *v)
+{
+	uint64_t info = svm_of(v)->b->c.exit_info1;
+	struct exit_io io = {
+		.port = (uint16_t)(info >> VMCB_IO_PORT_SHIFT),
+		.size = (uint8_t)(info >> VMCB_IO_SIZE_SHIFT & VMCB_IO_SIZE_MASK),
+		.in = (info & VMCB_IO_IN) != 0,
+		.string = (info & VMCB_IO_STRING) != 0,
+	};
+
+	return exit_io(v, &io);
+}
+
+static enum exit_action on_npf(struct vcpu *v)
+{
+	const struct vmcb_control *c = &svm_of(v)->b->c;
+	gpa_t gpa = { c->exit_info2 };
+
+	if (c->exit_int_info & VMCB_EVENT_VALID) {
+		vm_crash(v->vm, "delivery of an event touched %016lx, which is no RAM", gpa.v);
+		return EXIT_RESUME;
+	}
+	if (c->exit_info1 & VMCB_NPF_TABLE) {
+		vm_crash(v->vm, "page table at %016lx, which is no RAM", gpa.v);
+		return EXIT_RESUME;
+	}
+	if (c->exit_info1 & VMCB_NPF_FETCH) {
+		vm_crash(v->vm, "execution at %016lx, which is no RAM", gpa.v);
+		return EXIT_RESUME;
+	}
+	return exit_mmio(v, gpa, (c->exit_info1 & VMCB_NPF_WRITE) != 0, UINT64_MAX);
+}
+
+/* How the address behind the instruction is found. */
+enum next_rip {
+	NEXT_NONE,  /* the handler never skips */
+	NEXT_USUAL, /* NRIP, else by opcode and usual length */
+	NEXT_INFO2, /* EXITINFO2 has it */
+};
+
+struct row {
+	uint16_t code; /* enum vmcb_exit */
+	struct exit_entry e;
+	enum next_rip next;
+	uint8_t opcode; /* first byte and length without prefixes */
+	uint8_t length;
+};
+
+#define EXIT(code, handler)                                                                        \
+	{                                                                                          \
+		VMEXIT_##code, { handler, #code }, NEXT_NONE, 0, 0                                 \
+	}
+#define EXIT_INSN(code, handler, op, len)                                                          \
+	{                                                                                          \
+		VMEXIT_##code, { handler, #code }, NEXT_USUAL, op, len                             \
+	}
+#define EXIT_AT(code, n, handler, name)                                                            \
+	{                                                                                          \
+		VMEXIT_##code + (n), { handler, name }, NEXT_NONE, 0, 0                            \
+	}
+#define EXIT_CR(code, n, handler, name)                                                            \
+	{                                                                                          \
+		VMEXIT_##code + (n), { handler, name }, NEXT_USUAL, 0x0f, 3                        \
+	}
+#define EXCEPTION(n) EXIT_AT(EXCEPTION, n, svm_event_on_exception, "exception " #n)
+
+#define CODE_NONE    0xffffu
+#define CODE_INVALID 0xfffeu
+
+static const struct row rows[] = {
+	{ CODE_NONE, { on_unexpected, "unexpected" }, NEXT_NONE, 0, 0 }, /* must be first */
+	{ CODE_INVALID, { on_invalid, "INVALID" }, NEXT_NONE, 0, 0 },
+	EXIT_CR(CR_READ, 8, on_read_cr, "CR8_READ"),
+	EXIT_CR(CR_WRITE, 4, on_write_cr, "CR4_WRITE"),
+	EXIT_CR(CR_WRITE, 8, on_write_cr, "CR8_WRITE"),
+	EXIT_CR(CR0_SEL_WRITE, 0, on_write_cr0, "CR0_SEL_WRITE"),
+	EXCEPTION(0),
+	EXCEPTION(1),
+	EXCEPTION(3),
+	EXCEPTION(4),
+	EXCEPTION(5),
+	EXCEPTION(6),
+	EXCEPTION(7),
+	EXCEPTION(8),
+	EXCEPTION(9),
+	EXCEPTION(10),
+	EXCEPTION(11),
+	EXCEPTION(12),
+	EXCEPTION(13),
+	EXCEPTION(14),
+	EXCEPTION(16),
+	EXCEPTION(17),
+	EXCEPTION(18),
+	EXCEPTION(19),
+	EXIT(INTR, on_host_event),
+	EXIT(NMI, on_nmi),
+	EXIT(VINTR, svm_event_on_vintr),
+	EXIT(RDPMC, on_rdpmc),
+	EXIT_INSN(CPUID, exit_cpuid, 0x0f, 2),
+	EXIT(RSM, exit_undefined),
+	EXIT(IRET, svm_event_on_iret),
+	EXIT_INSN(INVD, on_cache_flush, 0x0f, 2),
+	EXIT_INSN(HLT, exit_hlt, 0xf4, 1),
+	EXIT(INVLPGA, exit_undefined),
+	{ VMEXIT_IOIO, { on_io, "IOIO" }, NEXT_INFO2, 0, 0 },
+	EXIT_INSN(MSR, on_msr, 0x0f, 2),
+	EXIT(SHUTDOWN, exit_triple_fault),
+	EXIT(VMRUN, exit_undefined),
+	EXIT(VMMCALL, exit_undefined),
+	EXIT(VMLOAD, exit_undefined),
+	EXIT(VMSAVE, exit_undefined),
+	EXIT(STGI, exit_undefined),
+	EXIT(CLGI, exit_undefined),
+	EXIT(SKINIT, exit_undefined),
+	EXIT_INSN(WBINVD, on_cache_flush, 0x0f, 2),
+	EXIT(MONITOR, exit_undefined),
+	EXIT(MWAIT, exit_undefined),
+	EXIT(MWAIT_ARMED, exit_undefined),
+	EXIT_INSN(XSETBV, exit_xsetbv, 0x0f, 3),
+	EXIT(RDPRU, exit_undefined),
+	EXIT(INVLPGB, exit_undefined),
+	EXIT(INVLPGB_ILLEGAL, exit_undefined),
+	EXIT(MCOMMIT, exit_undefined),
+	EXIT(TLBSYNC, exit_undefined),
+	EXIT(NPF, on_npf),
+};
+_Static_assert(ARRAY_SIZE(rows) <= VCPU_EXIT_REASONS, "a row is a reason");
+
+/* Exit code to row: codes below F0h as they are, 400h.. from F0h on, VMEXIT_INVALID at FFh. */
+#define SLOTS	     256u
+#define SLOT_NPF     0xf0u
+#define SLOT_INVALID 0xffu
+static uint8_t slots[SLOTS];
+static const char *names[VCPU_EXIT_REASONS];
+
+static unsigned int slot_of(uint64_t code)
+{
+	if (code < SLOT_NPF) {
+		return (unsigned int)code;
+	}
+	if (code - VMEXIT_NPF < 8) {
+		return SLOT_NPF + (unsigned int)(code - VMEXIT_NPF);
+	}
+	/* -1; QEMU's TCG stores 32 bits of it. Others are 0 in slots, the first row. */
+	return (uint32_t)code == UINT32_MAX ? SLOT_INVALID : SLOT_INVALID - 1;
+}
+
+void svm_exit_init(void)
+{
+	for (unsigned int i = 1; i < ARRAY_SIZE(rows); i++) {
+		uint64_t code = rows[i].code == CODE_INVALID ? UINT64_MAX : rows[i].code;
+
+		slots[slot_of(code)] = (uint8_t)i;
+	}
+	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
+		names[i] = rows[i].e.name;
+	}
+}
+
+const char *const *svm_exit_names(void)
+{
+	return names;
+}
+
+static uint64_t next_rip(struct vcpu *v, const struct vmcb *b, const struct row *row)
+{
+	unsigned int len;
+
+	if (row->next == NEXT_INFO2) {
+		return b->c.exit_info2;
+	}
+	if (svm_features.nrips) {
+		return b->c.nrip;
+	}
+	len = svm_insn_length(v, row->opcode, row->length);
+	if (len == 0) {
+		vm_crash(v->vm, "no instruction can be read at %016lx", b->s.rip);
+	}
+	return b->s.rip + len;
+}
+
+static void skip(struct vcpu *v, const struct row *row)
+{
+	struct svm_vcpu *s = svm_of(v);
+	struct vmcb *b = s->b;
+	uint64_t rip = next_rip(v, b, row);
+
+	b->s.rip = b->s.efer & EFER_LMA && b->s.cs.attr & SEG_L ? rip : (uint32_t)rip;
+	b->c.shadow = 0;
+	if (unlikely(b->s.rflags &
+		     RFLAGS_TF)) { /* the trap that the instruction would have ended in */
+		b->s.dr6 |= DR6_BS;
+		svm_dirty(s, VMCB_CLEAN_DR);
+		event_exception(v, VEC_DB, 0);
+	}
+}
+
+static enum hvm_next act(struct vcpu *v, const struct row *row, enum exit_action action)
+{
+	switch (action) {
+	case EXIT_SKIP_INSN:
+		skip(v, row);
+		return HVM_AGAIN;
+	case EXIT_BLOCK:
+		skip(v, row);
+		return HVM_BLOCK;
+	case EXIT_YIELD:
+		return HVM_YIELD;
+	case EXIT_RESUME:
+	default:
+		return HVM_AGAIN;
+	}
+}
+
+static struct trace_record *trace(struct vcpu *v, unsigned int reason)
+{
+	static struct trace_record nowhere; /* before the CPU has its ring */
+	struct trace_ring *ring = &trace_rings[cpu_id()];
+	struct trace_record *rec = likely(ring->rec != NULL) ? trace_add(ring) : &nowhere;
+	const struct vmcb *b = svm_of(v)->b;
+
+	rec->tsc = v->exit_tsc;
+	rec->kind = TRACE_EXIT;
+	rec->code = (uint16_t)reason;
+	rec->a = b->s.rip;
+	rec->b = (uint32_t)b->c.exit_info1;
+	rec->vcpu = (uint32_t)v->vm->id << 16 | v->id;
+	return rec;
+}
+
+enum hvm_next svm_exit_handle(struct vcpu *v)
+{
+	unsigned int i = slots[slot_of(svm_of(v)->b->c.exit_code)];
+	const struct row *row = &rows[i];
+	struct trace_record *rec = trace(v, i);
+	enum hvm_next next = act(v, row, row->e.handler(v));
+	uint64_t took = clock_now() - v->exit_tsc;
+
+	rec->took = (uint32_t)took;
+	v->exits++;
+	v->stats[i].count++;
+	v->stats[i].ticks += took;
+	return next;
+}
