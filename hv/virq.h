@@ -46,6 +46,14 @@ struct virq {
 	bool pic_output; /* INTR pin of the master PIC */
 };
 
+/* The local APICs, arch/x86/hvm/vlapic: the same functions for every VM. */
+struct virq_lapic_ops {
+	void (*send)(struct vm *vm, const struct virq_msg *msg);
+	/* The PIC's INTR pin, wired to LINT0. Devices' lock held. */
+	void (*pic_output)(struct vm *vm, bool level);
+};
+void virq_set_lapic_ops(const struct virq_lapic_ops *ops);
+
 /*
  * A device drives its interrupt line: an ISA irq number or PCI GSI. ISA irq 0 reaches the IO-APIC
  * as pin 2, as the MADT we give says. Devices' lock held.
@@ -59,7 +67,7 @@ void virq_set_pic_output(struct vm *vm, bool level);
 void virq_send(struct vm *vm, const struct virq_msg *msg);
 /* An MSI write: decodes address and data as in SDM Vol. 3A, "Message Signalled Interrupts". */
 void virq_send_msi(struct vm *vm, uint64_t address, uint32_t data);
-/* The guest ended a level-triggered interrupt. Takes the devices' lock. */
+/* The guest ended a level-triggered interrupt. Takes the devices' lock: call without it. */
 void virq_eoi(struct vm *vm, uint8_t vector);
 /* The vCPU takes the PIC's interrupt: its vector. Takes the devices' lock. */
 uint8_t virq_acknowledge_pic(struct vm *vm);

@@ -44,6 +44,7 @@ struct vm {
 	uint32_t log_budget;       /* lines it may still cause; refilled with time */
 	uint64_t log_refill;
 	struct vcpu_exit_stat last_stats[VCPU_EXIT_REASONS]; /* of the last run, when stopped */
+	const char *const *exit_names; /* names of its rows */
 };
 
 /*

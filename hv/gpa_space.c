@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Guest RAM: chunks from the page allocator, scrubbed, listed as extents, mapped for root mode. */
+/* Knows no second-level table. */
+#include "hv/gpa_space.h"
+
+#include "hv/base/heap.h"
+#include "hv/base/page.h"
+#include "hv/lib/errno.h"
+#include "hv/lib/string.h"
+#include "hv/thread.h"
+
+#define SCRUB_SLICE (64 * KIB) /* 8,192 iterations of REP STOSQ between checkpoints */
+
+/* A sleep in the middle may move us to another CPU: the window is opened anew for each slice. */
+static void scrub_chunk(hpa_t chunk)
+{
+	for (uint64_t off = 0; off < PAGE_CHUNK_SIZE; off += SCRUB_SLICE) {
+		char *window = paging_window(chunk);
+
+		memset(window + off, 0, SCRUB_SLICE);
+		paging_window_close();
+		thread_checkpoint();
+	}
+}
+
+static void scrub_extent(const struct gpa_extent *e)
+{
+	for (uint64_t off = 0; off < e->size; off += PAGE_CHUNK_SIZE) {
+		scrub_chunk(hpa_add(e->hpa, off));
+	}
+}
+
+void gpa_space_scrub(struct gpa_space *s)
+{
+	for (unsigned int i = 0; i < s->count; i++) {
+		scrub_extent(&s->extents[i]);
+	}
+}
+
+/* Guest-physical address of byte `off` of the RAM. */
+static gpa_t gpa_of(const struct gpa_space *s, uint64_t off)
+{
+	return (gpa_t){ off < s->low_size ? off : GPA_HIGH_RAM + (off - s->low_size) };
+}
+
+/* One extent from `off` on; returns its size, 0 when memory is out. */
+static uint64_t add_extent(struct gpa_space *s, uint64_t off)
+{
+	uint64_t left = (off < s->low_size ? s->low_size : s->size) - off;
+	struct gpa_extent *e = &s->extents[s->count];
+	unsigned int got;
+
+	if (s->count == GPA_EXTENTS_MAX) {
+		return 0;
+	}
+	got = page_alloc_chunks((unsigned int)(left / PAGE_CHUNK_SIZE), &e->hpa);
+	e->gpa = gpa_of(s, off);
+	e->size = got * PAGE_CHUNK_SIZE;
+	s->count += got > 0;
+	return e->size;
+}
+
+static int allocate(struct gpa_space *s)
+{
+	for (uint64_t off = 0; off < s->size;) {
+		uint64_t got = add_extent(s, off);
+
+		if (got == 0) {
+			return -ENOMEM;
+		}
+		off += got;
+	}
+	for (unsigned int i = 0; i < s->count; i++) {
+		const struct gpa_extent *e = &s->extents[i];
+		int err = paging_space_map(&s->root, e->gpa, e->hpa, e->size);
+
+		if (err != 0) {
+			return err;
+		}
+	}
+	return 0;
+}
+
+int gpa_space_create(struct gpa_space *s, uint64_t size)
+{
+	int err;
+
+	memset(s, 0, sizeof(*s));
+	s->size = ALIGN_UP(size, PAGE_CHUNK_SIZE);
+	s->low_size = u64_min(s->size, GPA_LOW_RAM_MAX);
+	s->extents = heap_alloc(GPA_EXTENTS_MAX * sizeof(*s->extents));
+	err = s->extents != NULL ? paging_space_create(&s->root) : -ENOMEM;
+	if (err == 0) {
+		err = allocate(s);
+	}
+	if (err != 0) {
+		gpa_space_destroy(s);
+		return err;
+	}
+	gpa_space_scrub(s);
+	return 0;
+}
+
+void gpa_space_destroy(struct gpa_space *s)
+{
+	for (unsigned int i = 0; i < s->count; i++) {
+		page_free_chunks(s->extents[i].hpa,
+				 (unsigned int)(s->extents[i].size / PAGE_CHUNK_SIZE));
+	}
+	paging_space_destroy(&s->root);
+	heap_free(s->extents);
+	memset(s, 0, sizeof(*s));
+}
+
+bool gpa_space_is_ram(const struct gpa_space *s, gpa_t gpa, uint64_t len)
+{
+	if (gpa.v >= GPA_HIGH_RAM) {
+		return range_within(gpa.v - GPA_HIGH_RAM, len, s->size - s->low_size);
+	}
+	if (!range_within(gpa.v, len, s->low_size)) {
+		return false;
+	}
+	return gpa.v + len <= GPA_VGA_HOLE || gpa.v >= GPA_VGA_END;
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The two rings between a guest's UART and whoever watches it. */
+/* Interprets no byte. */
+#include "hv/guest_console.h"
+
+#include "hv/lib/string.h"
+#include "hv/thread.h"
+
+void guest_console_init(struct guest_console *c)
+{
+	memset(c, 0, sizeof(*c));
+	spin_init(&c->lock, LOCK_CONSOLE);
+}
+
+void guest_console_put(struct guest_console *c, char ch)
+{
+	struct thread *wake = NULL;
+
+	spin_lock(&c->lock);
+	c->out[c->out_head++ % GUEST_CONSOLE_OUT] = ch;
+	if (c->reader_asleep) {
+		c->reader_asleep = false;
+		wake = c->reader;
+	}
+	spin_unlock(&c->lock);
+	if (wake != NULL) {
+		thread_unpark(wake);
+	}
+}
+
+int guest_console_get(struct guest_console *c)
+{
+	int ch = -1;
+
+	if (c->in_head == c->in_tail) { /* the common case, for a UART that is polled */
+		return -1;
+	}
+	spin_lock(&c->lock);
+	if (c->in_head != c->in_tail) {
+		ch = (unsigned char)c->in[c->in_tail++ % GUEST_CONSOLE_IN];
+	}
+	spin_unlock(&c->lock);
+	return ch;
+}
+
+void guest_console_set_input(struct guest_console *c, void (*ready)(void *), void *arg)
+{
+	spin_lock(&c->lock);
+	c->input_ready = ready;
+	c->arg = arg;
+	spin_unlock(&c->lock);
+}
+
+size_t guest_console_read(struct guest_console *c, uint64_t *cursor, char *buf, size_t size)
+{
+	size_t n = 0;
+
+	spin_lock(&c->lock);
+	if (c->out_head > GUEST_CONSOLE_OUT && *cursor < c->out_head - GUEST_CONSOLE_OUT) {
+		*cursor = c->out_head - GUEST_CONSOLE_OUT;
+	}
+	while (n < size && *cursor < c->out_head) {
+		buf[n++] = c->out[(*cursor)++ % GUEST_CONSOLE_OUT];
+	}
+	c->reader_asleep = n == 0 && c->reader != NULL;
+	spin_unlock(&c->lock);
+	return n;
+}
+
+size_t guest_console_type(struct guest_console *c, const char *buf, size_t len)
+{
+	void (*ready)(void *);
+	void *arg;
+	size_t n = 0;
+
+	spin_lock(&c->lock);
+	while (n < len && c->in_head - c->in_tail < GUEST_CONSOLE_IN) {
+		c->in[c->in_head++ % GUEST_CONSOLE_IN] = buf[n++];
+	}
+	ready = c->input_ready;
+	arg = c->arg;
+	spin_unlock(&c->lock);
+	if (ready != NULL && n > 0) {
+		ready(arg);
+	}
+	return n;
+}
+
+void guest_console_attach(struct guest_console *c, struct thread *reader)
+{
+	spin_lock(&c->lock);
+	c->reader = reader;
+	c->reader_asleep = false;
+	spin_unlock(&c->lock);
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Bounds-checked access to the RAM of the VM whose address space is loaded. */
+/* Device ranges are hv/iobus's. */
+#include "hv/guest_mem.h"
+
+#include "hv/base/page.h"
+#include "hv/lib/errno.h"
+#include "hv/lib/string.h"
+#include "hv/thread.h"
+#include "hv/vm.h"
+
+void *guest_mem_slice(struct vm *vm, gpa_t gpa, size_t len)
+{
+	if (!gpa_space_is_ram(&vm->mem, gpa, len)) {
+		return NULL;
+	}
+	return (void *)(PAGING_VM_BASE + gpa.v);
+}
+
+int guest_mem_read(struct vm *vm, gpa_t gpa, void *buf, size_t len)
+{
+	const void *p = guest_mem_slice(vm, gpa, len);
+
+	if (p == NULL) {
+		return -EFAULT;
+	}
+	memcpy(buf, p, len);
+	return 0;
+}
+
+int guest_mem_write(struct vm *vm, gpa_t gpa, const void *buf, size_t len)
+{
+	void *p = guest_mem_slice(vm, gpa, len);
+
+	if (p == NULL) {
+		return -EFAULT;
+	}
+	memcpy(p, buf, len);
+	return 0;
+}
+
+#define LOAD_SLICE (64 * KIB)
+
+/* The host memory behind gpa, up to the end of its 2 MiB chunk. */
+static hpa_t find_hpa(const struct gpa_space *s, gpa_t gpa)
+{
+	for (unsigned int i = 0; i < s->count; i++) {
+		const struct gpa_extent *e = &s->extents[i];
+
+		if (range_within(gpa.v - e->gpa.v, 1, e->size)) {
+			return hpa_add(e->hpa, gpa.v - e->gpa.v);
+		}
+	}
+	return (hpa_t){ 0 };
+}
+
+int guest_mem_load(struct vm *vm, gpa_t gpa, const void *buf, size_t len)
+{
+	const char *src = buf;
+
+	if (!gpa_space_is_ram(&vm->mem, gpa, len)) {
+		return -EFAULT;
+	}
+	while (len > 0) {
+		hpa_t hpa = find_hpa(&vm->mem, gpa);
+		uint64_t off = hpa.v % PAGE_CHUNK_SIZE;
+		uint64_t n = u64_min(u64_min(len, LOAD_SLICE), PAGE_CHUNK_SIZE - off);
+		char *window = paging_window((hpa_t){ hpa.v - off });
+
+		memcpy(window + off, src, n);
+		paging_window_close();
+		thread_checkpoint();
+		gpa.v += n;
+		src += n;
+		len -= n;
+	}
+	return 0;
+}

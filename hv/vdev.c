@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Creates, resets and destroys the devices of a VM from the registered classes. */
+/* Knows no device by name. */
+#include "hv/vdev.h"
+
+#include "hv/base/heap.h"
+#include "hv/base/log.h"
+#include "hv/lib/errno.h"
+#include "hv/vm.h"
+
+extern const struct vdev_class *const vdev_classes_start[], *const vdev_classes_end[];
+
+static int create_one(struct vm *vm, const struct vdev_class *cls)
+{
+	struct vdev *d = heap_alloc(sizeof(*d));
+	int err;
+
+	if (d == NULL) {
+		return -ENOMEM;
+	}
+	d->cls = cls;
+	d->dev = heap_alloc(cls->size);
+	if (d->dev == NULL) {
+		heap_free(d);
+		return -ENOMEM;
+	}
+	list_push_back(&vm->devices, &d->node);
+	err = cls->create(vm, d->dev);
+	if (err != 0) {
+		log_printf(LOG_HOST, "vm %s: device %s: %s", vm->cfg.name, cls->name,
+			   errno_text(err));
+	}
+	return err;
+}
+
+static int create_stage(struct vm *vm, enum vdev_stage stage)
+{
+	for (const struct vdev_class *const *c = vdev_classes_start; c < vdev_classes_end; c++) {
+		int err = 0;
+
+		if ((*c)->stage == stage && ((*c)->wanted == NULL || (*c)->wanted(&vm->cfg))) {
+			err = create_one(vm, *c);
+		}
+		if (err != 0) {
+			return err;
+		}
+	}
+	return 0;
+}
+
+int vdev_create_all(struct vm *vm)
+{
+	for (unsigned int s = 0; s < VDEV_STAGES; s++) {
+		int err = create_stage(vm, (enum vdev_stage)s);
+
+		if (err != 0) {
+			vdev_destroy_all(vm);
+			return err;
+		}
+	}
+	vdev_reset_all(vm);
+	return 0;
+}
+
+void vdev_reset_all(struct vm *vm)
+{
+	struct list_node *n;
+
+	spin_lock(&vm->dev_lock);
+	list_for_each(n, &vm->devices)
+	{
+		struct vdev *d = container_of(n, struct vdev, node);
+
+		if (d->cls->reset != NULL) {
+			d->cls->reset(d->dev);
+		}
+	}
+	spin_unlock(&vm->dev_lock);
+}
+
+void vdev_destroy_all(struct vm *vm)
+{
+	while (!list_empty(&vm->devices)) {
+		struct vdev *d = container_of(vm->devices.prev, struct vdev, node);
+
+		if (d->cls->destroy != NULL) {
+			d->cls->destroy(d->dev);
+		}
+		list_remove(&d->node);
+		heap_free(d->dev);
+		heap_free(d);
+	}
+}
