@@ -16,15 +16,14 @@
 enum vm_state { VM_STOPPED, VM_STARTING, VM_RUNNING, VM_PAUSED, VM_STOPPING, VM_CRASHED };
 
 /* What its vCPUs asked for; the VM's manager thread acts on it. */
-enum vm_event { VM_EVENT_NONE, VM_EVENT_POWEROFF, VM_EVENT_RESET, VM_EVENT_CRASH, VM_EVENT_STOP };
+enum vm_event { VM_EVENT_NONE, VM_EVENT_POWEROFF, VM_EVENT_RESET, VM_EVENT_CRASH };
 
 struct vm {
 	uint16_t id;               /* (c) 1.. */
 	struct vm_config cfg;      /* changes only while stopped */
-	struct spinlock lock;      /* guards state, event, crash_reason */
-	enum vm_state state;       /* [lock] */
-	enum vm_event event;       /* [lock] the first one wins */
-	char crash_reason[160];    /* [lock] */
+	enum vm_state state;       /* written with the list locked */
+	enum vm_event event;       /* atomic: the first one wins, the manager takes it */
+	char crash_reason[160];    /* written by who raised VM_EVENT_CRASH, read after the join */
 	struct list_node node;     /* in the list of VMs */
 	struct gpa_space mem;      /* (c) while not stopped */
 	void *slat;                /* (c) while not stopped: the backend's second-level tables */
@@ -41,9 +40,10 @@ struct vm {
 	uint64_t started;          /* ticks */
 	uint64_t starts;           /* times it was started */
 	uint64_t cpu_time;         /* ticks, of vCPU threads that have ended */
-	uint32_t log_budget;       /* lines it may still cause; refilled with time */
-	uint64_t log_refill;
+	uint32_t log_lines;        /* it caused since log_since; atomic */
+	uint64_t log_since;
 	struct vcpu_exit_stat last_stats[VCPU_EXIT_REASONS]; /* of the last run, when stopped */
+	const char *const *exit_names; /* names of its rows */
 	const char *const *exit_names; /* names of its rows */
 };
 

@@ -8,7 +8,6 @@
 
 /* The one list of ranks: outermost first. */
 enum lock_rank {
-	LOCK_VM,      /* struct vm: state and requests */
 	LOCK_DEVICES, /* a VM's device models */
 	LOCK_VIRQ,    /* a VM's interrupt controllers' shared state */
 	LOCK_CONSOLE, /* a guest serial port's output ring, the shell's input */
