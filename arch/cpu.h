@@ -8,6 +8,16 @@
 
 #define CPU_MAX 64u
 
+struct boot_info;
+
+/* The boot CPU's tables and exception handlers: the very first call of hv_main. */
+void cpu_boot_init(void);
+/*
+ * Firmware tables, interrupt controllers, clock: after paging. -ENODEV or -ENOMEM, logged, where the
+ * machine lacks what we cannot do without.
+ */
+int cpu_platform_init(const struct boot_info *info);
+
 /* Index of the executing CPU, 0 .. cpu_count() - 1. Stable: threads move only when they switch. */
 unsigned int cpu_id(void);
 /* CPUs that are up and scheduling; 1 until cpu_start_others() returned. */

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The order in which the hypervisor comes up, and nothing else. */
+/* Everything that has no order registers itself in a linker section. */
+#include "arch/cpu.h"
+#include "arch/hvm.h"
+#include "arch/paging.h"
+#include "boot/boot_info.h"
+#include "drivers/host/uart.h"
+#include "hv/base/log.h"
+#include "hv/base/page.h"
+#include "hv/base/panic.h"
+#include "hv/base/trace.h"
+#include "hv/lib/fmt.h"
+#include "hv/mgmt/bootfs.h"
+#include "hv/mgmt/console.h"
+#include "hv/mgmt/loader.h"
+#include "hv/thread.h"
+#include "hv/vm.h"
+#include "version.h"
+
+#define COM1      0x3f8
+#define COM1_IRQ  4u
+#define COM1_BAUD 115200u
+
+static void log_memory(const struct boot_info *info)
+{
+	struct page_stats s;
+	char total[16], free[16];
+
+	page_stats(&s);
+	log_printf(LOG_INFO, "memory: %s of RAM, %s free; %u boot modules (%s)",
+		   fmt_size(total, sizeof(total), s.total), fmt_size(free, sizeof(free), s.free),
+		   info->module_count, info->loader);
+}
+
+/* What every CPU does before it schedules. */
+static void start_cpu(void)
+{
+	BUG_ON(trace_init_cpu() != 0);
+	thread_init_cpu();
+	if (hvm != NULL && hvm_cpu_enable() != 0) {
+		panic_stop("CPU %u cannot enable %s as the first one did", cpu_id(), hvm->name);
+	}
+}
+
+static void other_cpu_main(void)
+{
+	start_cpu();
+	thread_idle_loop();
+}
+
+void hv_main(const struct boot_info *info)
+{
+	cpu_boot_init();
+	uart_early_init(COM1, COM1_BAUD);
+	log_set_sink(uart_write, LOG_INFO);
+	log_printf(LOG_INFO, "Insula %s (%s)", INSULA_VERSION, INSULA_GIT);
+	page_init(info);
+	paging_init(info);
+	log_memory(info);
+	BUG_ON(cpu_platform_init(info) != 0);
+	uart_start(COM1_IRQ);
+	hvm_init();
+	start_cpu();
+	log_printf(LOG_INFO, "cpu: %u running", cpu_start_others(other_cpu_main) + 1);
+	bootfs_init(info);
+	BUG_ON(vm_manager_start() != 0);
+	loader_init();
+	BUG_ON(console_start(info) != 0);
+	thread_idle_loop();
+}
