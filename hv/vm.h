@@ -43,6 +43,7 @@ struct vm {
 	uint32_t log_lines;        /* it caused since log_since; atomic */
 	uint64_t log_since;
 	struct vcpu_exit_stat last_stats[VCPU_EXIT_REASONS]; /* of the last run, when stopped */
+	const char *const *exit_names; /* names of its rows */
 };
 
 /*
