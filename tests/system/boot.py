@@ -10,6 +10,7 @@ import argparse
 import atexit
 import ctypes
 import os
+import re
 import select
 import shutil
 import signal
@@ -102,14 +103,16 @@ class Emulator:
                                          preexec_fn=die_with_parent, **kwargs)
 
     def log_tail(self):
-        """The last lines that the emulator itself wrote: why it ended."""
-        lines = []
+        """What the emulator itself wrote: Bochs' panics, or the last lines. Why it ended."""
+        lines, panics = [], []
         for name in ("emulator.log", "bochs.log"):
             path = os.path.join(self.dir, name)
             if os.path.exists(path):
                 with open(path, errors="replace") as file:
-                    lines += file.read().splitlines()[-8:]
-        return "\n".join(lines)
+                    text = file.read().splitlines()
+                panics += [line for line in text if ">>PANIC<<" in line or re.match(r"\d+p\[", line)]
+                lines += text[-8:]
+        return "\n".join(panics or lines)
 
     # ---- QEMU ----
 
@@ -194,6 +197,7 @@ class Emulator:
         raise RuntimeError("Bochs did not open its serial port:\n" + self.log_tail())
 
     def _bochs_config(self, iso_path, port):
+        self._unlock_disks()  # a killed Bochs leaves its lock files behind
         slots, lines = "", []
         if self.serial_file:
             lines.append(f"com1: enabled=1, mode=file, dev={os.path.abspath(self.serial_file)}")
@@ -214,6 +218,12 @@ class Emulator:
                                       dir=self.dir))
             file.write("\n".join(lines + self.extra) + "\n")
         return path
+
+    def _unlock_disks(self):
+        for spec in self.disks if self.kind == "bochs" else ():
+            lock = split_spec(spec)[0] + ".lock"
+            if os.path.exists(lock):
+                os.unlink(lock)
 
     def _connect(self, port):
         deadline = time.monotonic() + 30
@@ -242,6 +252,7 @@ class Emulator:
     def stop(self):
         """Ends the emulator and removes its files; harmless when repeated."""
         self._kill()
+        self._unlock_disks()
         if self.sock:
             self.sock.close()
         shutil.rmtree(self.dir, ignore_errors=True)
@@ -336,11 +347,12 @@ def join(sock, deadline=None):
 
 
 def converse(emulator, deadline=None):
-    """join() with the emulator's console; says why the emulator ended if that was not in order."""
+    """join() with the emulator's console; says why the emulator ended if that was not in order ("failed")."""
     why = join(emulator.sock, deadline)
     good = (0, 1) if emulator.kind == "bochs" else (0,)  # Bochs: a power-off is status 1
     if why == "end" and emulator.wait() not in good:
         print(f"{emulator.kind} ended:\n{emulator.log_tail()}", file=sys.stderr)
+        return "failed"
     return why
 
 
@@ -372,13 +384,16 @@ def main():
     deadline = time.monotonic() + timeout if timeout else None
     args["modules"] = dict(module.split("=", 1) for module in args.pop("module"))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    emulator = Emulator(args.pop("machine"), disks=args.pop("disk"), nics=args.pop("nic"), **args)
+    try:
+        emulator = Emulator(args.pop("machine"), disks=args.pop("disk"), nics=args.pop("nic"),
+                            **args)
+    except RuntimeError as error:
+        sys.exit(str(error))
     try:
         if emulator.serial_file:
             emulator.wait(timeout)
-        elif converse(emulator, deadline) == "time":
-            print(f"\nboot.py: stopped after {timeout} s", file=sys.stderr)
-            sys.exit(124)
+        else:
+            sys.exit({"failed": 1, "time": 124}.get(converse(emulator, deadline), 0))
     except subprocess.TimeoutExpired:
         sys.exit(124)
     finally:

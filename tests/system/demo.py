@@ -19,6 +19,7 @@ def kvm_works(iso):
     """Boots the ISO under KVM for at most ten seconds: (True, "") or (False, why not)."""
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
         return False, "/dev/kvm is not there or not ours"
+    print(f"trying KVM for at most {PROBE_SECONDS} s", flush=True)
     try:
         machine = boot.Emulator("kvm", iso_file=iso, memory="512M")
     except OSError as error:
