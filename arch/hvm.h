@@ -11,41 +11,41 @@ struct vm;
 struct vcpu_start;
 
 enum hvm_reg { /* those not in vcpu->gprs; RSP and RAX go by vcpu->gprs[] as well */
-	HVM_RIP,
-	HVM_RFLAGS,
-	HVM_CR0, /* as the guest sees them */
-	HVM_CR2,
-	HVM_CR3,
-	HVM_CR4,
-	HVM_EFER,
-	HVM_DR6,
-	HVM_DR7,
-	HVM_PAT,
-	HVM_SYSENTER_CS,
-	HVM_SYSENTER_ESP,
-	HVM_SYSENTER_EIP,
-	HVM_FS_BASE,
-	HVM_GS_BASE,
-	HVM_PDPTE0, /* set only, PAE paging was entered or CR3 written; SVM reads them from memory */
-	HVM_PDPTE1,
-	HVM_PDPTE2,
-	HVM_PDPTE3,
-	HVM_TSC_OFFSET, /* set only: v->tsc_offset was changed to val */
-	HVM_REGS,
+	       HVM_RIP,
+	       HVM_RFLAGS,
+	       HVM_CR0, /* as the guest sees them */
+	       HVM_CR2,
+	       HVM_CR3,
+	       HVM_CR4,
+	       HVM_EFER,
+	       HVM_DR6,
+	       HVM_DR7,
+	       HVM_PAT,
+	       HVM_SYSENTER_CS,
+	       HVM_SYSENTER_ESP,
+	       HVM_SYSENTER_EIP,
+	       HVM_FS_BASE,
+	       HVM_GS_BASE,
+	       HVM_PDPTE0, /* set only, PAE paging was entered or CR3 written; SVM reads them from memory */
+	       HVM_PDPTE1,
+	       HVM_PDPTE2,
+	       HVM_PDPTE3,
+	       HVM_TSC_OFFSET, /* set only: v->tsc_offset was changed to val */
+	       HVM_REGS,
 };
 
 enum hvm_seg { /* order of the instruction encoding, then the system ones */
-	HVM_ES,
-	HVM_CS,
-	HVM_SS,
-	HVM_DS,
-	HVM_FS,
-	HVM_GS,
-	HVM_LDTR,
-	HVM_TR,
-	HVM_GDTR, /* base and limit only */
-	HVM_IDTR,
-	HVM_SEGS,
+	       HVM_ES,
+	       HVM_CS,
+	       HVM_SS,
+	       HVM_DS,
+	       HVM_FS,
+	       HVM_GS,
+	       HVM_LDTR,
+	       HVM_TR,
+	       HVM_GDTR, /* base and limit only */
+	       HVM_IDTR,
+	       HVM_SEGS,
 };
 
 /* attr: as in a descriptor: type 0-3, S 4, DPL 5-6, P 7, AVL 8, L 9, D/B 10, G 11. P clear: unusable. */
@@ -76,10 +76,11 @@ struct hvm_ops {
 	const char *name; /* "VMX" or "SVM" */
 	/* Looks only. Fills up to max rows; returns their count. The CPU suits if no required one is absent. */
 	unsigned int (*probe)(struct hvm_feature *rows, unsigned int max);
-	int (*cpu_enable)(void);   /* VMXON, EFER.SVME on the executing CPU; -ENOMEM, -EACCES (firmware) */
+	int (*cpu_enable)(
+		void); /* VMXON, EFER.SVME on the executing CPU; -ENOMEM, -EACCES (firmware) */
 	void (*cpu_disable)(void); /* before a reboot */
 
-	int (*vm_create)(struct vm *vm);   /* vm->slat; -ENOMEM */
+	int (*vm_create)(struct vm *vm); /* vm->slat; -ENOMEM */
 	void (*vm_destroy)(struct vm *vm);
 	/* Maps RAM in the largest pages that fit; 4 KiB aligned; replaces what was there. -ENOMEM */
 	int (*slat_map)(struct vm *vm, gpa_t gpa, hpa_t hpa, uint64_t size, enum hvm_right rights);
@@ -92,7 +93,8 @@ struct hvm_ops {
 	enum hvm_next (*vcpu_run)(struct vcpu *v);
 
 	uint64_t (*get_reg)(const struct vcpu *v, enum hvm_reg r);
-	void (*set_reg)(struct vcpu *v, enum hvm_reg r, uint64_t val); /* val is valid: checked above */
+	void (*set_reg)(struct vcpu *v, enum hvm_reg r,
+			uint64_t val); /* val is valid: checked above */
 	void (*get_seg)(const struct vcpu *v, enum hvm_seg s, struct hvm_segment *out);
 	void (*set_seg)(struct vcpu *v, enum hvm_seg s, const struct hvm_segment *in);
 	/* 0-2 for interrupt shadow queries below. */

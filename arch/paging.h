@@ -14,7 +14,7 @@ void paging_init(const struct boot_info *info);
 enum paging_right {
 	PAGING_R = 0,
 	PAGING_W = 1u << 0,
-	PAGING_X = 1u << 1, /* never together with W */
+	PAGING_X = 1u << 1,  /* never together with W */
 	PAGING_UC = 1u << 2, /* uncached: device registers */
 };
 

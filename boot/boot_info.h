@@ -6,13 +6,13 @@
 
 #include "hv/lib/types.h"
 
-#define BOOT_MEM_MAX     128u
+#define BOOT_MEM_MAX	 128u
 #define BOOT_MODULES_MAX 64u
 
 enum boot_mem_type {
-	BOOT_MEM_RAM,      /* free to use, less the image and the modules */
+	BOOT_MEM_RAM,	   /* free to use, less the image and the modules */
 	BOOT_MEM_RESERVED, /* firmware's, devices', anything unknown */
-	BOOT_MEM_ACPI,     /* ACPI tables; we read them and never reuse the memory */
+	BOOT_MEM_ACPI,	   /* ACPI tables; we read them and never reuse the memory */
 	BOOT_MEM_NVS,
 	BOOT_MEM_BAD,
 };
@@ -30,9 +30,9 @@ struct boot_module {
 };
 
 struct boot_info {
-	const char *loader; /* "multiboot2", "PVH" or "EFI", for the boot log */
-	char cmdline[256];  /* the options after the image's name */
-	hpa_t rsdp;         /* 0 if the loader gave none: then search as ACPI says */
+	const char *loader;    /* "multiboot2", "PVH" or "EFI", for the boot log */
+	char cmdline[256];     /* the options after the image's name */
+	hpa_t rsdp;	       /* 0 if the loader gave none: then search as ACPI says */
 	uint8_t rsdp_copy[36]; /* the tag's copy of the RSDP, where rsdp is 0 */
 	bool rsdp_copied;
 	hpa_t image_start; /* the loaded image with its BSS, [start, end) */

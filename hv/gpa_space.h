@@ -9,9 +9,9 @@
 
 /* PC memory map: RAM, a hole for devices below 4 GiB, more RAM above. */
 #define GPA_LOW_RAM_MAX 0xc0000000ul
-#define GPA_HIGH_RAM    0x100000000ul
-#define GPA_VGA_HOLE    0xa0000ul
-#define GPA_VGA_END     0xc0000ul
+#define GPA_HIGH_RAM	0x100000000ul
+#define GPA_VGA_HOLE	0xa0000ul
+#define GPA_VGA_END	0xc0000ul
 
 #define GPA_EXTENTS_MAX 512u
 
@@ -22,8 +22,8 @@ struct gpa_extent { /* one physically contiguous run of RAM, 2 MiB aligned */
 };
 
 struct gpa_space {
-	uint64_t size;      /* bytes of RAM, a multiple of 2 MiB */
-	uint64_t low_size;  /* of these below GPA_LOW_RAM_MAX */
+	uint64_t size;		  /* bytes of RAM, a multiple of 2 MiB */
+	uint64_t low_size;	  /* of these below GPA_LOW_RAM_MAX */
 	struct paging_space root; /* where root mode sees the RAM while one of its threads runs */
 	unsigned int count;
 	struct gpa_extent *extents;

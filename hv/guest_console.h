@@ -13,11 +13,11 @@
 struct thread;
 
 struct guest_console {
-	struct spinlock lock;   /* guards all below */
-	uint64_t out_head;      /* bytes ever put; position in ring = head % size */
+	struct spinlock lock; /* guards all below */
+	uint64_t out_head;    /* bytes ever put; position in ring = head % size */
 	uint32_t in_head;
 	uint32_t in_tail;
-	struct thread *reader;  /* woken when output comes after it read all; NULL: nobody looks */
+	struct thread *reader; /* woken when output comes after it read all; NULL: nobody looks */
 	bool reader_asleep;
 	/* Set by the UART: input waits. Called with no lock held. */
 	void (*input_ready)(void *arg);

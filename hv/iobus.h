@@ -34,7 +34,7 @@ struct io_range {
 struct iobus {
 	unsigned int count;
 	struct io_range ranges[IOBUS_RANGES]; /* sorted by first */
-	uint64_t unclaimed; /* accesses that met nobody */
+	uint64_t unclaimed;		      /* accesses that met nobody */
 };
 
 void iobus_init(struct iobus *bus);

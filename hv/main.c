@@ -18,7 +18,7 @@
 #include "hv/vm.h"
 #include "version.h"
 
-#define COM1      0x3f8
+#define COM1	  0x3f8
 #define COM1_IRQ  4u
 #define COM1_BAUD 115200u
 

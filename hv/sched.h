@@ -14,15 +14,15 @@ struct sched_entity {
 	uint64_t vruntime;     /* ticks it ran, times SCHED_WEIGHT_DEFAULT, over its weight */
 	uint32_t weight;
 	bool queued;
-	bool started;          /* has been in a queue before */
+	bool started; /* has been in a queue before */
 };
 
 struct sched_queue {
 	struct list_node ready; /* sorted by vruntime */
 	unsigned int count;
-	uint64_t min_vruntime;  /* never falls: where a waking entity starts */
-	uint64_t slice;         /* ticks one may run while others wait */
-	uint64_t wake_bonus;    /* ticks of vruntime that a sleeper is let ahead */
+	uint64_t min_vruntime; /* never falls: where a waking entity starts */
+	uint64_t slice;	       /* ticks one may run while others wait */
+	uint64_t wake_bonus;   /* ticks of vruntime that a sleeper is let ahead */
 };
 
 struct sched_ops {

@@ -15,12 +15,12 @@
 
 struct cpu_run {
 	struct spinlock lock;
-	struct sched_queue q;    /* [lock] */
-	struct thread *current;  /* [O] writes under lock */
+	struct sched_queue q;	 /* [lock] */
+	struct thread *current;	 /* [O] writes under lock */
 	struct thread *previous; /* [O] whose stack was just left */
-	struct thread idle;      /* never in q */
-	struct timer slice;      /* [O] set while others wait */
-	bool resched;            /* the running thread should yield; atomic */
+	struct thread idle;	 /* never in q */
+	struct timer slice;	 /* [O] set while others wait */
+	bool resched;		 /* the running thread should yield; atomic */
 	bool online;
 };
 
@@ -28,7 +28,7 @@ static struct cpu_run runs[CPU_MAX];
 static const struct sched_ops *const policy = &sched_share_ops;
 static struct spinlock all_lock = SPINLOCK_INIT(LOCK_THREADS);
 static struct list_node all = LIST_INIT(all); /* [all_lock] */
-static uint16_t next_id;                      /* [all_lock] */
+static uint16_t next_id;		      /* [all_lock] */
 
 static struct cpu_run *this_run(void)
 {
@@ -393,8 +393,7 @@ static struct thread *steal_from(struct cpu_run *victim, unsigned int me)
 	if (!victim->online || victim->q.count == 0 || !spin_trylock(&victim->lock)) {
 		return NULL;
 	}
-	list_for_each(n, &victim->q.ready)
-	{
+	list_for_each (n, &victim->q.ready) {
 		struct thread *t = thread_of(container_of(n, struct sched_entity, node));
 
 		if (may_run_on(t, me) && !__atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE)) {
@@ -453,8 +452,7 @@ void thread_for_each(void (*fn)(struct thread *t, void *arg), void *arg)
 	struct list_node *n;
 
 	spin_lock(&all_lock);
-	list_for_each(n, &all)
-	{
+	list_for_each (n, &all) {
 		fn(container_of(n, struct thread, all), arg);
 	}
 	spin_unlock(&all_lock);

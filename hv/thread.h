@@ -18,28 +18,28 @@ struct thread_params {
 	const char *name;
 	void (*body)(void *arg);
 	void *arg;
-	unsigned int weight;              /* share; 0 = default 256 */
-	uint64_t cpus;                    /* mask of allowed CPUs; 0 = all */
+	unsigned int weight;		  /* share; 0 = default 256 */
+	uint64_t cpus;			  /* mask of allowed CPUs; 0 = all */
 	const struct paging_space *space; /* address space it runs in; NULL = kernel */
-	void (*switched_in)(void *arg);   /* NULL or: just got this CPU (a vCPU loads its state) */
+	void (*switched_in)(void *arg);	  /* NULL or: just got this CPU (a vCPU loads its state) */
 	void (*switched_out)(void *arg);  /* NULL or: about to lose it */
 };
 
 struct thread {
-	struct sched_entity se; /* [run queue's lock] */
-	struct thread_params p; /* (c) */
-	char name[24];          /* (c) */
-	uint16_t id;            /* (c) */
+	struct sched_entity se;	 /* [run queue's lock] */
+	struct thread_params p;	 /* (c) */
+	char name[24];		 /* (c) */
+	uint16_t id;		 /* (c) */
 	enum thread_state state; /* [run queue's lock]; read by the joiner */
-	bool permit;            /* [run queue's lock] an unpark came while it was not parked */
-	unsigned int cpu;       /* run queue it belongs to */
-	void *stack;            /* (c) top */
-	void *sp;               /* [O] saved stack pointer while it does not run */
-	bool on_cpu;            /* its stack is in use; atomic */
-	uint64_t time;          /* ticks it ran, up to the last switch */
-	uint64_t since;         /* when it got the CPU */
-	struct list_node all;   /* in the list of all threads */
-	struct thread *joiner;  /* waits for its end */
+	bool permit;		 /* [run queue's lock] an unpark came while it was not parked */
+	unsigned int cpu;	 /* run queue it belongs to */
+	void *stack;		 /* (c) top */
+	void *sp;		 /* [O] saved stack pointer while it does not run */
+	bool on_cpu;		 /* its stack is in use; atomic */
+	uint64_t time;		 /* ticks it ran, up to the last switch */
+	uint64_t since;		 /* when it got the CPU */
+	struct list_node all;	 /* in the list of all threads */
+	struct thread *joiner;	 /* waits for its end */
 };
 
 /* Makes the executing context CPU cpu_id()'s idle thread. Once per CPU, before all else here. */

@@ -14,7 +14,7 @@
 struct timer_cpu {
 	struct spinlock lock;
 	struct timer *root; /* [lock] */
-	bool firing;        /* [O] timer_alarm runs and arms the clock at its end */
+	bool firing;	    /* [O] timer_alarm runs and arms the clock at its end */
 };
 
 static struct timer_cpu cpus[CPU_MAX];

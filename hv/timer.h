@@ -7,14 +7,14 @@
 #include "hv/lib/types.h"
 
 struct timer {
-	uint64_t deadline;            /* ticks */
-	void (*fn)(struct timer *);   /* (c) */
-	struct timer *child;          /* pairing heap of the CPU that set it: first child, */
-	struct timer *next;           /* next sibling, */
-	struct timer *prev;           /* previous sibling, or parent of a first child */
-	uint32_t cpu;                 /* whose heap it is, or was last, in */
+	uint64_t deadline;	    /* ticks */
+	void (*fn)(struct timer *); /* (c) */
+	struct timer *child;	    /* pairing heap of the CPU that set it: first child, */
+	struct timer *next;	    /* next sibling, */
+	struct timer *prev;	    /* previous sibling, or parent of a first child */
+	uint32_t cpu;		    /* whose heap it is, or was last, in */
 	bool queued;
-	bool running;                 /* fn is being called */
+	bool running; /* fn is being called */
 };
 
 /* fn runs on the CPU that set the timer, in an interrupt window: masked, no lock held, no sleep. */

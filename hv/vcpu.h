@@ -23,9 +23,9 @@ struct vcpu_x86;
 #define VCPU_PENDING_IRQ       BIT(2) /* the local APIC or the PIC may have one */
 
 enum vcpu_start_mode {
-	VCPU_START_RESET,       /* real mode at the reset vector */
+	VCPU_START_RESET,	/* real mode at the reset vector */
 	VCPU_START_PROTECTED32, /* flat 32-bit, paging off (multiboot) */
-	VCPU_START_LONG64,      /* 64-bit, identity-mapped (Linux boot protocol) */
+	VCPU_START_LONG64,	/* 64-bit, identity-mapped (Linux boot protocol) */
 };
 
 struct vcpu_start {
@@ -33,8 +33,8 @@ struct vcpu_start {
 	uint64_t rip;
 	uint64_t rsp;
 	uint64_t rax, rbx, rsi;
-	uint64_t cr3;      /* LONG64: guest-physical page tables */
-	gpa_t gdt;         /* LONG64, PROTECTED32: code at 10h, data at 18h; 0 = none loaded */
+	uint64_t cr3; /* LONG64: guest-physical page tables */
+	gpa_t gdt;    /* LONG64, PROTECTED32: code at 10h, data at 18h; 0 = none loaded */
 	uint16_t gdt_limit;
 };
 
@@ -47,26 +47,26 @@ struct vcpu_exit_stat {
 };
 
 struct vcpu {
-	uint64_t gprs[16];          /* [O] RAX and RSP live in the VMCB/VMCS while the vendor says so */
-	struct vm *vm;              /* (c) */
-	void *hvm;                  /* (c) the backend's per-vCPU state */
-	struct vcpu_x86 *x86;       /* (c) what both backends keep beside their control block */
-	struct vlapic *lapic;       /* (c) */
-	uint32_t requests;          /* VCPU_REQ_*, atomic */
-	uint32_t pending;           /* VCPU_PENDING_*, atomic */
-	uint32_t id;                /* (c) index and initial APIC ID */
-	bool blocked;               /* in HLT, parked; atomic */
-	bool in_guest;              /* between entry and exit; atomic */
+	uint64_t gprs[16];    /* [O] RAX and RSP live in the VMCB/VMCS while the vendor says so */
+	struct vm *vm;	      /* (c) */
+	void *hvm;	      /* (c) the backend's per-vCPU state */
+	struct vcpu_x86 *x86; /* (c) what both backends keep beside their control block */
+	struct vlapic *lapic; /* (c) */
+	uint32_t requests;    /* VCPU_REQ_*, atomic */
+	uint32_t pending;     /* VCPU_PENDING_*, atomic */
+	uint32_t id;	      /* (c) index and initial APIC ID */
+	bool blocked;	      /* in HLT, parked; atomic */
+	bool in_guest;	      /* between entry and exit; atomic */
 	struct {
 		uint8_t vector;
 		bool has_error;
 		uint32_t error;
 		uint64_t cr2;
-	} exception;                /* [O] with VCPU_PENDING_EXCEPTION */
-	uint64_t tsc_offset;        /* guest TSC - host TSC */
-	uint64_t exit_tsc;          /* [O] when the last exit came */
-	uint64_t entry_first;       /* host TSC at its first entry, 0 before */
-	struct thread *thread;      /* (c) while the VM runs */
+	} exception;	       /* [O] with VCPU_PENDING_EXCEPTION */
+	uint64_t tsc_offset;   /* guest TSC - host TSC */
+	uint64_t exit_tsc;     /* [O] when the last exit came */
+	uint64_t entry_first;  /* host TSC at its first entry, 0 before */
+	struct thread *thread; /* (c) while the VM runs */
 	uint64_t exits;
 	const char *const *exit_names; /* (c) names of the reasons below; NULL where unused */
 	struct vcpu_exit_stat stats[VCPU_EXIT_REASONS];

@@ -67,8 +67,7 @@ void vdev_reset_all(struct vm *vm)
 	struct list_node *n;
 
 	spin_lock(&vm->dev_lock);
-	list_for_each(n, &vm->devices)
-	{
+	list_for_each (n, &vm->devices) {
 		struct vdev *d = container_of(n, struct vdev, node);
 
 		if (d->cls->reset != NULL) {

@@ -10,10 +10,10 @@
 struct vm;
 struct vm_config;
 
-enum vdev_stage { /* created in this order, destroyed in the reverse */
-	VDEV_CONTROLLER, /* interrupt controllers, buses */
-	VDEV_CHIP,       /* what sits on them */
-	VDEV_STAGES,
+enum vdev_stage {		   /* created in this order, destroyed in the reverse */
+		  VDEV_CONTROLLER, /* interrupt controllers, buses */
+		  VDEV_CHIP,	   /* what sits on them */
+		  VDEV_STAGES,
 };
 
 struct vdev_class {

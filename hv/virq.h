@@ -12,13 +12,13 @@ struct vcpu;
 #define VIRQ_GSIS 24u
 
 enum virq_mode { /* SDM Vol. 3A, "Interrupt Command Register (ICR)", delivery mode */
-	VIRQ_FIXED = 0,
-	VIRQ_LOWEST = 1,
-	VIRQ_SMI = 2,
-	VIRQ_NMI = 4,
-	VIRQ_INIT = 5,
-	VIRQ_STARTUP = 6,
-	VIRQ_EXTINT = 7,
+		 VIRQ_FIXED = 0,
+		 VIRQ_LOWEST = 1,
+		 VIRQ_SMI = 2,
+		 VIRQ_NMI = 4,
+		 VIRQ_INIT = 5,
+		 VIRQ_STARTUP = 6,
+		 VIRQ_EXTINT = 7,
 };
 
 struct virq_msg {

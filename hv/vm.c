@@ -18,7 +18,7 @@
 
 static struct mutex list_mutex;
 static struct list_node vms = LIST_INIT(vms); /* [list_mutex] */
-static uint16_t next_id = 1;                  /* [list_mutex] */
+static uint16_t next_id = 1;		      /* [list_mutex] */
 static vm_load_fn *loader;
 static struct thread *manager;
 
@@ -195,7 +195,8 @@ int vm_start(struct vm *vm, const char **why)
 		return fail(why, "it is not stopped", -EBUSY);
 	}
 	if (hvm == NULL) {
-		return fail(why, "this machine has no usable hardware virtualization (see host info)",
+		return fail(why,
+			    "this machine has no usable hardware virtualization (see host info)",
 			    -ENODEV);
 	}
 	vm->state = VM_STARTING;

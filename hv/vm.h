@@ -19,31 +19,31 @@ enum vm_state { VM_STOPPED, VM_STARTING, VM_RUNNING, VM_PAUSED, VM_STOPPING, VM_
 enum vm_event { VM_EVENT_NONE, VM_EVENT_POWEROFF, VM_EVENT_RESET, VM_EVENT_CRASH };
 
 struct vm {
-	uint16_t id;               /* (c) 1.. */
-	struct vm_config cfg;      /* changes only while stopped */
-	enum vm_state state;       /* written with the list locked */
-	enum vm_event event;       /* atomic: the first one wins, the manager takes it */
-	char crash_reason[160];    /* written by who raised VM_EVENT_CRASH, read after the join */
-	struct list_node node;     /* in the list of VMs */
-	struct gpa_space mem;      /* (c) while not stopped */
-	void *slat;                /* (c) while not stopped: the backend's second-level tables */
-	struct spinlock dev_lock;  /* rank LOCK_DEVICES: every device model's state and the buses */
-	struct iobus pio;          /* [dev_lock] */
-	struct iobus mmio;         /* [dev_lock] */
-	struct virq virq;          /* [dev_lock] */
-	struct list_node devices;  /* struct vdev */
-	void *pci;                 /* the PCI bus, drivers/emul/vpci.h */
+	uint16_t id;		  /* (c) 1.. */
+	struct vm_config cfg;	  /* changes only while stopped */
+	enum vm_state state;	  /* written with the list locked */
+	enum vm_event event;	  /* atomic: the first one wins, the manager takes it */
+	char crash_reason[160];	  /* written by who raised VM_EVENT_CRASH, read after the join */
+	struct list_node node;	  /* in the list of VMs */
+	struct gpa_space mem;	  /* (c) while not stopped */
+	void *slat;		  /* (c) while not stopped: the backend's second-level tables */
+	struct spinlock dev_lock; /* rank LOCK_DEVICES: every device model's state and the buses */
+	struct iobus pio;	  /* [dev_lock] */
+	struct iobus mmio;	  /* [dev_lock] */
+	struct virq virq;	  /* [dev_lock] */
+	struct list_node devices; /* struct vdev */
+	void *pci;		  /* the PCI bus, drivers/emul/vpci.h */
 	struct guest_console console;
 	struct vcpu *vcpus[VM_CPUS_MAX];
 	unsigned int vcpu_count;
-	uint64_t tsc_offset;       /* guest TSC starts at 0 */
-	uint64_t started;          /* ticks */
-	uint64_t starts;           /* times it was started */
-	uint64_t cpu_time;         /* ticks, of vCPU threads that have ended */
-	uint32_t log_lines;        /* it caused since log_since; atomic */
+	uint64_t tsc_offset; /* guest TSC starts at 0 */
+	uint64_t started;    /* ticks */
+	uint64_t starts;     /* times it was started */
+	uint64_t cpu_time;   /* ticks, of vCPU threads that have ended */
+	uint32_t log_lines;  /* it caused since log_since; atomic */
 	uint64_t log_since;
 	struct vcpu_exit_stat last_stats[VCPU_EXIT_REASONS]; /* of the last run, when stopped */
-	const char *const *exit_names; /* names of its rows */
+	const char *const *exit_names;			     /* names of its rows */
 };
 
 /*

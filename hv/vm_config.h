@@ -6,14 +6,14 @@
 
 #include "hv/lib/types.h"
 
-#define VM_NAME_MAX     32u
-#define VM_PATH_MAX     96u
-#define VM_CMDLINE_MAX  512u
-#define VM_MODULES_MAX  8u
-#define VM_CPUID_MAX    16u
-#define VM_CPUS_MAX     1u /* vCPUs of one VM */
-#define VM_MEMORY_MIN   (2ul * MIB)
-#define VM_MEMORY_MAX   (256ul * GIB)
+#define VM_NAME_MAX    32u
+#define VM_PATH_MAX    96u
+#define VM_CMDLINE_MAX 512u
+#define VM_MODULES_MAX 8u
+#define VM_CPUID_MAX   16u
+#define VM_CPUS_MAX    1u /* vCPUs of one VM */
+#define VM_MEMORY_MIN  (2ul * MIB)
+#define VM_MEMORY_MAX  (256ul * GIB)
 
 enum vm_boot { VM_BOOT_LINUX, VM_BOOT_MULTIBOOT, VM_BOOT_FLAT };
 enum vm_on_crash { VM_ON_CRASH_STOP, VM_ON_CRASH_RESTART };

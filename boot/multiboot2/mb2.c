@@ -72,8 +72,7 @@ static void read_rsdp(const struct mb2_tag *tag)
 		return;
 	}
 	memset(info.rsdp_copy, 0, sizeof(info.rsdp_copy));
-	memcpy(info.rsdp_copy, tag + 1,
-	       u64_min(sizeof(info.rsdp_copy), tag->size - sizeof(*tag)));
+	memcpy(info.rsdp_copy, tag + 1, u64_min(sizeof(info.rsdp_copy), tag->size - sizeof(*tag)));
 	info.rsdp_copied = true;
 }
 

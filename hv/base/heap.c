@@ -17,7 +17,7 @@ struct slab {
 	uint32_t magic;
 	uint16_t size_class; /* LARGE: order of pages */
 	uint16_t used;
-	void *free;            /* linked through the first word of each free object */
+	void *free;	       /* linked through the first word of each free object */
 	struct list_node node; /* in its class while it has room */
 };
 _Static_assert(sizeof(struct slab) <= HEADER_SIZE, "fits before the first object");

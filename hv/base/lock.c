@@ -7,7 +7,7 @@
 #include "hv/base/panic.h"
 
 static uint32_t held[CPU_MAX]; /* [O] bit = rank */
-static bool bypassed;          /* a panic prints: the other CPUs stand still */
+static bool bypassed;	       /* a panic prints: the other CPUs stand still */
 
 void spin_init(struct spinlock *l, enum lock_rank rank)
 {

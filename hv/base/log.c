@@ -25,10 +25,10 @@ static const char *const level_names[LOG_LEVELS] = {
 };
 
 static struct spinlock lock = SPINLOCK_INIT(LOCK_LOG);
-static struct log_line lines[LINES_MAX];                 /* [lock] */
-static uint64_t written;                                 /* [lock] */
-static void (*sink)(const char *text, size_t len);       /* [lock] */
-static enum log_level sink_level = LOG_INFO;             /* [lock] */
+static struct log_line lines[LINES_MAX];	   /* [lock] */
+static uint64_t written;			   /* [lock] */
+static void (*sink)(const char *text, size_t len); /* [lock] */
+static enum log_level sink_level = LOG_INFO;	   /* [lock] */
 
 /* "[    1.234567] " and, for what went wrong, whose fault it is. */
 static size_t put_prefix(char *text, enum log_level level)

@@ -11,24 +11,24 @@
 
 #define CHUNK_PAGES    (PAGE_CHUNK_SIZE / PAGE_SIZE)
 #define CHUNK_NONE     UINT32_MAX
-#define LOW_MEMORY     MIB  /* never handed out: firmware data, the trampoline */
-#define PAGES_RESERVED 16u  /* kept free for page tables, so that growing can always map */
+#define LOW_MEMORY     MIB /* never handed out: firmware data, the trampoline */
+#define PAGES_RESERVED 16u /* kept free for page tables, so that growing can always map */
 
 enum owner { OWNER_ABSENT, OWNER_FREE, OWNER_GROWING, OWNER_HYPERVISOR, OWNER_GUEST };
 
 struct chunk {
 	uint64_t used[CHUNK_PAGES / 64]; /* hypervisor chunks: a bit per page */
-	uint16_t free;                   /* hypervisor chunks: pages not used */
+	uint16_t free;			 /* hypervisor chunks: pages not used */
 	uint8_t owner;
 };
 
 static struct spinlock lock = SPINLOCK_INIT(LOCK_PAGE);
-static struct chunk *chunks;      /* [lock] by hpa / PAGE_CHUNK_SIZE */
+static struct chunk *chunks; /* [lock] by hpa / PAGE_CHUNK_SIZE */
 static uint32_t chunk_count;
-static uint32_t pages_free;       /* [lock] in hypervisor chunks */
-static uint32_t hint;             /* [lock] chunk where a page was last found */
-static struct page_stats stats;   /* [lock] hypervisor and free are derived */
-static uint64_t bootstrap_pages;  /* of the chunk table itself */
+static uint32_t pages_free;	 /* [lock] in hypervisor chunks */
+static uint32_t hint;		 /* [lock] chunk where a page was last found */
+static struct page_stats stats;	 /* [lock] hypervisor and free are derived */
+static uint64_t bootstrap_pages; /* of the chunk table itself */
 
 static hpa_t chunk_hpa(uint32_t c)
 {
@@ -117,7 +117,8 @@ void page_init(const struct boot_info *info)
 	measure(info);
 	for_each_free_chunk(info, note_first);
 	BUG_ON(first_free == CHUNK_NONE);
-	table_chunks = ALIGN_UP(chunk_count * sizeof(struct chunk), PAGE_CHUNK_SIZE) / PAGE_CHUNK_SIZE;
+	table_chunks =
+		ALIGN_UP(chunk_count * sizeof(struct chunk), PAGE_CHUNK_SIZE) / PAGE_CHUNK_SIZE;
 	chunks = paging_direct(chunk_hpa(first_free));
 	memset(chunks, 0, chunk_count * sizeof(struct chunk));
 	for_each_free_chunk(info, mark_free);

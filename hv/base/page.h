@@ -29,11 +29,11 @@ unsigned int page_alloc_chunks(unsigned int want, hpa_t *base);
 void page_free_chunks(hpa_t base, unsigned int count);
 
 struct page_stats {
-	uint64_t total;      /* RAM reported by the loader */
-	uint64_t image;      /* the loaded image and the boot modules */
+	uint64_t total;	     /* RAM reported by the loader */
+	uint64_t image;	     /* the loaded image and the boot modules */
 	uint64_t hypervisor; /* in pages handed out by page_alloc */
-	uint64_t guest;      /* in chunks handed out */
-	uint64_t free;       /* all the rest; the five add up */
+	uint64_t guest;	     /* in chunks handed out */
+	uint64_t free;	     /* all the rest; the five add up */
 };
 void page_stats(struct page_stats *s);
 

@@ -10,7 +10,7 @@
 #include "hv/base/trace.h"
 
 #define FRAMES_MAX 24u
-#define RECORDS    8u
+#define RECORDS	   8u
 
 extern char image_text_start[], image_text_end[];
 

@@ -23,8 +23,8 @@ _Static_assert(sizeof(struct idt_gate) == 16, "SDM Vol. 3A, 64-Bit IDT Gate Desc
 
 #define GATE_INTERRUPT 0x8eu
 #define VEC_NMI_       2u
-#define VEC_DF_        8u
-#define VEC_MC_        18u
+#define VEC_DF_	       8u
+#define VEC_MC_	       18u
 #define EXCEPTIONS     32u
 #define STUB_SIZE      16u
 
@@ -103,12 +103,28 @@ const struct idt_frame *idt_frame(void)
 static const char *exception_name(uint64_t vector)
 {
 	static const char *const names[] = {
-		"#DE divide error", "#DB debug", "NMI", "#BP breakpoint", "#OF overflow",
-		"#BR bound range", "#UD invalid opcode", "#NM no FPU", "#DF double fault",
-		"coprocessor overrun", "#TS invalid TSS", "#NP segment not present",
-		"#SS stack fault", "#GP general protection", "#PF page fault", "reserved",
-		"#MF FPU error", "#AC alignment check", "#MC machine check", "#XM SIMD error",
-		"#VE virtualization", "#CP control protection",
+		"#DE divide error",
+		"#DB debug",
+		"NMI",
+		"#BP breakpoint",
+		"#OF overflow",
+		"#BR bound range",
+		"#UD invalid opcode",
+		"#NM no FPU",
+		"#DF double fault",
+		"coprocessor overrun",
+		"#TS invalid TSS",
+		"#NP segment not present",
+		"#SS stack fault",
+		"#GP general protection",
+		"#PF page fault",
+		"reserved",
+		"#MF FPU error",
+		"#AC alignment check",
+		"#MC machine check",
+		"#XM SIMD error",
+		"#VE virtualization",
+		"#CP control protection",
 	};
 
 	return vector < ARRAY_SIZE(names) ? names[vector] : "unexpected interrupt";

@@ -62,7 +62,8 @@ static void load_gdt(struct percpu *p)
 static void set_control_registers(void)
 {
 	struct x86_cpuid leaf1 = x86_cpuid(1, 0);
-	struct x86_cpuid leaf7 = x86_cpuid(0, 0).eax >= 7 ? x86_cpuid(7, 0) : (struct x86_cpuid){ 0 };
+	struct x86_cpuid leaf7 =
+		x86_cpuid(0, 0).eax >= 7 ? x86_cpuid(7, 0) : (struct x86_cpuid){ 0 };
 	uint64_t cr4 = CR4_PAE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_DE;
 
 	cr4 |= leaf1.ecx & BIT(26) ? CR4_OSXSAVE : 0;

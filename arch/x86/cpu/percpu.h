@@ -10,7 +10,7 @@
 /* Selectors of the hypervisor's GDT, the same on every CPU. */
 #define SEL_CODE 0x08u
 #define SEL_DATA 0x10u
-#define SEL_TSS  0x18u
+#define SEL_TSS	 0x18u
 
 /* SDM Vol. 3A, "64-Bit Mode TSS Format". */
 struct PACKED tss {
@@ -25,7 +25,7 @@ struct PACKED tss {
 _Static_assert(sizeof(struct tss) == 104, "SDM Vol. 3A, 64-Bit Mode TSS Format");
 
 struct percpu {
-	uint32_t cpu;     /* first: cpu_id() reads it */
+	uint32_t cpu; /* first: cpu_id() reads it */
 	uint32_t apic_id;
 	struct percpu *self;
 	uint64_t gdt[5];

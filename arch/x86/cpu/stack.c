@@ -8,7 +8,8 @@
 struct first_frame {
 	uint64_t r15, r14, r13, r12, rbx, rbp;
 	uint64_t rip;
-	uint64_t end[2]; /* no return address: ends backtraces, and aligns the stack as after a call */
+	uint64_t end
+		[2]; /* no return address: ends backtraces, and aligns the stack as after a call */
 };
 _Static_assert(sizeof(struct first_frame) % 16 == 8, "entry() sees RSP + 8 aligned to 16");
 

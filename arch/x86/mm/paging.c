@@ -13,15 +13,15 @@
 #include "hv/lib/errno.h"
 #include "hv/lib/string.h"
 
-#define PTE_P    BIT(0)
-#define PTE_W    BIT(1)
-#define PTE_PWT  BIT(3)
-#define PTE_PCD  BIT(4)
-#define PTE_A    BIT(5)
-#define PTE_D    BIT(6)
-#define PTE_PS   BIT(7)
-#define PTE_G    BIT(8)
-#define PTE_NX   BIT(63)
+#define PTE_P	 BIT(0)
+#define PTE_W	 BIT(1)
+#define PTE_PWT	 BIT(3)
+#define PTE_PCD	 BIT(4)
+#define PTE_A	 BIT(5)
+#define PTE_D	 BIT(6)
+#define PTE_PS	 BIT(7)
+#define PTE_G	 BIT(8)
+#define PTE_NX	 BIT(63)
 #define PTE_ADDR 0x000ffffffffff000ul
 
 /* PML4 slots. What is not here is never mapped. */
@@ -30,7 +30,7 @@
 #define IMAGE_VIRT  0xffffffff80000000ul /* slot 511 */
 #define STACKS_BASE (VMAP_BASE + 64 * GIB)
 #define WINDOW_BASE (VMAP_BASE + 128 * GIB)
-#define VM_SLOT     258u
+#define VM_SLOT	    258u
 #define STACK_SLOT  (2 * PAGING_STACK_SIZE) /* the lower half is guard */
 #define STACKS_MAX  4096u
 
@@ -44,7 +44,7 @@ static hpa_t kernel_root; /* .v = 0 until the bootstrap map is left */
 static struct spinlock lock = SPINLOCK_INIT(LOCK_PAGING);
 static uint64_t vmap_next = VMAP_BASE; /* [lock] */
 static unsigned int stacks_made;       /* [lock] */
-static void *stacks_free;              /* [lock] linked through their top words */
+static void *stacks_free;	       /* [lock] linked through their top words */
 static uint64_t loaded_root[CPU_MAX];
 static uint64_t *window_pde[CPU_MAX];
 
@@ -194,7 +194,8 @@ hpa_t paging_trampoline_root(hpa_t page)
 
 	BUG_ON(root == NULL || paging_hpa(root).v >= 4 * GIB);
 	memcpy(root, paging_direct(kernel_root), PAGE_SIZE);
-	BUG_ON(map(paging_hpa(root), page.v, page.v, PAGE_SIZE, PTE_P | PTE_W | PTE_A | PTE_D, 0) != 0);
+	BUG_ON(map(paging_hpa(root), page.v, page.v, PAGE_SIZE, PTE_P | PTE_W | PTE_A | PTE_D, 0) !=
+	       0);
 	return paging_hpa(root);
 }
 

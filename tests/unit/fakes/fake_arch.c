@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* arch/cpu.h and arch/clock.h for host tests. */
+/* Nothing here fails. */
+#include "tests/unit/fakes/fake_arch.h"
+
+#include "arch/clock.h"
+#include "arch/cpu.h"
+
+unsigned int fake_cpu;
+uint64_t fake_now;
+uint64_t fake_armed = CLOCK_NEVER;
+unsigned int fake_windows;
+
+unsigned int cpu_id(void)
+{
+	return fake_cpu;
+}
+
+void cpu_relax(void)
+{
+}
+
+void cpu_irq_window(void)
+{
+	fake_windows++;
+}
+
+uint64_t clock_now(void)
+{
+	return fake_now;
+}
+
+uint64_t clock_hz(void)
+{
+	return 1000000000;
+}
+
+uint64_t clock_ns_to_ticks(uint64_t ns)
+{
+	return ns;
+}
+
+uint64_t clock_ticks_to_ns(uint64_t ticks)
+{
+	return ticks;
+}
+
+void clock_arm(uint64_t deadline)
+{
+	fake_armed = deadline;
+}
