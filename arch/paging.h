@@ -56,6 +56,14 @@ int paging_space_map(struct paging_space *s, gpa_t gpa, hpa_t hpa, uint64_t size
 void paging_space_load(const struct paging_space *s);
 
 /*
+ * Where all of memory would be visible if there were a map of it: is hpa readable there from the
+ * executing thread? True only for the hypervisor's own memory; a page fault on the way is survived.
+ */
+bool paging_direct_readable(hpa_t hpa);
+/* Likewise for the place of the loaded VM's RAM. */
+bool paging_vm_readable(gpa_t gpa);
+
+/*
  * A 2 MiB window of the executing CPU onto any memory (scrubbing, loading a VM that is not ours).
  * hpa is 2 MiB aligned. Valid until the next call on this CPU or the next sleep.
  */

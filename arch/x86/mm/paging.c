@@ -4,6 +4,7 @@
 #include "arch/paging.h"
 
 #include "arch/cpu.h"
+#include "arch/x86/cpu/idt.h"
 #include "arch/x86/cpu/x86.h"
 #include "arch/x86/mm/mm.h"
 #include "boot/boot_info.h"
@@ -338,6 +339,20 @@ void paging_space_load(const struct paging_space *s)
 		loaded_root[cpu_id()] = root;
 		x86_write_cr3(root);
 	}
+}
+
+bool paging_direct_readable(hpa_t hpa)
+{
+	uint64_t ignored;
+
+	return idt_probe_read((const void *)(DIRECT_BASE + hpa.v), &ignored);
+}
+
+bool paging_vm_readable(gpa_t gpa)
+{
+	uint64_t ignored;
+
+	return idt_probe_read((const void *)(PAGING_VM_BASE + gpa.v), &ignored);
 }
 
 /* Each CPU has its own 2 MiB of the window region: nobody else's TLB holds it. */
