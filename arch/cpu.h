@@ -47,11 +47,13 @@ void cpu_kick(unsigned int cpu);
 void *cpu_stack_prepare(void *top, void (*entry)(void));
 void cpu_stack_switch(void **save, void *to);
 
+struct boot_info;
+
 /*
  * Starts the application processors (INIT-SIPI-SIPI); each runs entry() on its own stack with
- * interrupts masked, and never returns from it. Returns how many came up.
+ * interrupts masked, and never returns from it. Returns how many came up. After clock_init.
  */
-unsigned int cpu_start_others(void (*entry)(void));
+unsigned int cpu_start_others(const struct boot_info *info, void (*entry)(void));
 
 /* Both print why to the log if they cannot, and then return. */
 void cpu_reboot(void);
@@ -60,6 +62,11 @@ void cpu_poweroff(void);
 void cpu_halt(void) NORETURN;
 /* Stops all other CPUs by NMI, wherever they are: for panic only. */
 void cpu_stop_others(void);
+/*
+ * Watchdog, to be called every second or so on any CPU: kicks the others; one that for 10 s opens
+ * no interrupt window gets an NMI, which panics there with its backtrace.
+ */
+void cpu_watch_others(void);
 
 /* Brand string, e.g. "Intel(R) Core(TM) i7-4770 CPU @ 3.40GHz"; static storage. */
 const char *cpu_brand(void);

@@ -6,6 +6,7 @@
 #include "arch/paging.h"
 #include "arch/x86/acpi/acpi_parse.h"
 #include "arch/x86/acpi/acpi_tables.h"
+#include "arch/x86/cpu/x86.h"
 #include "boot/boot_info.h"
 #include "hv/base/log.h"
 #include "hv/lib/bytes.h"
@@ -21,8 +22,22 @@ const struct acpi_info *acpi(void)
 	return &info;
 }
 
+/* A table's address is the firmware's word: beyond what the CPU can address it is refused. */
+static bool addressable(uint64_t hpa, uint64_t size)
+{
+	uint32_t bits = 36;
+
+	if (x86_cpuid(0x80000000, 0).eax >= 0x80000008) {
+		bits = x86_cpuid(0x80000008, 0).eax & 0xff;
+	}
+	return bits < 64 && range_within(hpa, size, 1ul << bits);
+}
+
 static const void *map(uint64_t hpa, uint64_t size)
 {
+	if (!addressable(hpa, size)) {
+		return NULL;
+	}
 	return paging_map_table((hpa_t){ hpa }, size);
 }
 
