@@ -5,5 +5,5 @@ from boot import Machine
 
 def test_prompt(kind):
     with Machine(kind, memory="512M") as machine:
-        machine.expect(rb"(?m)^Insula \S+")
+        machine.expect(rb"(?m)^(?:\[[ .0-9]+\] )?Insula [0-9]\S* \([0-9a-f]{12}")
         machine.expect_exact("insula> ")
