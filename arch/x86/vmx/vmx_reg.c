@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Reads and writes guest registers and segments in the VMCS, from v's thread or from outside. */
+/* Takes every value as checked. */
+#include "arch/x86/vmx/vmx_reg.h"
+
+#include "arch/x86/cpu/x86.h"
+#include "arch/x86/hvm/vcpuid.h"
+#include "arch/x86/vmx/vmx_vcpu.h"
+#include "hv/vcpu.h"
+
+/* Registers that are one VMCS field and nothing else. 0 (the VPID's encoding): not one of these. */
+static const uint16_t plain[HVM_REGS] = {
+	[HVM_RIP] = GUEST_RIP,
+	[HVM_RFLAGS] = GUEST_RFLAGS,
+	[HVM_CR3] = GUEST_CR3,
+	[HVM_EFER] = GUEST_EFER,
+	[HVM_DR7] = GUEST_DR7,
+	[HVM_PAT] = GUEST_PAT,
+	[HVM_SYSENTER_CS] = GUEST_SYSENTER_CS,
+	[HVM_SYSENTER_ESP] = GUEST_SYSENTER_ESP,
+	[HVM_SYSENTER_EIP] = GUEST_SYSENTER_EIP,
+	[HVM_FS_BASE] = GUEST_FS_BASE,
+	[HVM_GS_BASE] = GUEST_GS_BASE,
+	/* With EPT and PAE paging an entry takes the four page-directory pointers from the VMCS. */
+	[HVM_PDPTE0] = GUEST_PDPTE0,
+	[HVM_PDPTE1] = GUEST_PDPTE1,
+	[HVM_PDPTE2] = GUEST_PDPTE2,
+	[HVM_PDPTE3] = GUEST_PDPTE3,
+	[HVM_TSC_OFFSET] = TSC_OFFSET,
+};
+
+/* ---- control registers ---- */
+
+/* CR4 bits that the guest changes without an exit, and the CPUID feature that makes each valid. */
+static const struct {
+	uint64_t bit;
+	enum vcpuid_feature feature;
+} cr4_guest[] = {
+	{ X86_CR4_VME | X86_CR4_PVI, VCPUID_VME },
+	{ X86_CR4_DE, VCPUID_DE },
+	{ X86_CR4_PSE, VCPUID_PSE },
+	{ X86_CR4_PAE, VCPUID_PAE },
+	{ X86_CR4_PGE, VCPUID_PGE },
+	{ X86_CR4_OSFXSR, VCPUID_FXSR },
+	{ X86_CR4_OSXMMEXCPT, VCPUID_SSE },
+	{ X86_CR4_UMIP, VCPUID_UMIP },
+	{ X86_CR4_FSGSBASE, VCPUID_FSGSBASE },
+	{ X86_CR4_PCIDE, VCPUID_PCID },
+	{ X86_CR4_SMEP, VCPUID_SMEP },
+	{ X86_CR4_SMAP, VCPUID_SMAP },
+};
+
+uint64_t vmx_reg_cr4_mask(const struct vcpu *v)
+{
+	uint64_t guest = X86_CR4_TSD;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(cr4_guest); i++) {
+		if (vcpuid_has(v, cr4_guest[i].feature)) {
+			guest |= cr4_guest[i].bit;
+		}
+	}
+	return ~guest;
+}
+
+static uint64_t shadowed(enum vmcs_field real, enum vmcs_field shadow, uint64_t mask)
+{
+	return (vmcs_read(real) & ~mask) | (vmcs_read(shadow) & mask);
+}
+
+/* SDM Vol. 3C, "Restrictions on Guest CR0": PE and PG are free with unrestricted guests. */
+static void set_cr0(uint64_t val)
+{
+	uint64_t must = vmx_caps.cr0_fixed0 & ~(uint64_t)(X86_CR0_PE | X86_CR0_PG);
+
+	/* Entries leave CD and NW as they are: RAM is cached whatever the guest asks for. */
+	vmcs_write(CR0_SHADOW, val);
+	vmcs_write(GUEST_CR0,
+		   ((val & ~(uint64_t)(X86_CR0_CD | X86_CR0_NW)) | must) & vmx_caps.cr0_fixed1);
+}
+
+/* A machine check while CR4.MCE is clear would shut the host down: the guest's MCE is a shadow. */
+static void set_cr4(uint64_t val)
+{
+	vmcs_write(CR4_SHADOW, val);
+	vmcs_write(GUEST_CR4, val | vmx_caps.cr4_fixed0 | CR4_VMXE | X86_CR4_MCE);
+}
+
+/* LMA follows LME and PG; the entry control has to say the same. */
+static void settle_long_mode(void)
+{
+	uint64_t efer = vmcs_read(GUEST_EFER);
+	uint64_t controls = vmcs_read(ENTRY_CONTROLS);
+	bool active = (efer & X86_EFER_LME) && (vmcs_read(GUEST_CR0) & X86_CR0_PG);
+
+	efer = active ? efer | X86_EFER_LMA : efer & ~(uint64_t)X86_EFER_LMA;
+	controls = active ? controls | ENTRY_IA32E : controls & ~(uint64_t)ENTRY_IA32E;
+	vmcs_write(GUEST_EFER, efer);
+	vmcs_write(ENTRY_CONTROLS, controls);
+}
+
+/* ---- registers ---- */
+
+/* CR2 and DR6 have no field: while its thread has a CPU they are in that CPU. */
+static uint64_t get_cr2(const struct vmx_vcpu *x)
+{
+	uint64_t val = x->cr2;
+
+	if (x->live) {
+		val = x86_read_cr2();
+	}
+	return val;
+}
+
+static uint64_t get_dr6(const struct vmx_vcpu *x)
+{
+	uint64_t val = x->dr6;
+
+	if (x->live) {
+		__asm__ volatile("movq %%dr6, %0" : "=r"(val));
+	}
+	return val;
+}
+
+static void set_cr2(struct vmx_vcpu *x, uint64_t val)
+{
+	x->cr2 = val;
+	if (x->live) {
+		x86_write_cr2(val);
+	}
+}
+
+static void set_dr6(struct vmx_vcpu *x, uint64_t val)
+{
+	x->dr6 = val;
+	if (x->live) {
+		__asm__ volatile("movq %0, %%dr6" : : "r"(val));
+	}
+}
+
+static uint64_t get(const struct vcpu *v, enum hvm_reg r)
+{
+	switch (r) {
+	case HVM_CR0:
+		return shadowed(GUEST_CR0, CR0_SHADOW, VMX_CR0_MASK);
+	case HVM_CR4:
+		return shadowed(GUEST_CR4, CR4_SHADOW, vmcs_read(CR4_MASK));
+	case HVM_CR2:
+		return get_cr2(v->hvm);
+	case HVM_DR6:
+		return get_dr6(v->hvm);
+	default:
+		return vmcs_read((enum vmcs_field)plain[r]);
+	}
+}
+
+/* A new RIP leaves the instruction behind that a shadow of STI or MOV SS covered. */
+static void set_rip(uint64_t val)
+{
+	uint64_t state = vmcs_read(GUEST_INTERRUPTIBILITY);
+
+	vmcs_write(GUEST_RIP, val);
+	if (state & VMX_SHADOW) {
+		vmcs_write(GUEST_INTERRUPTIBILITY, state & ~VMX_SHADOW);
+	}
+}
+
+static void set(struct vcpu *v, enum hvm_reg r, uint64_t val)
+{
+	switch (r) {
+	case HVM_RIP:
+		set_rip(val);
+		break;
+	case HVM_CR0:
+		set_cr0(val);
+		settle_long_mode();
+		break;
+	case HVM_CR4:
+		set_cr4(val);
+		break;
+	case HVM_EFER:
+		vmcs_write(GUEST_EFER, val);
+		settle_long_mode();
+		break;
+	case HVM_CR2:
+		set_cr2(v->hvm, val);
+		break;
+	case HVM_DR6:
+		set_dr6(v->hvm, val);
+		break;
+	default:
+		vmcs_write((enum vmcs_field)plain[r], val);
+		break;
+	}
+}
+
+uint64_t vmx_reg_get(const struct vcpu *v, enum hvm_reg r)
+{
+	struct vmx_vcpu *prev;
+	uint64_t val;
+
+	if (likely(vmx_vcpu_is_current(v))) {
+		return get(v, r);
+	}
+	if (!vmx_vcpu_focus(v, &prev)) {
+		return 0;
+	}
+	val = get(v, r);
+	vmx_vcpu_unfocus(v, prev);
+	return val;
+}
+
+void vmx_reg_set(struct vcpu *v, enum hvm_reg r, uint64_t val)
+{
+	struct vmx_vcpu *prev;
+
+	if (likely(vmx_vcpu_is_current(v))) {
+		set(v, r, val);
+		return;
+	}
+	BUG_ON(!vmx_vcpu_focus(v, &prev));
+	set(v, r, val);
+	vmx_vcpu_unfocus(v, prev);
+}
+
+/* ---- segments ---- */
+
+/* SDM Vol. 3C, "Guest Register State": AVL, L, D/B and G lie four bits higher; bit 16: unusable. */
+#define RIGHTS_UNUSABLE BIT(16)
+#define ATTR_LOW	0xffu
+#define ATTR_HIGH	0xf00u
+#define ATTR_P		0x80u
+
+static uint32_t rights_of(uint16_t attr)
+{
+	if (!(attr & ATTR_P)) {
+		return (uint32_t)RIGHTS_UNUSABLE;
+	}
+	return (attr & ATTR_LOW) | (uint32_t)(attr & ATTR_HIGH) << 4;
+}
+
+static uint16_t attr_of(uint32_t rights)
+{
+	uint16_t attr = (uint16_t)((rights & ATTR_LOW) | (rights >> 4 & ATTR_HIGH));
+
+	return rights & RIGHTS_UNUSABLE ? (uint16_t)(attr & ~ATTR_P) : attr;
+}
+
+static bool is_table(enum hvm_seg s)
+{
+	return s == HVM_GDTR || s == HVM_IDTR;
+}
+
+/* VMX has ES CS SS DS FS GS LDTR TR GDTR IDTR in this order too. */
+_Static_assert(HVM_ES == 0 && HVM_CS == 1 && HVM_SS == 2 && HVM_DS == 3 && HVM_FS == 4 &&
+		       HVM_GS == 5 && HVM_LDTR == 6 && HVM_TR == 7 && HVM_GDTR == 8 &&
+		       HVM_IDTR == 9,
+	       "order of the segment fields in the VMCS");
+
+static void get_seg(enum hvm_seg s, struct hvm_segment *out)
+{
+	*out = (struct hvm_segment){
+		.base = vmcs_read(vmcs_nth(GUEST_ES_BASE, s)),
+		.limit = vmcs_read32(vmcs_nth(GUEST_ES_LIMIT, s)),
+	};
+	if (!is_table(s)) {
+		out->sel = (uint16_t)vmcs_read(vmcs_nth(GUEST_ES_SELECTOR, s));
+		out->attr = attr_of(vmcs_read32(vmcs_nth(GUEST_ES_RIGHTS, s)));
+	}
+}
+
+static void set_seg(enum hvm_seg s, const struct hvm_segment *in)
+{
+	vmcs_write(vmcs_nth(GUEST_ES_BASE, s), in->base);
+	vmcs_write(vmcs_nth(GUEST_ES_LIMIT, s), in->limit);
+	if (!is_table(s)) {
+		vmcs_write(vmcs_nth(GUEST_ES_SELECTOR, s), in->sel);
+		vmcs_write(vmcs_nth(GUEST_ES_RIGHTS, s), rights_of(in->attr));
+	}
+}
+
+void vmx_reg_get_seg(const struct vcpu *v, enum hvm_seg s, struct hvm_segment *out)
+{
+	struct vmx_vcpu *prev;
+
+	*out = (struct hvm_segment){ 0 };
+	if (vmx_vcpu_focus(v, &prev)) {
+		get_seg(s, out);
+		vmx_vcpu_unfocus(v, prev);
+	}
+}
+
+void vmx_reg_set_seg(struct vcpu *v, enum hvm_seg s, const struct hvm_segment *in)
+{
+	struct vmx_vcpu *prev;
+
+	BUG_ON(!vmx_vcpu_focus(v, &prev));
+	set_seg(s, in);
+	vmx_vcpu_unfocus(v, prev);
+}
+
+bool vmx_reg_interrupt_shadow(const struct vcpu *v)
+{
+	struct vmx_vcpu *prev;
+	bool shadow = false;
+
+	if (vmx_vcpu_focus(v, &prev)) {
+		shadow = (vmcs_read(GUEST_INTERRUPTIBILITY) & VMX_SHADOW) != 0;
+		vmx_vcpu_unfocus(v, prev);
+	}
+	return shadow;
+}

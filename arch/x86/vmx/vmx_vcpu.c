@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Life of a VMCS: made, loaded when its thread gets a CPU, cleared when it loses it. */
+/* Guest registers are vmx_reg.c's, entries and exits vmx_exit.c's. */
+#include "arch/x86/vmx/vmx_vcpu.h"
+
+#include "arch/clock.h"
+#include "arch/paging.h"
+#include "arch/x86/cpu/msr.h"
+#include "arch/x86/cpu/x86.h"
+#include "arch/x86/hvm/hvm_start.h"
+#include "arch/x86/hvm/vcpu_x86.h"
+#include "arch/x86/hvm/vcpuid.h"
+#include "arch/x86/hvm/vmsr.h"
+#include "arch/x86/vmx/ept.h"
+#include "arch/x86/vmx/vmx_host.h"
+#include "arch/x86/vmx/vmx_reg.h"
+#include "arch/x86/vmx/vpid.h"
+#include "hv/base/heap.h"
+#include "hv/base/page.h"
+#include "hv/base/trace.h"
+#include "hv/lib/bytes.h"
+#include "hv/lib/errno.h"
+#include "hv/lib/string.h"
+#include "hv/vm.h"
+
+/* Label in vmx_entry.S. */
+extern const char vmx_exit_point[];
+
+static struct vmx_vcpu *current[CPU_MAX]; /* whose VMCS is current there */
+
+/* ---- the current VMCS ---- */
+
+static void make_current(struct vmx_vcpu *x)
+{
+	unsigned int cpu = cpu_id();
+
+	vmcs_load(x->vmcs_hpa);
+	current[cpu] = x;
+	x->cpu = cpu;
+}
+
+/* Writes the VMCS back to memory, so that any CPU may load it next. */
+static void make_clear(struct vmx_vcpu *x)
+{
+	vmcs_clear(x->vmcs_hpa);
+	current[cpu_id()] = NULL;
+	x->cpu = VMX_NO_CPU;
+	x->entry.launched = false;
+}
+
+bool vmx_vcpu_is_current(const struct vcpu *v)
+{
+	return current[cpu_id()] == v->hvm;
+}
+
+bool vmx_vcpu_focus(const struct vcpu *v, struct vmx_vcpu **prev)
+{
+	struct vmx_vcpu *x = v->hvm;
+
+	*prev = current[cpu_id()];
+	if (*prev == x) {
+		return true;
+	}
+	if (x->cpu != VMX_NO_CPU) {
+		return false;
+	}
+	make_current(x);
+	return true;
+}
+
+void vmx_vcpu_unfocus(const struct vcpu *v, struct vmx_vcpu *prev)
+{
+	struct vmx_vcpu *x = v->hvm;
+
+	if (prev == x) {
+		return;
+	}
+	make_clear(x);
+	if (prev != NULL) {
+		make_current(prev);
+	}
+}
+
+/* ---- creation ---- */
+
+/* The hypervisor has no system calls: SYSENTER state of the host stays 0. */
+static const struct {
+	enum vmcs_field field;
+	uint64_t val;
+} initial[] = {
+	{ EXCEPTION_BITMAP, VMX_EXCEPTIONS },
+	{ PAGE_FAULT_ERROR_MASK, 0 },
+	{ PAGE_FAULT_ERROR_MATCH, 0 },
+	{ CR3_TARGET_COUNT, 0 },
+	{ EXIT_MSR_STORE_COUNT, 0 },
+	{ EXIT_MSR_LOAD_COUNT, 0 },
+	{ ENTRY_MSR_LOAD_COUNT, 0 },
+	{ ENTRY_INTR_INFO, 0 },
+	{ VMCS_LINK_POINTER, UINT64_MAX },
+	{ GUEST_DEBUGCTL, 0 },
+	{ GUEST_INTERRUPTIBILITY, 0 },
+	{ GUEST_ACTIVITY, 0 },
+	{ GUEST_PENDING_DEBUG, 0 },
+	{ GUEST_PDPTE0, 0 },
+	{ GUEST_PDPTE1, 0 },
+	{ GUEST_PDPTE2, 0 },
+	{ GUEST_PDPTE3, 0 },
+	{ HOST_SYSENTER_CS, 0 },
+	{ HOST_SYSENTER_ESP, 0 },
+	{ HOST_SYSENTER_EIP, 0 },
+	{ HOST_RSP, 0 },
+	{ CR0_MASK, VMX_CR0_MASK },
+};
+
+/* What CPUID hides from the guest shall not work either. */
+static uint32_t secondary_controls(const struct vcpu *v)
+{
+	uint32_t c = vmx_caps.words[VMX_PROC2];
+
+	if (!vcpuid_has(v, VCPUID_RDTSCP)) {
+		c &= ~(uint32_t)PROC2_RDTSCP;
+	}
+	if (!vcpuid_has(v, VCPUID_INVPCID)) {
+		c &= ~(uint32_t)PROC2_INVPCID;
+	}
+	return c;
+}
+
+static void write_controls(struct vcpu *v)
+{
+	struct vmx_vcpu *x = v->hvm;
+
+	x->proc = vmx_caps.words[VMX_PROC];
+	vmcs_write(PIN_CONTROLS, vmx_caps.words[VMX_PIN]);
+	vmcs_write(PROC_CONTROLS, x->proc);
+	vmcs_write(PROC2_CONTROLS, secondary_controls(v));
+	vmcs_write(EXIT_CONTROLS, vmx_caps.words[VMX_EXIT]);
+	vmcs_write(ENTRY_CONTROLS, vmx_caps.words[VMX_ENTRY]);
+	vmcs_write(EPT_POINTER, ept_pointer(v->vm->slat));
+	vmcs_write(MSR_BITMAP, paging_hpa(x->msr_bitmap).v);
+	if (x->vpid != 0) {
+		vmcs_write(VPID, x->vpid);
+	}
+	if (vmx_caps.timer) {
+		vmcs_write(PREEMPTION_TIMER, UINT32_MAX);
+	}
+}
+
+static void write_initial(struct vcpu *v)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(initial); i++) {
+		vmcs_write(initial[i].field, initial[i].val);
+	}
+	vmcs_write(HOST_RIP, (uint64_t)vmx_exit_point);
+	vmcs_write(CR4_MASK, vmx_reg_cr4_mask(v));
+	vmcs_write(TSC_OFFSET, v->tsc_offset);
+	write_controls(v);
+}
+
+/* SDM Vol. 3C, "MSR-Bitmap Address": reads of low MSRs, of high ones, then writes of both. */
+static void pass_through(uint8_t *bitmap, uint32_t msr)
+{
+	uint32_t index = msr & 0x1fff;
+	uint32_t high = msr >= 0xc0000000u ? 0x400 : 0;
+
+	bitmap[high + index / 8] &= (uint8_t) ~(1u << (index % 8));
+	bitmap[0x800 + high + index / 8] &= (uint8_t) ~(1u << (index % 8));
+}
+
+static void fill_msr_bitmap(struct vcpu *v)
+{
+	struct vmx_vcpu *x = v->hvm;
+	unsigned int count;
+	const uint32_t *msrs = vmsr_passthrough(&count);
+
+	memset(x->msr_bitmap, 0xff, PAGE_SIZE);
+	for (unsigned int i = 0; i < count; i++) {
+		if (msrs[i] != MSR_TSC_AUX || vcpuid_has(v, VCPUID_RDTSCP)) {
+			pass_through(x->msr_bitmap, msrs[i]);
+		}
+	}
+}
+
+static int allocate(struct vmx_vcpu *x)
+{
+	x->cpu = VMX_NO_CPU;
+	x->last_cpu = VMX_NO_CPU;
+	x->dr6 = VMX_DR6_RESET;
+	x->vmcs = page_alloc(0);
+	x->msr_bitmap = page_alloc(0);
+	if (x->vmcs == NULL || x->msr_bitmap == NULL) {
+		return -ENOMEM;
+	}
+	x->vmcs_hpa = paging_hpa(x->vmcs);
+	bytes_put_le32(x->vmcs, vmx_caps.revision);
+	return vpid_take(&x->vpid);
+}
+
+static void release(struct vmx_vcpu *x)
+{
+	if (x->vmcs != NULL) {
+		page_free(x->vmcs, 0);
+	}
+	if (x->msr_bitmap != NULL) {
+		page_free(x->msr_bitmap, 0);
+	}
+	vpid_give(x->vpid);
+	heap_free(x);
+}
+
+int vmx_vcpu_create(struct vcpu *v)
+{
+	struct vmx_vcpu *x = heap_alloc(sizeof(*x));
+	struct vmx_vcpu *prev;
+	int err;
+
+	if (x == NULL) {
+		return -ENOMEM;
+	}
+	err = allocate(x);
+	if (err != 0) {
+		release(x);
+		return err;
+	}
+	v->hvm = x;
+	fill_msr_bitmap(v);
+	vmcs_clear(x->vmcs_hpa);
+	BUG_ON(!vmx_vcpu_focus(v, &prev));
+	write_initial(v);
+	hvm_reset_state(v);
+	vmx_vcpu_unfocus(v, prev);
+	return 0;
+}
+
+void vmx_vcpu_destroy(struct vcpu *v)
+{
+	struct vmx_vcpu *x = v->hvm;
+
+	BUG_ON(x->cpu != VMX_NO_CPU);
+	release(x);
+	v->hvm = NULL;
+}
+
+/* ---- its thread gets and loses a CPU ---- */
+
+/* The host uses none of these, so the guest's stay loaded while its thread has the CPU. */
+static const struct {
+	uint32_t msr;
+	size_t offset; /* in struct vcpu_x86 */
+} switched_msrs[] = {
+	{ MSR_STAR, offsetof(struct vcpu_x86, star) },
+	{ MSR_LSTAR, offsetof(struct vcpu_x86, lstar) },
+	{ MSR_CSTAR, offsetof(struct vcpu_x86, cstar) },
+	{ MSR_SFMASK, offsetof(struct vcpu_x86, sfmask) },
+	{ MSR_KERNEL_GS_BASE, offsetof(struct vcpu_x86, kernel_gs_base) },
+};
+
+static uint64_t *saved_msr(struct vcpu *v, unsigned int i)
+{
+	return (uint64_t *)((char *)v->x86 + switched_msrs[i].offset);
+}
+
+static void came_to_cpu(struct vmx_vcpu *x, unsigned int cpu)
+{
+	vmx_host_write();
+	if (x->vpid != 0) {
+		/* Translations it left here are from before it ran elsewhere, or another's VPID. */
+		vpid_flush(x->vpid);
+	}
+	x->trace = trace_rings[cpu].rec != NULL ? &trace_rings[cpu] : NULL;
+	x->last_cpu = cpu;
+}
+
+void vmx_vcpu_switched_in(struct vcpu *v)
+{
+	struct vmx_vcpu *x = v->hvm;
+
+	make_current(x);
+	if (x->last_cpu != x->cpu) {
+		came_to_cpu(x, x->cpu);
+	}
+	vmcs_write(HOST_CR3, x86_read_cr3());
+	for (unsigned int i = 0; i < ARRAY_SIZE(switched_msrs); i++) {
+		msr_write(switched_msrs[i].msr, *saved_msr(v, i));
+	}
+	x86_write_cr2(x->cr2);
+	__asm__ volatile("movq %0, %%dr6" : : "r"(x->dr6));
+	vcpu_x86_load(v);
+	x->live = true;
+	x->deadline = 0;
+	if (unlikely(v->entry_first == 0)) {
+		v->entry_first = clock_now();
+	}
+}
+
+void vmx_vcpu_switched_out(struct vcpu *v)
+{
+	struct vmx_vcpu *x = v->hvm;
+
+	x->live = false;
+	vcpu_x86_save(v);
+	x->cr2 = x86_read_cr2();
+	__asm__ volatile("movq %%dr6, %0" : "=r"(x->dr6));
+	for (unsigned int i = 0; i < ARRAY_SIZE(switched_msrs); i++) {
+		*saved_msr(v, i) = msr_read(switched_msrs[i].msr);
+	}
+	make_clear(x);
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A vCPU as VMX keeps it: its VMCS, and what of its state is neither there nor in struct vcpu. */
+/* Handles no exit. */
+#ifndef ARCH_X86_VMX_VMX_VCPU_H
+#define ARCH_X86_VMX_VMX_VCPU_H
+
+#include "arch/cpu.h"
+#include "arch/x86/vmx/vmcs.h"
+#include "arch/x86/vmx/vmx_caps.h"
+#include "hv/lib/types.h"
+
+struct vcpu;
+struct trace_ring;
+
+#define VMX_NO_CPU UINT32_MAX
+
+/* What vmx_entry.S reads and writes. */
+struct vmx_entry {
+	uint64_t host_rsp; /* as in the VMCS */
+	bool launched;	   /* VMRESUME will do; VMLAUNCH is needed after each VMCLEAR */
+};
+_Static_assert(offsetof(struct vmx_entry, host_rsp) == 0, "ENTRY_HOST_RSP in vmx_entry.S");
+_Static_assert(offsetof(struct vmx_entry, launched) == 8, "ENTRY_LAUNCHED in vmx_entry.S");
+
+struct vmx_vcpu {
+	struct vmx_entry entry; /* [O] */
+	void *vmcs;		/* (c) page */
+	hpa_t vmcs_hpa;		/* (c) */
+	void *msr_bitmap;	/* (c) page */
+	uint16_t vpid;		/* (c) 0: the CPU has none */
+	bool live;		/* its thread has a CPU: CR2, DR6 and system-call MSRs are there */
+	unsigned int cpu;	/* CPU on which it is current, VMX_NO_CPU */
+	unsigned int last_cpu;	/* on which it ran last */
+	uint32_t proc;		/* [O] the primary controls as in the VMCS */
+	uint32_t reinject;	/* [O] event whose delivery an exit cut short, 0: none */
+	uint32_t reinject_length; /* [O] of the instruction that caused it */
+	uint64_t rsp;		  /* [O] RSP as in the VMCS */
+	uint64_t deadline;	  /* [O] what the preemption timer runs towards */
+	uint64_t cr2, dr6;	  /* [O] while it has no CPU */
+	struct trace_ring *trace; /* [O] its CPU's, NULL before trace_init_cpu */
+};
+
+extern struct vmx_caps vmx_caps;
+
+/* Leaves the registers in their reset state. -ENOMEM, -ENOSPC (VPIDs). */
+int vmx_vcpu_create(struct vcpu *v);
+void vmx_vcpu_destroy(struct vcpu *v);
+void vmx_vcpu_switched_in(struct vcpu *v);
+void vmx_vcpu_switched_out(struct vcpu *v);
+
+/*
+ * Makes v's VMCS the current one for a look from outside its thread; vmx_vcpu_unfocus(v, prev) ends
+ * that. False, and nothing done: v runs on another CPU at this moment.
+ */
+bool vmx_vcpu_focus(const struct vcpu *v, struct vmx_vcpu **prev);
+void vmx_vcpu_unfocus(const struct vcpu *v, struct vmx_vcpu *prev);
+/* True if v's VMCS is current here: then accessors go straight to it. */
+bool vmx_vcpu_is_current(const struct vcpu *v);
+
+#endif
