@@ -26,34 +26,52 @@ static inline void bytes_put_le(void *p, unsigned int size, uint64_t v)
 	}
 }
 
+/* Spelled out: compilers make one load of this, but not of the loop above. */
 static inline uint16_t bytes_get_le16(const void *p)
 {
-	return (uint16_t)bytes_get_le(p, 2);
+	const uint8_t *b = p;
+
+	return (uint16_t)(b[0] | (uint32_t)b[1] << 8);
 }
 
 static inline uint32_t bytes_get_le32(const void *p)
 {
-	return (uint32_t)bytes_get_le(p, 4);
+	const uint8_t *b = p;
+
+	return b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
 }
 
 static inline uint64_t bytes_get_le64(const void *p)
 {
-	return bytes_get_le(p, 8);
+	const uint8_t *b = p;
+
+	return b[0] | (uint64_t)b[1] << 8 | (uint64_t)b[2] << 16 | (uint64_t)b[3] << 24 |
+	       (uint64_t)b[4] << 32 | (uint64_t)b[5] << 40 | (uint64_t)b[6] << 48 |
+	       (uint64_t)b[7] << 56;
 }
 
 static inline void bytes_put_le16(void *p, uint16_t v)
 {
-	bytes_put_le(p, 2, v);
+	uint8_t *b = p;
+
+	b[0] = (uint8_t)v;
+	b[1] = (uint8_t)(v >> 8);
 }
 
 static inline void bytes_put_le32(void *p, uint32_t v)
 {
-	bytes_put_le(p, 4, v);
+	uint8_t *b = p;
+
+	b[0] = (uint8_t)v;
+	b[1] = (uint8_t)(v >> 8);
+	b[2] = (uint8_t)(v >> 16);
+	b[3] = (uint8_t)(v >> 24);
 }
 
 static inline void bytes_put_le64(void *p, uint64_t v)
 {
-	bytes_put_le(p, 8, v);
+	bytes_put_le32(p, (uint32_t)v);
+	bytes_put_le32((uint8_t *)p + 4, (uint32_t)(v >> 32));
 }
 
 #endif
