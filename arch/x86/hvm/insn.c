@@ -5,6 +5,7 @@
 #include "arch/x86/hvm/insn_map.h"
 #include "hv/lib/bytes.h"
 #include "hv/lib/errno.h"
+#include "hv/lib/string.h"
 
 #define REX_B 1u
 #define REX_X 2u
@@ -53,6 +54,9 @@ static const struct {
 	 BIT(INSN_DEC) | BIT(INSN_XCHG) | BIT(INSN_XADD) | BIT(INSN_CMPXCHG) | BIT(INSN_BTS) |     \
 	 BIT(INSN_BTR) | BIT(INSN_BTC))
 
+#define MEM_MAX_LEN   6u		/* ModRM, SIB, disp32 */
+#define PLAIN_MAX_LEN (2 + MEM_MAX_LEN) /* REX and opcode before it */
+
 #define CR_DEFINED 0x11du /* CR0, CR2, CR3, CR4, CR8 */
 #define DR_DEFINED 0x0ffu
 
@@ -68,17 +72,9 @@ static inline uint8_t fetch_byte(struct decode *d)
 	return d->bytes[d->pos++];
 }
 
-/* Reads a displacement or immediate. Odd sizes (ENTER, far pointers) are only stepped over. */
-static inline int64_t fetch_signed(struct decode *d, unsigned int size)
+/* Displacements and immediates; odd sizes (ENTER, far pointers) are only stepped over. */
+static inline int64_t get_signed(const uint8_t *p, unsigned int size)
 {
-	const uint8_t *p = d->bytes + d->pos;
-
-	if (unlikely(size > d->limit - d->pos)) {
-		d->overrun = true;
-		d->pos = d->limit;
-		return 0;
-	}
-	d->pos += size;
 	switch (size) {
 	case 1:
 		return (int8_t)p[0];
@@ -91,6 +87,19 @@ static inline int64_t fetch_signed(struct decode *d, unsigned int size)
 	default:
 		return 0;
 	}
+}
+
+static inline int64_t fetch_signed(struct decode *d, unsigned int size)
+{
+	const uint8_t *p = d->bytes + d->pos;
+
+	if (unlikely(size > d->limit - d->pos)) {
+		d->overrun = true;
+		d->pos = d->limit;
+		return 0;
+	}
+	d->pos += size;
+	return get_signed(p, size);
 }
 
 /* SDM Vol. 2, "Instruction Prefixes"; in 64-bit mode the ES, CS, SS and DS overrides do nothing. */
@@ -292,48 +301,70 @@ static void decode_mem16(struct decode *d, struct insn *out)
 	}
 }
 
-/* Returns the base field. */
-static unsigned int decode_sib(struct decode *d, struct insn *out)
+/*
+ * SDM Vol. 2, "32-Bit Addressing Forms with the ModR/M Byte", "RIP-Relative Addressing". p is at the
+ * ModRM byte, of MEM_MAX_LEN readable bytes; out has no base and no index yet. Returns the length.
+ */
+static inline unsigned int decode_mem(const uint8_t *p, unsigned int rex, enum insn_mode mode,
+				      struct insn *out)
 {
-	uint8_t sib = fetch_byte(d);
-	unsigned int index = (sib >> 3 & 7u) | (d->rex & REX_X) << 2;
+	unsigned int base = p[0] & 7u, mod = p[0] >> 6, len = 1;
 
-	if (index != INSN_REG_RSP) {
-		out->index = (uint8_t)index;
-		out->scale = (uint8_t)(1u << (sib >> 6));
-	}
-	return sib & 7;
-}
+	if (base == INSN_REG_RSP) {
+		unsigned int index = (p[1] >> 3 & 7u) | (rex & REX_X) << 2;
 
-/* SDM Vol. 2, "32-Bit Addressing Forms with the ModR/M Byte", "RIP-Relative Addressing". */
-static inline void decode_mem(struct decode *d, struct insn *out)
-{
-	unsigned int base = d->modrm & 7, mod = d->modrm >> 6;
-	bool sib = base == INSN_REG_RSP;
-
-	if (sib) {
-		base = decode_sib(d, out);
+		base = p[1] & 7u;
+		if (index != INSN_REG_RSP) {
+			out->index = (uint8_t)index;
+			out->scale = (uint8_t)(1u << (p[1] >> 6));
+		}
+		len = 2;
 	}
 	if (mod == 0 && base == INSN_REG_RBP) {
-		if (!sib && d->mode == INSN_MODE_64) {
+		if (len == 1 && mode == INSN_MODE_64) {
 			out->base = INSN_REG_RIP;
 		}
-		set_segment(d, out, INSN_DS);
-		out->disp = fetch_signed(d, 4);
-		return;
+		out->disp = get_signed(p + len, 4);
+		return len + 4;
 	}
-	base |= (d->rex & REX_B) << 3;
+	base |= (rex & REX_B) << 3;
 	out->base = (uint8_t)base;
-	set_segment(d, out, base == INSN_REG_RSP || base == INSN_REG_RBP ? INSN_SS : INSN_DS);
-	if (mod != 0) {
-		out->disp = fetch_signed(d, mod == 1 ? 1 : 4);
+	if (base == INSN_REG_RSP || base == INSN_REG_RBP) {
+		out->segment = INSN_SS;
 	}
+	if (mod == 0) {
+		return len;
+	}
+	out->disp = mod == 1 ? get_signed(p + len, 1) : get_signed(p + len, 4);
+	return len + (mod == 1 ? 1 : 4);
+}
+
+/* decode_mem() where the bytes may end: what is missing reads as 0 and is noted. */
+static void decode_mem_bounded(struct decode *d, struct insn *out)
+{
+	const uint8_t *p = d->bytes + d->pos - 1;
+	unsigned int left = d->limit - d->pos + 1, len;
+	uint8_t padded[MEM_MAX_LEN] = { 0 };
+
+	if (left < MEM_MAX_LEN) {
+		memcpy(padded, p, d->overrun ? 0 : left);
+		p = padded;
+	}
+	len = decode_mem(p, d->rex, d->mode, out);
+	if (d->segment != INSN_SEGMENTS) {
+		out->segment = d->segment;
+	}
+	if (len > left) {
+		d->overrun = true;
+		len = left;
+	}
+	d->pos += len - 1;
 }
 
 /* Registers 4 to 7 of byte operands are AH to BH unless there is a REX prefix. */
-static inline uint8_t byte_register(const struct decode *d, unsigned int reg, unsigned int size)
+static inline uint8_t byte_register(unsigned int rex, unsigned int reg, unsigned int size)
 {
-	bool high = size == 1 && d->rex == 0 && reg >= INSN_REG_RSP;
+	bool high = size == 1 && rex == 0 && reg >= INSN_REG_RSP;
 
 	return (uint8_t)(high ? reg + (INSN_REG_AH - INSN_REG_RSP) : reg);
 }
@@ -342,14 +373,14 @@ static inline void decode_rm(struct decode *d, struct insn *out)
 {
 	unsigned int reg = (d->modrm >> 3 & 7u) | (d->rex & REX_R) << 1;
 
-	out->reg = byte_register(d, reg, out->opnd_size);
+	out->reg = byte_register(d->rex, reg, out->opnd_size);
 	if (d->modrm >= 0xc0 || d->form >= FORM_RM_CR) {
 		reg = (d->modrm & 7u) | (d->rex & REX_B) << 3;
-		out->rm_reg = byte_register(d, reg, out->mem_size);
+		out->rm_reg = byte_register(d->rex, reg, out->mem_size);
 		out->dst = out->dst == INSN_MEM ? INSN_RM_REG : out->dst;
 		out->src = out->src == INSN_MEM ? INSN_RM_REG : out->src;
 	} else if (likely(out->addr_size != 2)) {
-		decode_mem(d, out);
+		decode_mem_bounded(d, out);
 	} else {
 		decode_mem16(d, out);
 	}
@@ -462,7 +493,44 @@ static inline int finish(const struct decode *d, size_t len, struct insn *out)
 	return 0;
 }
 
-int insn_decode(const uint8_t *bytes, size_t len, enum insn_mode mode, struct insn *out)
+/*
+ * The short way for what nearly every MMIO access is: 64-bit mode, at most a REX prefix, a register and
+ * a memory operand, no immediate. Of bytes PLAIN_MAX_LEN can be read. Returns false for all else.
+ */
+static inline bool decode_plain(const uint8_t *bytes, struct insn *out)
+{
+	unsigned int rex = (bytes[0] & 0xf0) == 0x40 ? bytes[0] : 0;
+	const uint8_t *p = bytes + (rex != 0 ? 1 : 0);
+	const struct insn_row *row = &insn_map_one[p[0]];
+	unsigned int size, reg = (p[1] >> 3 & 7u) | (rex & REX_R) << 1;
+
+	if ((row->flags & ~(uint32_t)MAP_BYTE) != MAP_MODRM || row->op <= INSN_OTHER ||
+	    p[1] >= 0xc0) {
+		return false;
+	}
+	size = row->flags != MAP_MODRM ? 1 : (rex & REX_W) != 0 ? 8 : 4;
+	*out = (struct insn){
+		.op = row->op,
+		.mode = INSN_MODE_64,
+		.opnd_size = (uint8_t)size,
+		.mem_size = (uint8_t)size,
+		.addr_size = 8,
+		.dst = row->form == FORM_RM_R ? INSN_MEM : INSN_REG,
+		.src = row->form == FORM_RM_R ? INSN_REG : INSN_MEM,
+		.reg = byte_register(rex, reg, size),
+		.segment = INSN_DS,
+		.base = INSN_REG_NONE,
+		.index = INSN_REG_NONE,
+		.scale = 1,
+	};
+	p += 1 + decode_mem(p + 1, rex, INSN_MODE_64, out);
+	out->length = (uint8_t)(p - bytes);
+	return true;
+}
+
+/* The way for every instruction, piece by piece; out of line, or its stack frame burdens the other. */
+static __attribute__((noinline)) int decode_any(const uint8_t *bytes, size_t len,
+						enum insn_mode mode, struct insn *out)
 {
 	struct decode d = {
 		.bytes = bytes,
@@ -488,6 +556,14 @@ int insn_decode(const uint8_t *bytes, size_t len, enum insn_mode mode, struct in
 		decode_immediate(&d, out);
 	}
 	return finish(&d, len, out);
+}
+
+int insn_decode(const uint8_t *bytes, size_t len, enum insn_mode mode, struct insn *out)
+{
+	if (likely(mode == INSN_MODE_64 && len >= PLAIN_MAX_LEN) && decode_plain(bytes, out)) {
+		return 0;
+	}
+	return decode_any(bytes, len, mode, out);
 }
 
 uint64_t insn_get_reg(const uint64_t gpr[16], unsigned int reg, unsigned int size)

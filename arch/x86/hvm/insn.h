@@ -153,6 +153,8 @@ struct insn {
 	bool lock;
 };
 
+_Static_assert(sizeof(struct insn) == 32, "no padding: decoded instructions compare by memcmp()");
+
 /* State that an address depends on. rip is that of the instruction itself. */
 struct insn_regs {
 	uint64_t *gpr; /* 16, in the order of enum insn_reg; the caller's own array */
