@@ -35,10 +35,14 @@ struct vm_config {
 	bool autostart;
 	int start_order;
 	enum vm_on_crash on_crash;
+	uint32_t stop_timeout; /* ms that `vm stop` waits for the guest to power off */
 	bool testdev;
 };
 
-/* name empty, 256 MiB, 1 CPU, default weight, Linux, autostart off, stop on crash. */
+/*
+ * name empty, 256 MiB, 1 CPU, default weight, Linux, autostart off, stop on crash,
+ * one minute to power off.
+ */
 void vm_config_defaults(struct vm_config *cfg);
 
 #endif
