@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Owns the walk over a parsed file: known tables, known keys, each VM checked, errors collected. */
+/* Knows no single key: config_schema.c has them. */
+#include "hv/mgmt/config.h"
+#include "hv/base/heap.h"
+#include "hv/lib/errno.h"
+#include "hv/lib/fmt.h"
+#include "hv/lib/string.h"
+#include "hv/mgmt/config_schema.h"
+#include "hv/mgmt/config_type.h"
+#include "hv/mgmt/near.h"
+
+/* The top-level tables of the file. */
+static const struct {
+	const char *name;
+	bool named; /* [vm.NAME], not [host] */
+	bool supported;
+} tables[CONFIG_TABLES] = {
+	[CONFIG_HOST] = { "host", false, true },
+	[CONFIG_VM] = { "vm", true, true },
+	[CONFIG_NET] = { "net", true, false },
+	[CONFIG_STORE] = { "store", true, false },
+};
+
+void config_host_defaults(struct host_config *host)
+{
+	memset(host, 0, sizeof(*host));
+	string_copy(host->name, "insula", sizeof(host->name));
+	host->log = LOG_INFO;
+}
+
+bool config_name_valid(const char *name)
+{
+	size_t n = strlen(name);
+
+	if (n == 0 || n >= VM_NAME_MAX || name[0] == '-' || name[0] == '.') {
+		return false;
+	}
+	for (; *name != '\0'; name++) {
+		char c = *name;
+
+		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+		      c == '-' || c == '_' || c == '.')) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* ---- keys ---- */
+
+const struct config_key *config_keys(unsigned int *count)
+{
+	return config_schema(count);
+}
+
+void config_key_path(const struct config_key *key, char *buf, size_t size)
+{
+	fmt_snprintf(buf, size, "%s.%s%s", tables[key->table].name,
+		     tables[key->table].named ? "NAME." : "", key->name);
+}
+
+static const struct config_key *find_key(enum config_table table, const char *name)
+{
+	unsigned int count;
+	const struct config_key *keys = config_schema(&count);
+
+	for (unsigned int i = 0; i < count; i++) {
+		if (keys[i].table == table && strcmp(keys[i].name, name) == 0) {
+			return &keys[i];
+		}
+	}
+	return NULL;
+}
+
+/* The nearest name of the table, " (did you mean X?)". */
+static const char *suggest_key(enum config_table table, const char *name, char *buf, size_t size)
+{
+	unsigned int count;
+	const struct config_key *keys = config_schema(&count);
+	struct near near;
+
+	near_begin(&near, name);
+	for (unsigned int i = 0; i < count; i++) {
+		if (keys[i].table == table) {
+			near_try(&near, keys[i].name);
+		}
+	}
+	buf[0] = '\0';
+	if (near.best != NULL) {
+		fmt_snprintf(buf, size, "; did you mean %s?", near.best);
+	}
+	return buf;
+}
+
+/* The table that path begins with, and in *rest the last part; CONFIG_TABLES: none named. */
+static enum config_table split_path(const char *path, const char **rest)
+{
+	const char *dot = strrchr(path, '.');
+
+	*rest = dot != NULL ? dot + 1 : path;
+	for (unsigned int t = 0; t < CONFIG_TABLES; t++) {
+		size_t n = strlen(tables[t].name);
+
+		if (strncmp(path, tables[t].name, n) == 0 && path[n] == '.') {
+			return t;
+		}
+	}
+	return CONFIG_TABLES;
+}
+
+const struct config_key *config_key_find(const char *path)
+{
+	const char *name;
+	enum config_table table = split_path(path, &name);
+	const struct config_key *only = NULL;
+
+	if (table != CONFIG_TABLES) {
+		return find_key(table, name);
+	}
+	for (unsigned int t = 0; t < CONFIG_TABLES && name == path; t++) {
+		const struct config_key *key = find_key(t, name);
+
+		if (key != NULL && only != NULL) {
+			return NULL;
+		}
+		only = key != NULL ? key : only;
+	}
+	return only;
+}
+
+/* ---- reading ---- */
+
+/* One key of a table into base; false after an error. */
+static bool read_key(struct config_reader *r, const struct config_key *key, void *base,
+		     const struct toml_node *n)
+{
+	if (key->type == NULL) {
+		diag_add(r->d, n->at, "%s: not supported in this version (%s)", r->path, key->help);
+		return false;
+	}
+	if (n->bad) {
+		return false; /* the parser has said why */
+	}
+	if (n->type != key->type->toml) {
+		return config_type_wrong(r, key, n);
+	}
+	return key->type->read(r, key, (char *)base + key->offset, n);
+}
+
+/* All keys of a table; false if one has an error. prefix: "vm.web1". */
+static bool read_table(struct config_reader *r, enum config_table table, const char *prefix,
+		       void *base, const struct toml_node *from)
+{
+	bool ok = true;
+
+	for (const struct toml_node *n = from->children; n != NULL; n = n->next) {
+		const struct config_key *key = find_key(table, n->key);
+		char hint[64];
+
+		fmt_snprintf(r->path, sizeof(r->path), "%s.%.40s", prefix, n->key);
+		if (key == NULL) {
+			diag_add(r->d, n->at, "%s: unknown key%s", r->path,
+				 suggest_key(table, n->key, hint, sizeof(hint)));
+			ok = false;
+		} else {
+			ok &= read_key(r, key, base, n);
+		}
+	}
+	return ok;
+}
+
+static const char *const need_kernel = "kernel: missing, allowed: a file like \"boot:vmlinuz\"";
+
+void config_check_vm(const struct vm_config *cfg, struct diag_place at, struct diag *d)
+{
+	if (cfg->kernel[0] == '\0') {
+		diag_add(d, at, "vm.%s.%s", cfg->name, need_kernel);
+	}
+	if (cfg->initrd[0] != '\0' && cfg->boot != VM_BOOT_LINUX) {
+		diag_add(d, at, "vm.%s.initrd: found \"%s\", allowed: only with boot = \"linux\"",
+			 cfg->name, cfg->initrd);
+	}
+	if (cfg->module_count > 0 && cfg->boot != VM_BOOT_MULTIBOOT) {
+		diag_add(d, at, "vm.%s.modules: found %u, allowed: only with boot = \"multiboot\"",
+			 cfg->name, cfg->module_count);
+	}
+}
+
+/* Reads [vm.NAME] into out->vms[vm_count], and keeps it there if it has no error. */
+static void read_vm(struct config_reader *r, struct config *out, const struct toml_node *n)
+{
+	struct vm_config *cfg = &out->vms[out->vm_count];
+	char prefix[48];
+	unsigned int before = r->d->count;
+
+	vm_config_defaults(cfg);
+	fmt_snprintf(prefix, sizeof(prefix), "vm.%.40s", n->key);
+	if (n->type != TOML_TABLE) {
+		diag_add(r->d, n->at, "%s: found %s, allowed: a table, [vm.NAME]", prefix,
+			 toml_type_name(n->type));
+		return;
+	}
+	if (!config_name_valid(n->key)) {
+		diag_add(r->d, n->at,
+			 "%s: found the name \"%.40s\", allowed: 1 to 31 letters, "
+			 "digits, '-', '_' and '.'",
+			 prefix, n->key);
+	}
+	string_copy(cfg->name, n->key, sizeof(cfg->name));
+	if (read_table(r, CONFIG_VM, prefix, cfg, n)) {
+		config_check_vm(cfg, n->at, r->d);
+	}
+	out->vm_count += r->d->count == before && r->d->dropped == 0 && !n->bad;
+}
+
+static void read_vms(struct config_reader *r, struct config *out, const struct toml_node *table)
+{
+	for (const struct toml_node *n = table->children; n != NULL; n = n->next) {
+		if (out->vm_count == CONFIG_VMS_MAX) {
+			diag_add(r->d, n->at, "vm.%.40s: more than %u VMs", n->key, CONFIG_VMS_MAX);
+			return;
+		}
+		read_vm(r, out, n);
+	}
+}
+
+static void read_host(struct config_reader *r, struct config *out, const struct toml_node *table)
+{
+	struct host_config host;
+
+	config_host_defaults(&host);
+	read_table(r, CONFIG_HOST, "host", &host, table);
+	out->host = host;
+}
+
+static void unknown_table(struct config_reader *r, const struct toml_node *n)
+{
+	struct near near;
+	char hint[48] = "";
+
+	near_begin(&near, n->key);
+	for (unsigned int t = 0; t < CONFIG_TABLES; t++) {
+		near_try(&near, tables[t].name);
+	}
+	if (near.best != NULL) {
+		fmt_snprintf(hint, sizeof(hint), "; did you mean %s?", near.best);
+	}
+	diag_add(r->d, n->at, "%.40s: unknown %s, allowed: [host] and [vm.NAME]%s", n->key,
+		 n->type == TOML_TABLE ? "table" : "key", hint);
+}
+
+static void read_top(struct config_reader *r, struct config *out, const struct toml_node *n)
+{
+	unsigned int t = 0;
+
+	while (t < CONFIG_TABLES && strcmp(tables[t].name, n->key) != 0) {
+		t++;
+	}
+	if (t == CONFIG_TABLES) {
+		unknown_table(r, n);
+	} else if (!tables[t].supported) {
+		const struct toml_node *first = n->children != NULL ? n->children : n;
+
+		diag_add(r->d, first->at, "%s: not supported in this version", n->key);
+	} else if (n->type != TOML_TABLE) {
+		diag_add(r->d, n->at, "%s: found %s, allowed: a table, [%s%s]", n->key,
+			 toml_type_name(n->type), n->key, tables[t].named ? ".NAME" : "");
+	} else if (t == CONFIG_HOST) {
+		read_host(r, out, n);
+	} else {
+		read_vms(r, out, n);
+	}
+}
+
+int config_parse(const char *text, size_t size, const struct config_env *env, struct config *out,
+		 struct diag *d)
+{
+	struct config_reader r = { .env = env, .d = d };
+	struct toml_node *root = toml_parse(text, size, d);
+
+	memset(out, 0, sizeof(*out));
+	config_host_defaults(&out->host);
+	if (root == NULL) {
+		return -ENOMEM;
+	}
+	out->vms = heap_alloc(CONFIG_VMS_MAX * sizeof(*out->vms));
+	if (out->vms == NULL) {
+		toml_free(root);
+		return -ENOMEM;
+	}
+	for (const struct toml_node *n = root->children; n != NULL; n = n->next) {
+		read_top(&r, out, n);
+	}
+	toml_free(root);
+	return 0;
+}
+
+void config_free(struct config *c)
+{
+	heap_free(c->vms);
+	c->vms = NULL;
+	c->vm_count = 0;
+}
+
+/* ---- one key from a command ---- */
+
+#define LINE_SIZE 4096u /* "v = " and a command's longest word, every byte escaped */
+
+struct line {
+	char *buf;
+	size_t len;
+};
+
+static void line_put(struct line *l, char c)
+{
+	if (l->len + 1 < LINE_SIZE) {
+		l->buf[l->len++] = c;
+	}
+}
+
+/* n bytes as a quoted string. */
+static void line_quote(struct line *l, const char *s, size_t n)
+{
+	line_put(l, '"');
+	for (size_t i = 0; i < n; i++) {
+		if (s[i] == '"' || s[i] == '\\') {
+			line_put(l, '\\');
+		}
+		line_put(l, s[i]);
+	}
+	line_put(l, '"');
+}
+
+/* A,B or [A,B] as an array; its items quoted if they are strings. */
+static void line_array(struct line *l, const char *s, bool strings)
+{
+	size_t n = strlen(s);
+
+	if (n >= 2 && s[0] == '[' && s[n - 1] == ']') {
+		s++;
+		n -= 2;
+	}
+	line_put(l, '[');
+	for (size_t i = 0; i < n;) {
+		size_t start = i;
+
+		while (i < n && s[i] != ',') {
+			i++;
+		}
+		while (start < i && s[start] == ' ') {
+			start++;
+		}
+		if (strings) {
+			line_quote(l, s + start, i - start);
+		} else {
+			for (size_t k = start; k < i; k++) {
+				line_put(l, s[k]);
+			}
+		}
+		line_put(l, ',');
+		i++;
+	}
+	line_put(l, ']');
+}
+
+/* The text of a command as the line that the file would have. */
+static void make_line(struct line *l, const struct config_type *type, const char *text)
+{
+	memcpy(l->buf, "v = ", 4);
+	l->len = 4;
+	if (type->toml == TOML_STRING) {
+		line_quote(l, text, strlen(text));
+	} else if (type->toml == TOML_ARRAY) {
+		line_array(l, text, type->items == TOML_STRING);
+	} else {
+		for (; *text != '\0'; text++) {
+			line_put(l, *text);
+		}
+	}
+}
+
+static void set_key(struct config_reader *r, const struct config_key *key, struct vm_config *cfg,
+		    const char *text)
+{
+	struct line l = { heap_alloc(LINE_SIZE), 0 };
+	struct vm_config *copy = heap_alloc(sizeof(*copy));
+	struct toml_node *root = NULL;
+	unsigned int before = r->d->count;
+
+	if (l.buf != NULL && copy != NULL) {
+		*copy = *cfg;
+		make_line(&l, key->type, text);
+		root = toml_parse(l.buf, l.len, r->d);
+	}
+	if (root == NULL) {
+		diag_add(r->d, (struct diag_place){ 0, 0 }, "out of memory");
+	} else if (r->d->count > before) { /* say it of the text, not of the line made of it */
+		r->d->count = before;
+		diag_add(r->d, (struct diag_place){ 0, 0 }, "%s: found %.60s, allowed: %s", r->path,
+			 text, key->allowed);
+	} else if (root->children != NULL && read_key(r, key, copy, root->children)) {
+		*cfg = *copy;
+	}
+	toml_free(root);
+	heap_free(copy);
+	heap_free(l.buf);
+}
+
+void config_set_vm(struct vm_config *cfg, const char *name, const char *text,
+		   const struct config_env *env, struct diag *d)
+{
+	static const struct toml_node nowhere;
+	struct config_reader r = { .env = env, .d = d };
+	const struct config_key *key = find_key(CONFIG_VM, name);
+	unsigned int first = d->count;
+	char hint[64];
+
+	fmt_snprintf(r.path, sizeof(r.path), "%.40s", name);
+	if (key == NULL) {
+		diag_add(d, nowhere.at, "%s: unknown key%s", r.path,
+			 suggest_key(CONFIG_VM, name, hint, sizeof(hint)));
+	} else if (key->type == NULL) {
+		read_key(&r, key, cfg, &nowhere);
+	} else {
+		set_key(&r, key, cfg, text);
+	}
+	for (; first < d->count; first++) {
+		d->entries[first].at = nowhere.at;
+	}
+}
+
+/* ---- writing ---- */
+
+struct text_buf {
+	char *buf;
+	size_t size, len;
+};
+
+static void text_put(void *arg, const char *text, size_t len)
+{
+	struct text_buf *t = arg;
+	size_t n = u64_min(len, t->size - 1 - t->len);
+
+	memcpy(t->buf + t->len, text, n);
+	t->len += n;
+	t->buf[t->len] = '\0';
+}
+
+void config_value_text(const struct config_key *key, const void *base, char *buf, size_t size)
+{
+	struct text_buf t = { buf, size, 0 };
+	struct shell_out out = { text_put, &t };
+
+	buf[0] = '\0';
+	if (key->type != NULL) {
+		key->type->text(key, (const char *)base + key->offset, &out);
+	}
+}
+
+static void write_table(enum config_table table, const void *base, struct shell_out *out)
+{
+	unsigned int count;
+	const struct config_key *keys = config_schema(&count);
+	char text[64]; /* cut if longer, and then no default */
+
+	for (unsigned int i = 0; i < count; i++) {
+		if (keys[i].table != table || keys[i].type == NULL) {
+			continue;
+		}
+		config_value_text(&keys[i], base, text, sizeof(text));
+		if (keys[i].def == NULL || strcmp(keys[i].def, text) != 0) {
+			shell_out_printf(out, "%s = ", keys[i].name);
+			keys[i].type->text(&keys[i], (const char *)base + keys[i].offset, out);
+			shell_out_puts(out, "\n");
+		}
+	}
+}
+
+void config_write_vm(const struct vm_config *cfg, struct shell_out *out)
+{
+	/* A dot in the name would split it. */
+	bool quote = strchr(cfg->name, '.') != NULL;
+
+	shell_out_printf(out, "[vm.%s%s%s]\n", quote ? "\"" : "", cfg->name, quote ? "\"" : "");
+	write_table(CONFIG_VM, cfg, out);
+}
+
+void config_write_host(const struct host_config *host, struct shell_out *out)
+{
+	shell_out_puts(out, "[host]\n");
+	write_table(CONFIG_HOST, host, out);
+}

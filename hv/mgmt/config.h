@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The configuration: every key with its type, what is allowed and what it means, in one table. */
+/* Pure: reads text into structs and writes structs as text; starts nothing. */
+#ifndef HV_MGMT_CONFIG_H
+#define HV_MGMT_CONFIG_H
+
+#include "hv/base/log.h"
+#include "hv/mgmt/diag.h"
+#include "hv/mgmt/shell_out.h"
+#include "hv/vm_config.h"
+
+#define CONFIG_VMS_MAX 64u
+
+struct host_config {
+	char name[32];
+	unsigned int console;
+	enum log_level log; /* what is printed on the console */
+	unsigned int scheduler;
+};
+
+/* What the parser must know of the machine. */
+struct config_env {
+	unsigned int cpus;			/* of the host */
+	bool (*cpuid_known)(const char *entry); /* "-rdrand": can that be hidden? */
+};
+
+struct config {
+	struct host_config host;
+	unsigned int vm_count;
+	struct vm_config *vms; /* those without an error; in the file's order */
+};
+
+enum config_table { CONFIG_HOST, CONFIG_VM, CONFIG_NET, CONFIG_STORE, CONFIG_TABLES };
+
+struct config_key {
+	enum config_table table;
+	const char *name;
+	const char *allowed; /* for messages and help */
+	const char *def;     /* as written in the file; "" = none; NULL = must be given */
+	const char *help;
+	const struct config_type *type; /* NULL: not supported in this version */
+	const char *const *names;	/* a choice: its names, by value; NULL ends */
+	const char *const *later;	/* a choice: names of later versions; NULL or NULL ends */
+	int64_t min, max;
+	size_t offset, size; /* of the field in struct vm_config or host_config */
+};
+
+/*
+ * Reads a file. Every error is in d; what has no error is in *out, which the caller frees with
+ * config_free. 0, or -ENOMEM with *out empty. Thread context.
+ */
+int config_parse(const char *text, size_t size, const struct config_env *env, struct config *out,
+		 struct diag *d);
+void config_free(struct config *c);
+void config_host_defaults(struct host_config *host);
+
+/*
+ * One KEY=VALUE of a command: text as in the file but strings without quotes, lists as A,B or [A,B].
+ * Errors are in d, and cfg is then as it was. config_check_vm looks at what keys need of each other.
+ */
+void config_set_vm(struct vm_config *cfg, const char *key, const char *text,
+		   const struct config_env *env, struct diag *d);
+void config_check_vm(const struct vm_config *cfg, struct diag_place at, struct diag *d);
+
+/* 1-31 letters, digits, '-', '_' and '.', the first no '-' or '.'. */
+bool config_name_valid(const char *name);
+
+/* Every key, for help and completion. */
+const struct config_key *config_keys(unsigned int *count);
+/* "vm.NAME.memory" */
+void config_key_path(const struct config_key *key, char *buf, size_t size);
+/* By path, by path without NAME, or by bare name if only one table has it; NULL if there is none. */
+const struct config_key *config_key_find(const char *path);
+/* The value of a key as the file would have it, e.g. "512M" in quotes; cut at size. */
+void config_value_text(const struct config_key *key, const void *base, char *buf, size_t size);
+/* A table of the file that says what differs from the defaults. */
+void config_write_vm(const struct vm_config *cfg, struct shell_out *out);
+void config_write_host(const struct host_config *host, struct shell_out *out);
+
+#endif

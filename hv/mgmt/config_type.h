@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Types of configuration values: how each is read, checked and written back. */
+/* Pure; knows no single key. */
+#ifndef HV_MGMT_CONFIG_TYPE_H
+#define HV_MGMT_CONFIG_TYPE_H
+
+#include "hv/mgmt/config.h"
+#include "hv/mgmt/toml.h"
+
+struct config_reader {
+	const struct config_env *env;
+	struct diag *d;
+	char path[96]; /* of the key, for messages: "vm.web1.memory" */
+};
+
+struct config_type {
+	const char *name; /* for help */
+	enum toml_type toml;
+	enum toml_type items; /* of an array */
+	/* Checks n and fills field; false after diag_add, with field perhaps changed. */
+	bool (*read)(struct config_reader *r, const struct config_key *key, void *field,
+		     const struct toml_node *n);
+	void (*text)(const struct config_key *key, const void *field, struct shell_out *out);
+};
+
+extern const struct config_type config_type_string;
+extern const struct config_type config_type_file;     /* "STORE:FILE" */
+extern const struct config_type config_type_modules;  /* of struct vm_config */
+extern const struct config_type config_type_cpuid;    /* of struct vm_config */
+extern const struct config_type config_type_size;     /* uint64_t, bytes */
+extern const struct config_type config_type_duration; /* uint32_t, ms */
+extern const struct config_type config_type_integer;  /* 4 bytes */
+extern const struct config_type config_type_boolean;
+extern const struct config_type config_type_choice; /* 4 bytes: the index of the name */
+extern const struct config_type config_type_cpus;   /* uint64_t mask */
+
+/* "KEY: found X, allowed: Y". */
+bool config_type_wrong(struct config_reader *r, const struct config_key *key,
+		       const struct toml_node *n);
+
+#endif

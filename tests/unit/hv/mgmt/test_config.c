@@ -1,0 +1,488 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The configuration: what a whole file becomes, and the catalogue of errors, each rule one case. */
+/* The grammar's own cases are in test_toml.c. */
+/* TEST_SOURCES: hv/mgmt/config.c hv/mgmt/config_schema.c hv/mgmt/config_type.c hv/mgmt/toml.c */
+/* TEST_SOURCES: hv/mgmt/diag.c hv/mgmt/near.c hv/mgmt/utf8.c hv/mgmt/shell_out.c hv/vm_config.c */
+/* TEST_SOURCES: hv/lib/fmt.c hv/lib/string.c tests/unit/fakes/fake_heap.c */
+/* TEST_SOURCES: tests/unit/hv/mgmt/capture.c */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "fakes/fake_heap.h"
+#include "hv/lib/errno.h"
+#include "hv/lib/string.h"
+#include "hv/mgmt/capture.h"
+#include "hv/mgmt/config.h"
+
+static bool known(const char *name)
+{
+	return strcmp(name, "rdrand") == 0 || strcmp(name, "avx2") == 0;
+}
+
+static const struct config_env env = { .cpus = 4, .cpuid_known = known };
+static struct diag d;
+static struct config cfg;
+
+static int parse(const char *text)
+{
+	diag_init(&d);
+	return config_parse(text, strlen(text), &env, &cfg, &d);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	config_free(&cfg);
+	return fake_heap_live == 0 ? 0 : -1;
+}
+
+static const char whole[] = "# all keys of this version\n"
+			    "[host]\n"
+			    "name = \"rack3\"\n"
+			    "console = \"com1,115200\"\n"
+			    "log = \"debug\"\n"
+			    "scheduler = \"share\"\n"
+			    "[vm.web1]\n"
+			    "memory = \"512M\"\n"
+			    "cpus = 1\n"
+			    "weight = 0x200\n"
+			    "pin = [0, 3]\n"
+			    "boot = \"linux\"\n"
+			    "kernel = \"boot:vmlinuz\"\n"
+			    "initrd = \"boot:initrd.img\"\n"
+			    "cmdline = \"console=ttyS0 \\\"x\\\"\"\n"
+			    "cpuid = [\"-rdrand\", \"-avx2\"]\n"
+			    "autostart = true\n"
+			    "start_order = -10\n"
+			    "on_crash = \"restart\"\n"
+			    "stop_timeout = \"90s\"\n"
+			    "testdev = true\n"
+			    "[vm.\"mb.2\"]\n"
+			    "boot = \"multiboot\"\n"
+			    "kernel = \"boot:mb.elf\"\n"
+			    "modules = [\"boot:a.bin some arguments\", \"boot:b.bin\"]\n";
+
+static void test_whole_file(void **state)
+{
+	const struct vm_config *v;
+
+	(void)state;
+	assert_int_equal(parse(whole), 0);
+	assert_int_equal(d.count, 0);
+	assert_string_equal(cfg.host.name, "rack3");
+	assert_int_equal(cfg.host.log, LOG_DEBUG);
+	assert_int_equal(cfg.vm_count, 2);
+	v = &cfg.vms[0];
+	assert_string_equal(v->name, "web1");
+	assert_int_equal(v->memory, 512 * MIB);
+	assert_int_equal(v->cpus, 1);
+	assert_int_equal(v->weight, 512);
+	assert_int_equal(v->pin, 9);
+	assert_int_equal(v->boot, VM_BOOT_LINUX);
+	assert_string_equal(v->kernel, "boot:vmlinuz");
+	assert_string_equal(v->initrd, "boot:initrd.img");
+	assert_string_equal(v->cmdline, "console=ttyS0 \"x\"");
+	assert_int_equal(v->cpuid_count, 2);
+	assert_string_equal(v->cpuid[1], "-avx2");
+	assert_true(v->autostart && v->testdev);
+	assert_int_equal(v->start_order, -10);
+	assert_int_equal(v->on_crash, VM_ON_CRASH_RESTART);
+	assert_int_equal(v->stop_timeout, 90000);
+	v = &cfg.vms[1];
+	assert_string_equal(v->name, "mb.2");
+	assert_int_equal(v->memory, 256 * MIB);
+	assert_int_equal(v->weight, 256);
+	assert_int_equal(v->boot, VM_BOOT_MULTIBOOT);
+	assert_int_equal(v->module_count, 2);
+	assert_string_equal(v->modules[0], "boot:a.bin some arguments");
+	assert_false(v->autostart);
+}
+
+/* What config show prints is a file that means the same. */
+static void test_written_file_reads_back(void **state)
+{
+	static struct capture c;
+	struct shell_out out = capture_out(&c);
+	struct config first;
+
+	(void)state;
+	assert_int_equal(parse(whole), 0);
+	first = cfg;
+	config_write_host(&first.host, &out);
+	for (unsigned int i = 0; i < first.vm_count; i++) {
+		config_write_vm(&first.vms[i], &out);
+	}
+	assert_int_equal(parse(c.text), 0);
+	assert_int_equal(d.count, 0);
+	assert_int_equal(cfg.vm_count, first.vm_count);
+	assert_memory_equal(&cfg.host, &first.host, sizeof(cfg.host));
+	for (unsigned int i = 0; i < cfg.vm_count; i++) {
+		assert_memory_equal(&cfg.vms[i], &first.vms[i], sizeof(cfg.vms[i]));
+	}
+	config_free(&first);
+}
+
+/* Each default in the table is what a VM without that key has. */
+static void test_defaults_are_true(void **state)
+{
+	unsigned int count;
+	const struct config_key *keys = config_keys(&count);
+	struct vm_config vm;
+	struct host_config host;
+	char text[64];
+
+	(void)state;
+	vm_config_defaults(&vm);
+	config_host_defaults(&host);
+	for (unsigned int i = 0; i < count; i++) {
+		const void *base = keys[i].table == CONFIG_VM ? (void *)&vm : (void *)&host;
+
+		if (keys[i].type != NULL && keys[i].def != NULL) {
+			config_value_text(&keys[i], base, text, sizeof(text));
+			assert_string_equal(text, keys[i].def);
+		}
+	}
+}
+
+#define VM "[vm.a]\nkernel = \"boot:k\"\n"
+
+static const struct {
+	const char *text;
+	unsigned int line, column;
+	const char *message;
+} errors[] = {
+	{ "name = 1", 1, 1, "name: unknown key, allowed: [host] and [vm.NAME]" },
+	{ "[hots]", 1, 1,
+	  "hots: unknown table, allowed: [host] and [vm.NAME]; did you mean host?" },
+	{ "host = 1", 1, 1, "host: found an integer, allowed: a table, [host]" },
+	{ "vm = 1", 1, 1, "vm: found an integer, allowed: a table, [vm.NAME]" },
+	{ "[host]\nnmae = \"x\"", 2, 1, "host.nmae: unknown key; did you mean name?" },
+	{ "[host]\nname = 5", 2, 1, "host.name: found 5, allowed: a string of at most 31 bytes" },
+	{ "[host]\nname = \"12345678901234567890123456789012\"", 2, 1,
+	  "host.name: found 32 bytes, allowed: at most 31" },
+	{ "[host]\nconsole = \"com2,9600\"", 2, 1,
+	  "host.console: found \"com2,9600\", allowed: \"com1,115200\"" },
+	{ "[host]\nlog = \"loud\"", 2, 1,
+	  "host.log: found \"loud\", allowed: \"bug\", \"host\", \"guest\", \"info\" or \"debug\"" },
+	{ "[host]\nscheduler = \"window\"", 2, 1,
+	  "host.scheduler: \"window\" is not supported in this version, allowed: \"share\"" },
+	{ "[host]\nconfig = \"main:a.conf\"", 2, 1,
+	  "host.config: not supported in this version "
+	  "(a configuration file loaded after this one)" },
+	{ "[host]\naddress = \"dhcp\"", 2, 1,
+	  "host.address: not supported in this version (IP address of the host on an uplink)" },
+	{ "[host]\nmajor_frame = \"10ms\"", 2, 1,
+	  "host.major_frame: not supported in this version "
+	  "(length of the window scheduler's frame)" },
+	{ "[store.main]\ndisk = \"nvme0\"", 1, 1, "store: not supported in this version" },
+	{ "[net.lan]\nmode = \"bridge\"", 1, 1, "net: not supported in this version" },
+	{ "[vm]\na = 1", 2, 1, "vm.a: found an integer, allowed: a table, [vm.NAME]" },
+	{ "[vm.\"a b\"]\nkernel = \"boot:k\"", 1, 1,
+	  "vm.a b: found the name \"a b\", allowed: 1 to "
+	  "31 letters, digits, '-', '_' and '.'" },
+	{ "[vm.abcdefghijklmnopqrstuvwxyz123456]\nkernel = \"boot:k\"", 1, 1,
+	  "vm.abcdefghijklmnopqrstuvwxyz123456: found the name "
+	  "\"abcdefghijklmnopqrstuvwxyz123456\", allowed: 1 to 31 letters, digits, '-', '_' and "
+	  "'.'" },
+	{ "[vm.-a]\nkernel = \"boot:k\"", 1, 1,
+	  "vm.-a: found the name \"-a\", allowed: 1 to 31 "
+	  "letters, digits, '-', '_' and '.'" },
+	{ "[vm.a]\nmemory = \"1G\"", 1, 1,
+	  "vm.a.kernel: missing, allowed: a file like \"boot:vmlinuz\"" },
+	{ VM "memroy = \"1G\"", 3, 1, "vm.a.memroy: unknown key; did you mean memory?" },
+	{ VM "quux = \"1G\"", 3, 1, "vm.a.quux: unknown key" },
+	{ VM "memory = 512", 3, 1,
+	  "vm.a.memory: found 512, allowed: a size like \"512M\" or \"1G\", "
+	  "\"2M\" to \"256G\"" },
+	{ VM "memory = \"12X\"", 3, 1,
+	  "vm.a.memory: found \"12X\", allowed: a size like \"512M\" or "
+	  "\"1G\", \"2M\" to \"256G\"" },
+	{ VM "memory = \"1M\"", 3, 1,
+	  "vm.a.memory: found \"1M\", allowed: a size like \"512M\" or "
+	  "\"1G\", \"2M\" to \"256G\"" },
+	{ VM "memory = \"99999999T\"", 3, 1,
+	  "vm.a.memory: found \"99999999T\", allowed: a size like "
+	  "\"512M\" or \"1G\", \"2M\" to \"256G\"" },
+	{ VM "cpus = 2", 3, 1,
+	  "vm.a.cpus: found 2, allowed: 1 (more are not supported in this version)" },
+	{ VM "cpus = 0", 3, 1,
+	  "vm.a.cpus: found 0, allowed: 1 (more are not supported in this version)" },
+	{ VM "cpus = two", 3, 8,
+	  "cpus: found two, expected a value: \"string\" (in quotes), "
+	  "integer, true, false, [array] or { table }" },
+	{ VM "weight = 0", 3, 1, "vm.a.weight: found 0, allowed: 1 to 65536" },
+	{ VM "weight = 4294967297", 3, 1, "vm.a.weight: found 4294967297, allowed: 1 to 65536" },
+	{ VM "pin = 1", 3, 1, "vm.a.pin: found 1, allowed: host CPU numbers, e.g. [0, 1]" },
+	{ VM "pin = [-1]", 3, 8, "vm.a.pin: found -1, allowed: host CPU numbers, e.g. [0, 1]" },
+	{ VM "pin = [64]", 3, 8, "vm.a.pin: found 64, allowed: host CPU numbers, e.g. [0, 1]" },
+	{ VM "pin = [0, 4]", 3, 11, "vm.a.pin: found CPU 4, allowed: 0 to 3 (this host's)" },
+	{ VM "pin = [\"a\"]", 3, 8,
+	  "vm.a.pin: found \"a\", allowed: host CPU numbers, e.g. [0, 1]" },
+	{ VM "boot = \"uefi\"", 3, 1,
+	  "vm.a.boot: \"uefi\" is not supported in this version, "
+	  "allowed: \"linux\", \"multiboot\" or \"flat\"" },
+	{ VM "boot = \"bios\"", 3, 1,
+	  "vm.a.boot: \"bios\" is not supported in this version, "
+	  "allowed: \"linux\", \"multiboot\" or \"flat\"" },
+	{ VM "boot = \"floppy\"", 3, 1,
+	  "vm.a.boot: found \"floppy\", allowed: \"linux\", "
+	  "\"multiboot\" or \"flat\"" },
+	{ "[vm.a]\nkernel = \"vmlinuz\"", 2, 1,
+	  "vm.a.kernel: found \"vmlinuz\", allowed: a file like "
+	  "\"boot:vmlinuz\"" },
+	{ "[vm.a]\nkernel = \"boot:\"", 2, 1,
+	  "vm.a.kernel: found \"boot:\", allowed: a file like \"boot:vmlinuz\"" },
+	{ "[vm.a]\nkernel = \"main:k\"", 2, 1,
+	  "vm.a.kernel: found store \"main\", allowed: boot: "
+	  "(boot modules); datastores are not supported in this version" },
+	{ VM "initrd = 1", 3, 1, "vm.a.initrd: found 1, allowed: a file like \"boot:initrd.img\"" },
+	{ VM "boot = \"flat\"\ninitrd = \"boot:i\"", 1, 1,
+	  "vm.a.initrd: found \"boot:i\", allowed: only with boot = \"linux\"" },
+	{ VM "modules = [\"boot:a\"]", 1, 1,
+	  "vm.a.modules: found 1, allowed: only with boot = \"multiboot\"" },
+	{ VM "boot = \"multiboot\"\nmodules = [1]", 4, 12,
+	  "vm.a.modules: found 1, allowed: files with arguments, e.g. [\"boot:a.bin verbose\"]" },
+	{ VM "boot = \"multiboot\"\nmodules = [\"boot: x\"]", 4, 12,
+	  "vm.a.modules: found \"boot: x\""
+	  ", allowed: files with arguments, e.g. [\"boot:a.bin verbose\"]" },
+	{ VM "boot = \"multiboot\"\nmodules = [\"boot:1\", \"boot:2\", \"boot:3\", \"boot:4\", "
+	     "\"boot:5\", \"boot:6\", \"boot:7\", \"boot:8\", \"boot:9\"]",
+	  4, 92, "vm.a.modules: more than 8 modules" },
+	{ VM "cmdline = true", 3, 1,
+	  "vm.a.cmdline: found true, allowed: a string of at most 511 bytes" },
+	{ VM "cpuid = [\"rdrand\"]", 3, 10,
+	  "vm.a.cpuid: found \"rdrand\", allowed: CPUID features to "
+	  "hide, e.g. [\"-rdrand\"]" },
+	{ VM "cpuid = [\"-warp\"]", 3, 10,
+	  "vm.a.cpuid: found \"-warp\", which is no CPUID feature "
+	  "known here, allowed: CPUID features to hide, e.g. [\"-rdrand\"]" },
+	{ VM "autostart = 1", 3, 1, "vm.a.autostart: found 1, allowed: true or false" },
+	{ VM "autostart = yes", 3, 13,
+	  "autostart: found yes, expected a value: \"string\" (in "
+	  "quotes), integer, true, false, [array] or { table }" },
+	{ VM "start_order = 1000001", 3, 1,
+	  "vm.a.start_order: found 1000001, allowed: -1000000 to 1000000" },
+	{ VM "on_crash = \"pray\"", 3, 1,
+	  "vm.a.on_crash: found \"pray\", allowed: \"stop\" or \"restart\"" },
+	{ VM "stop_timeout = \"30\"", 3, 1,
+	  "vm.a.stop_timeout: found \"30\", allowed: a duration like "
+	  "\"30s\" or \"2m\", \"0ms\" to \"24h\"" },
+	{ VM "stop_timeout = \"25h\"", 3, 1,
+	  "vm.a.stop_timeout: found \"25h\", allowed: a duration "
+	  "like \"30s\" or \"2m\", \"0ms\" to \"24h\"" },
+	{ VM "testdev = []", 3, 1, "vm.a.testdev: found an array, allowed: true or false" },
+	{ VM "cap = 100", 3, 1,
+	  "vm.a.cap: not supported in this version (most CPU time, in percent of one CPU)" },
+	{ VM "reserve = 20", 3, 1,
+	  "vm.a.reserve: not supported in this version (least CPU time, in percent of one CPU)" },
+	{ VM "disks = [{ file = \"main:a\" }]", 3, 1,
+	  "vm.a.disks: not supported in this version (disks of the VM)" },
+	{ VM "nics = []", 3, 1,
+	  "vm.a.nics: not supported in this version (network interfaces of the VM)" },
+	{ VM "window = \"2ms\"", 3, 1,
+	  "vm.a.window: not supported in this version (CPU time in each "
+	  "frame of the window scheduler)" },
+	{ VM "paravirt = true", 3, 1,
+	  "vm.a.paravirt: not supported in this version (paravirtual "
+	  "interfaces for the guest)" },
+	{ VM "pci = []", 3, 1,
+	  "vm.a.pci: not supported in this version (host PCI devices given to the VM)" },
+	{ VM "boot_order = []", 3, 1,
+	  "vm.a.boot_order: not supported in this version (order of boot devices)" },
+	{ VM "cpus = 1\ncpus = 1", 4, 1, "cpus is given twice, first in line 3" },
+	{ VM VM, 3, 1, "[a] is given twice, first in line 1" },
+};
+
+static void test_error_catalogue(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
+		const struct diag_entry *e = &d.entries[0];
+
+		assert_int_equal(parse(errors[i].text), 0);
+		if (d.count != 1 || strcmp(e->text, errors[i].message) != 0 ||
+		    e->at.line != errors[i].line || e->at.column != errors[i].column) {
+			fail_msg("case %zu: %u errors, first %u:%u: '%s', not %u:%u: '%s'", i,
+				 d.count, e->at.line, e->at.column, e->text, errors[i].line,
+				 errors[i].column, errors[i].message);
+		}
+		assert_int_equal(cfg.vm_count, 0); /* a VM with an error is not there */
+		config_free(&cfg);
+	}
+}
+
+static void test_all_errors_at_once(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("[vm.a]\ncpus = 7\nmemory = 1\nkernle = \"boot:k\"\n"
+			       "[vm.good]\nkernel = \"boot:k\"\n"
+			       "[vm.c]\nkernel = boot:k\nweight = 0\n"
+			       "[host]\nlog = \"x\"\nname = \"ok\"\n"),
+			 0);
+	assert_int_equal(d.count, 6);
+	assert_int_equal(cfg.vm_count, 1);
+	assert_string_equal(cfg.vms[0].name, "good");
+	assert_string_equal(cfg.host.name, "ok");
+	assert_int_equal(cfg.host.log, LOG_INFO);
+}
+
+static void test_too_many_errors(void **state)
+{
+	char text[4096];
+	size_t len = 0;
+
+	(void)state;
+	for (unsigned int i = 0; i < 50; i++) {
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "k%u = %u\n", i, i);
+	}
+	assert_int_equal(parse(text), 0);
+	assert_int_equal(d.count, DIAG_MAX);
+	assert_int_equal(d.dropped, 50 - DIAG_MAX);
+}
+
+static void test_too_many_vms(void **state)
+{
+	char text[8192];
+	size_t len = 0;
+
+	(void)state;
+	for (unsigned int i = 0; i < CONFIG_VMS_MAX + 2; i++) {
+		len += (size_t)snprintf(text + len, sizeof(text) - len,
+					"[vm.v%u]\nkernel = \"boot:k\"\n", i);
+	}
+	assert_int_equal(parse(text), 0);
+	assert_int_equal(cfg.vm_count, CONFIG_VMS_MAX);
+	assert_int_equal(d.count, 1);
+	assert_string_equal(d.entries[0].text, "vm.v64: more than 64 VMs");
+}
+
+static void test_out_of_memory(void **state)
+{
+	unsigned long n;
+
+	(void)state;
+	for (n = 0; n < 200; n++) {
+		int err;
+
+		fake_heap_limit = n;
+		err = parse(whole);
+		fake_heap_limit = ~0ul;
+		if (err == 0 && d.count == 0) {
+			break;
+		}
+		config_free(&cfg);
+		assert_int_equal(fake_heap_live, 0);
+	}
+	assert_in_range(n, 10, 199);
+	assert_int_equal(cfg.vm_count, 2);
+}
+
+static const struct {
+	const char *key, *text, *message; /* NULL: no error */
+} settings[] = {
+	{ "memory", "1G", NULL },
+	{ "cmdline", "a=\"b\" c\\d # x", NULL },
+	{ "weight", "1_000", NULL },
+	{ "autostart", "true", NULL },
+	{ "pin", "0,2", NULL },
+	{ "pin", "[0, 2]", NULL },
+	{ "pin", "", NULL },
+	{ "cpuid", "-rdrand,-avx2", NULL },
+	{ "cpuid", "[-rdrand, -avx2]", NULL },
+	{ "initrd", "", NULL },
+	{ "weight", "many", "weight: found many, allowed: 1 to 65536" },
+	{ "weight", "5 6", "weight: found 5 6, allowed: 1 to 65536" },
+	{ "weight", "", "weight: found , allowed: 1 to 65536" },
+	{ "autostart", "yes", "autostart: found yes, allowed: true or false" },
+	{ "pin", "0,,2", "pin: found 0,,2, allowed: host CPU numbers, e.g. [0, 1]" },
+	{ "memory", "1",
+	  "memory: found \"1\", allowed: a size like \"512M\" or \"1G\", \"2M\" to "
+	  "\"256G\"" },
+	{ "wieght", "1", "wieght: unknown key; did you mean weight?" },
+	{ "disks", "x", "disks: not supported in this version (disks of the VM)" },
+};
+
+static void test_set(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
+		struct vm_config vm, before;
+
+		diag_init(&d);
+		vm_config_defaults(&vm);
+		before = vm;
+		config_set_vm(&vm, settings[i].key, settings[i].text, &env, &d);
+		if (settings[i].message == NULL) {
+			assert_int_equal(d.count, 0);
+			continue;
+		}
+		assert_int_equal(d.count, 1);
+		assert_string_equal(d.entries[0].text, settings[i].message);
+		assert_int_equal(d.entries[0].at.line, 0);
+		assert_memory_equal(&vm, &before, sizeof(vm));
+	}
+}
+
+static void test_set_values(void **state)
+{
+	struct vm_config vm;
+
+	(void)state;
+	diag_init(&d);
+	vm_config_defaults(&vm);
+	config_set_vm(&vm, "cmdline", "a=\"b\" c\\d # x", &env, &d);
+	assert_string_equal(vm.cmdline, "a=\"b\" c\\d # x");
+	config_set_vm(&vm, "pin", "[0, 2]", &env, &d);
+	assert_int_equal(vm.pin, 5);
+	config_set_vm(&vm, "cpuid", "-rdrand,-avx2", &env, &d);
+	assert_int_equal(vm.cpuid_count, 2);
+	assert_string_equal(vm.cpuid[1], "-avx2");
+	config_set_vm(&vm, "modules", "boot:a x y, boot:b", &env, &d);
+	assert_string_equal(vm.modules[0], "boot:a x y");
+	assert_string_equal(vm.modules[1], "boot:b");
+	assert_int_equal(d.count, 0);
+}
+
+static void test_key_names(void **state)
+{
+	unsigned int count;
+	const struct config_key *keys = config_keys(&count);
+	char path[64];
+
+	(void)state;
+	for (unsigned int i = 0; i < count; i++) {
+		config_key_path(&keys[i], path, sizeof(path));
+		assert_ptr_equal(config_key_find(path), &keys[i]);
+		assert_true(keys[i].help[0] != '\0' && keys[i].allowed[0] != '\0');
+	}
+	assert_ptr_equal(config_key_find("memory"), config_key_find("vm.web1.memory"));
+	assert_ptr_equal(config_key_find("memory"), config_key_find("vm.memory"));
+	assert_null(config_key_find("nothing"));
+	assert_null(config_key_find("host.memory"));
+	assert_null(config_key_find("x.memory"));
+	assert_null(config_key_find(""));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(test_whole_file, teardown),
+		cmocka_unit_test_teardown(test_written_file_reads_back, teardown),
+		cmocka_unit_test(test_defaults_are_true),
+		cmocka_unit_test_teardown(test_error_catalogue, teardown),
+		cmocka_unit_test_teardown(test_all_errors_at_once, teardown),
+		cmocka_unit_test_teardown(test_too_many_errors, teardown),
+		cmocka_unit_test_teardown(test_too_many_vms, teardown),
+		cmocka_unit_test_teardown(test_out_of_memory, teardown),
+		cmocka_unit_test_teardown(test_set, teardown),
+		cmocka_unit_test_teardown(test_set_values, teardown),
+		cmocka_unit_test(test_key_names),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
