@@ -14,7 +14,7 @@ struct slat_format {
 	/* The inverse for leaves: what may be done there. */
 	enum hvm_right (*rights)(uint64_t leaf, unsigned int level);
 	bool (*is_leaf)(uint64_t entry, unsigned int level); /* entry is not 0; level 1 always */
-	bool large_1g; /* the CPU offers 1 GiB pages */
+	bool large_1g;					     /* the CPU offers 1 GiB pages */
 };
 
 /*
@@ -23,10 +23,10 @@ struct slat_format {
  * vCPU's translations. It changes when a translation that a CPU may hold was taken away or replaced.
  */
 struct slat {
-	hpa_t root;                    /* (c) 4 KiB, level 4 */
+	hpa_t root;		       /* (c) 4 KiB, level 4 */
 	const struct slat_format *fmt; /* (c) */
-	uint64_t generation;           /* atomic */
-	uint64_t tables;               /* 4 KiB tables allocated, the root included */
+	uint64_t generation;	       /* atomic */
+	uint64_t tables;	       /* 4 KiB tables allocated, the root included */
 };
 
 /* -ENOMEM */
