@@ -11,21 +11,25 @@ struct vcpuid_view;
 
 struct vcpu_x86 {
 	struct vcpuid_view *cpuid; /* (c) what CPUID answers */
-	void *xsave;          /* (c) area for every component we offer, 64-byte aligned */
-	uint64_t xcr0;        /* [O] as the guest set it; it stays loaded in root mode */
-	uint64_t dr[4];       /* [O] DR0-DR3 while it has no CPU */
+	void *xsave;		   /* (c) area for every component we offer, 64-byte aligned */
+	uint64_t xcr0;		   /* [O] as the guest set it; it stays loaded in root mode */
+	uint64_t dr[4];		   /* [O] DR0-DR3 while it has no CPU */
 	uint64_t star, lstar, cstar, sfmask, kernel_gs_base; /* [O] while it has no CPU, VMX only */
-	uint64_t tsc_aux;     /* [O] while it has no CPU */
+	uint64_t tsc_aux;				     /* [O] while it has no CPU */
 	uint64_t mtrr_def_type, mtrr_fixed[11], mtrr_base[8], mtrr_mask[8];
 	uint64_t misc_enable;
 	uint64_t tsc_adjust;
 	uint64_t mcg_status;
 	uint64_t hwcr, nb_cfg; /* AMD only */
+	uint32_t unknown_msrs; /* logged so far */
 };
 
-/* vcpu_x86.c: allocates, sets reset values. -ENOMEM */
+/* vcpu_x86.c: allocates v->x86 and its CPUID, sets reset values; before ops->vcpu_create. -ENOMEM */
 int vcpu_x86_create(struct vcpu *v);
 void vcpu_x86_destroy(struct vcpu *v);
+/* XCR0 as the guest has it now; v's thread. (Some CPUs let the guest set it without an exit.) */
+uint64_t vcpu_x86_xcr0(const struct vcpu *v);
+void vcpu_x86_set_xcr0(struct vcpu *v, uint64_t val);
 /* Loads FPU (XRSTOR), XCR0, DR0-3 and TSC_AUX of v into this CPU; saves them again. */
 void vcpu_x86_load(struct vcpu *v);
 void vcpu_x86_save(struct vcpu *v);

@@ -8,25 +8,25 @@
 #include "hv/lib/types.h"
 
 struct vcpu;
-struct vm_config;
 
 #define VCPUID_BASIC_MAX 0x1fu
-#define VCPUID_EXT_MAX   0x21u /* above 80000000h */
-#define VCPUID_ROWS      96u
+#define VCPUID_EXT_MAX	 0x21u /* above 80000000h */
+#define VCPUID_ROWS	 96u
 
 /* Where the answers of a leaf are: rows[first + ECX]; ECX is ignored unless indexed. */
 struct vcpuid_leaf {
-	uint8_t first; /* row; 0 is all zero */
-	uint8_t last;  /* first + the highest subleaf with an answer of its own */
+	uint8_t first;	/* row; 0 is all zero */
+	uint8_t last;	/* first + the highest subleaf with an answer of its own */
+	uint8_t beyond; /* row of higher subleaves */
 	bool indexed;
 };
 
 struct vcpuid_view {
 	uint32_t max_basic;
 	uint32_t max_ext;
-	bool intel;          /* a leaf out of range gives the last basic one, else zeros */
-	uint8_t count;       /* rows in use */
-	uint64_t xcr0;       /* every state component we offer; 0 without XSAVE */
+	bool intel;    /* a leaf out of range gives the last basic one, else zeros */
+	uint8_t count; /* rows in use */
+	uint64_t xcr0; /* every state component we offer; 0 without XSAVE */
 	struct vcpuid_leaf basic[VCPUID_BASIC_MAX + 1];
 	struct vcpuid_leaf ext[VCPUID_EXT_MAX + 1];
 	struct vcpuid_leaf hyper; /* 40000000h */
@@ -35,17 +35,37 @@ struct vcpuid_view {
 
 /* What the CPU model of a VM can do, for the checks of control registers and MSRs. */
 enum vcpuid_feature {
-	VCPUID_VME, VCPUID_DE, VCPUID_PSE, VCPUID_PAE, VCPUID_MCE, VCPUID_PGE, VCPUID_FXSR, VCPUID_SSE,
-	VCPUID_XSAVE, VCPUID_FSGSBASE, VCPUID_SMEP, VCPUID_SMAP, VCPUID_UMIP, VCPUID_PCID, VCPUID_INVPCID,
-	VCPUID_NX, VCPUID_LM, VCPUID_SYSCALL, VCPUID_FXSR_OPT, VCPUID_RDTSCP, VCPUID_PAGE1GB,
-	VCPUID_MTRR, VCPUID_PAT, VCPUID_TSC_ADJUST, VCPUID_ARAT,
+	VCPUID_VME,
+	VCPUID_DE,
+	VCPUID_PSE,
+	VCPUID_PAE,
+	VCPUID_MCE,
+	VCPUID_PGE,
+	VCPUID_FXSR,
+	VCPUID_SSE,
+	VCPUID_XSAVE,
+	VCPUID_FSGSBASE,
+	VCPUID_SMEP,
+	VCPUID_SMAP,
+	VCPUID_UMIP,
+	VCPUID_PCID,
+	VCPUID_INVPCID,
+	VCPUID_NX,
+	VCPUID_LM,
+	VCPUID_SYSCALL,
+	VCPUID_FXSR_OPT,
+	VCPUID_RDTSCP,
+	VCPUID_PAGE1GB,
+	VCPUID_TSC_ADJUST,
+	VCPUID_TSC_DEADLINE,
+	VCPUID_X2APIC,
 };
 
 /* v->x86->cpuid by host, policy, v's id and the VM's configuration. -ENOMEM */
 int vcpuid_create(struct vcpu *v);
 void vcpuid_destroy(struct vcpu *v);
-/* The guest's CR4.OSXSAVE or XCR0 changed: leaves 1 and 0Dh follow. */
-void vcpuid_update(struct vcpu *v, uint64_t cr4);
+/* Before a lookup of leaf 1 or 0Dh: they show the guest's CR4, APIC base and XCR0 as they are now. */
+void vcpuid_refresh(struct vcpu *v, uint32_t leaf);
 
 /* v's thread or creation. */
 const struct cpuid_regs *vcpuid_lookup(const struct vcpuid_view *view, uint32_t leaf, uint32_t sub);
@@ -54,6 +74,8 @@ bool vcpuid_has(const struct vcpu *v, enum vcpuid_feature f);
 bool vcpuid_is_intel(const struct vcpu *v);
 /* Bits 51:x of a physical address that must be 0. */
 uint64_t vcpuid_reserved_pa(const struct vcpu *v);
+/* Bytes of an XSAVE area (or FXSAVE's 512) for all state we offer. */
+uint32_t vcpuid_xsave_size(const struct vcpuid_view *view);
 /* State components that XCR0 may name. */
 uint64_t vcpuid_xcr0_offered(const struct vcpu *v);
 
