@@ -14,45 +14,45 @@ struct vcpu;
 
 #define VLAPIC_BASE 0xfee00000ul /* where it stays: moving it is refused */
 
-#define VLAPIC_BASE_BSP     BIT(8)
-#define VLAPIC_BASE_X2APIC  BIT(10)
-#define VLAPIC_BASE_ENABLE  BIT(11)
+#define VLAPIC_BASE_BSP	   BIT(8)
+#define VLAPIC_BASE_X2APIC BIT(10)
+#define VLAPIC_BASE_ENABLE BIT(11)
 
 enum vlapic_lvt { /* order of the registers from 320h on */
-	VLAPIC_LVT_TIMER,
-	VLAPIC_LVT_THERMAL,
-	VLAPIC_LVT_PERF,
-	VLAPIC_LVT_LINT0,
-	VLAPIC_LVT_LINT1,
-	VLAPIC_LVT_ERROR,
-	VLAPIC_LVTS,
+		  VLAPIC_LVT_TIMER,
+		  VLAPIC_LVT_THERMAL,
+		  VLAPIC_LVT_PERF,
+		  VLAPIC_LVT_LINT0,
+		  VLAPIC_LVT_LINT1,
+		  VLAPIC_LVT_ERROR,
+		  VLAPIC_LVTS,
 };
 
 /* All that a guest can see; saved and restored as one block. */
 struct vlapic_state {
-	uint64_t base;       /* IA32_APIC_BASE */
-	uint64_t irr[4];     /* atomic */
-	uint64_t isr[4];     /* [O] */
-	uint64_t tmr[4];     /* atomic */
+	uint64_t base;	 /* IA32_APIC_BASE */
+	uint64_t irr[4]; /* atomic */
+	uint64_t isr[4]; /* [O] */
+	uint64_t tmr[4]; /* atomic */
 	uint64_t icr;
-	uint32_t id;         /* xAPIC: the register; x2APIC: the 32-bit ID */
+	uint32_t id; /* xAPIC: the register; x2APIC: the 32-bit ID */
 	uint32_t tpr;
-	uint32_t ldr;        /* xAPIC only: x2APIC derives it */
+	uint32_t ldr; /* xAPIC only: x2APIC derives it */
 	uint32_t dfr;
 	uint32_t svr;
-	uint32_t esr;        /* as last latched by a write */
-	uint32_t esr_next;   /* atomic: errors since */
+	uint32_t esr;	   /* as last latched by a write */
+	uint32_t esr_next; /* atomic: errors since */
 	uint32_t lvt[VLAPIC_LVTS];
-	uint32_t divide;     /* divide configuration register */
-	uint32_t initial;    /* timer's initial count */
-	uint64_t started;    /* [timer_lock] ticks when the count was initial */
-	uint64_t deadline;   /* [timer_lock] ticks when it fires next, 0: never */
+	uint32_t divide;       /* divide configuration register */
+	uint32_t initial;      /* timer's initial count */
+	uint64_t started;      /* [timer_lock] ticks when the count was initial */
+	uint64_t deadline;     /* [timer_lock] ticks when it fires next, 0: never */
 	uint64_t tsc_deadline; /* [timer_lock] IA32_TSC_DEADLINE */
 };
 
 struct vlapic {
-	struct vcpu *v;              /* (c) */
-	struct spinlock timer_lock;  /* rank LOCK_VIRQ: vCPU against the timer's callback */
+	struct vcpu *v;		    /* (c) */
+	struct spinlock timer_lock; /* rank LOCK_VIRQ: vCPU against the timer's callback */
 	struct timer timer;
 	struct vlapic_state s;
 };
@@ -103,5 +103,7 @@ void vlapic_tsc_changed(struct vlapic *l);
 
 /* Sends to the local APICs of vm that msg addresses. */
 void vlapic_send(struct vm *vm, const struct virq_msg *msg);
+/* The PIC's INTR output changed: it is wired to LINT0 of vCPU 0. */
+void vlapic_pic_output(struct vm *vm, bool level);
 
 #endif
