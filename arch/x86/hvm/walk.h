@@ -10,18 +10,18 @@ struct vcpu;
 
 enum walk_access {
 	WALK_READ = 0,
-	WALK_WRITE = BIT(1),  /* numbers of the page-fault error code */
+	WALK_WRITE = BIT(1), /* numbers of the page-fault error code */
 	WALK_FETCH = BIT(4),
 	WALK_SYSTEM = BIT(8), /* supervisor whatever the CPL: descriptor tables, TSS */
 	WALK_TOUCH = BIT(9),  /* set accessed and dirty bits, as an access does */
 };
 
 /* SDM Vol. 3A, "Page-Fault Exceptions". */
-#define WALK_PF_PRESENT  BIT(0)
-#define WALK_PF_WRITE    BIT(1)
-#define WALK_PF_USER     BIT(2)
+#define WALK_PF_PRESENT	 BIT(0)
+#define WALK_PF_WRITE	 BIT(1)
+#define WALK_PF_USER	 BIT(2)
 #define WALK_PF_RESERVED BIT(3)
-#define WALK_PF_FETCH    BIT(4)
+#define WALK_PF_FETCH	 BIT(4)
 
 /*
  * v's thread. True: *gpa is where linear lies. False: *error is the error code for #PF; nothing was
@@ -30,10 +30,30 @@ enum walk_access {
 bool walk_linear(struct vcpu *v, uint64_t linear, unsigned int access, gpa_t *gpa, uint32_t *error);
 
 /*
- * Copies to or from linear memory at v's current privilege, page by page. RAM only. 0; -EACCES after
- * raising #PF; -EFAULT if a byte is not RAM. A write across two pages that fails writes nothing.
+ * The same for the instruction that the CPU has just fetched: no check, nothing is set. False: the
+ * tables do not lead anywhere (any more).
+ */
+bool walk_code(struct vcpu *v, uint64_t linear, gpa_t *gpa);
+
+/*
+ * As walk_linear for an access that the guest makes now: touches, and raises #PF or (not canonical)
+ * #GP. 0 or -EACCES.
+ */
+int walk_access(struct vcpu *v, uint64_t linear, unsigned int access, gpa_t *gpa);
+
+/* Bits 63:47 all the same (SDM Vol. 1, "Canonical Addressing"). */
+static inline bool walk_canonical(uint64_t linear)
+{
+	return (uint64_t)((int64_t)(linear << 16) >> 16) == linear;
+}
+
+/*
+ * Copies len bytes (at most a page) to or from linear memory at v's current privilege. RAM only. 0;
+ * -EACCES after raising #PF or #GP; -EFAULT if a byte is not RAM. A write that fails writes nothing.
  */
 int walk_read(struct vcpu *v, uint64_t linear, void *buf, unsigned int len, unsigned int access);
 int walk_write(struct vcpu *v, uint64_t linear, const void *buf, unsigned int len);
+/* Would walk_write succeed? Raises what it would raise. */
+int walk_probe_write(struct vcpu *v, uint64_t linear, unsigned int len);
 
 #endif
