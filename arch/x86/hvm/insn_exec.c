@@ -211,30 +211,11 @@ static const struct {
 
 /* ---- One function per kind of instruction; false: a callback failed ---- */
 
-static bool exec_mov_from_mem(const struct insn *i, struct insn_cpu *cpu)
-{
-	uint64_t val;
-
-	if (!read_mem(cpu, insn_effective_address(i, &cpu->regs), i->opnd_size, &val)) {
-		return false;
-	}
-	set_reg(cpu->regs.gpr, i->reg, i->opnd_size, val);
-	return true;
-}
-
-/* By far the most frequent: without the detour over operands of any kind where it has memory. */
 static bool exec_mov(const struct insn *i, struct insn_cpu *cpu)
 {
-	uint64_t val;
+	uint64_t ea = address(i, cpu), val;
 
-	if (i->src == INSN_MEM) {
-		return exec_mov_from_mem(i, cpu);
-	}
-	val = i->src == INSN_IMM
-		      ? (uint64_t)i->imm
-		      : insn_get_reg(cpu->regs.gpr, i->src == INSN_REG ? i->reg : i->rm_reg,
-				     i->opnd_size);
-	return store(i, cpu, i->dst == INSN_MEM ? insn_effective_address(i, &cpu->regs) : 0, val);
+	return load(i, cpu, i->src, i->opnd_size, ea, &val) && store(i, cpu, ea, val);
 }
 
 /* MOVZX, MOVSX, MOVSXD: mem_size is the size of the source, register or memory. */
@@ -453,9 +434,7 @@ static bool condition_ends(const struct insn *i, const struct insn_cpu *cpu)
 	return compares(i) && equal != (i->rep == INSN_REP_REP);
 }
 
-/* Out of line, or its stack frame burdens insn_exec(). */
-static __attribute__((noinline)) enum insn_result exec_rep(const struct insn *i,
-							   struct insn_cpu *cpu)
+static enum insn_result exec_rep(const struct insn *i, struct insn_cpu *cpu)
 {
 	uint64_t count = insn_truncate(cpu->regs.gpr[INSN_REG_RCX], i->addr_size);
 

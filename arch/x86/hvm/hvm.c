@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Hardware virtualization as the core sees it: choice of the backend, VMs, vCPUs. */
+/* Knows no VMCS and no VMCB. */
+#include "arch/hvm.h"
+
+#include "arch/x86/cpu/cpuid.h"
+#include "arch/x86/hvm/backends.h"
+#include "arch/x86/hvm/hvm_start.h"
+#include "arch/x86/hvm/vcpu_x86.h"
+#include "arch/x86/hvm/vlapic.h"
+#include "arch/x86/hvm/x86_bits.h"
+#include "hv/base/log.h"
+#include "hv/lib/errno.h"
+#include "hv/vm.h"
+
+#define FEATURES_MAX 48u
+
+const struct hvm_ops *hvm;
+
+static struct hvm_feature features[FEATURES_MAX];
+static unsigned int feature_count;
+
+static const struct hvm_ops *const backends[] = { &vmx_hvm_ops, &svm_hvm_ops };
+
+static bool suits(const struct hvm_feature *rows, unsigned int count)
+{
+	for (unsigned int i = 0; i < count; i++) {
+		if (rows[i].required && !rows[i].present) {
+			return false;
+		}
+	}
+	return count != 0;
+}
+
+static void log_features(const char *name)
+{
+	for (unsigned int i = 0; i < feature_count; i++) {
+		const struct hvm_feature *f = &features[i];
+		const char *word = f->present ? "yes" : f->required ? "MISSING, required" : "no";
+
+		log_printf(f->required && !f->present ? LOG_HOST : LOG_INFO, "%s: %s: %s", name,
+			   f->name, word);
+	}
+}
+
+static unsigned int probe(const struct hvm_ops *backend)
+{
+	unsigned int count = backend->probe(features, FEATURES_MAX);
+
+	return count < FEATURES_MAX ? count : FEATURES_MAX;
+}
+
+int hvm_init(void)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(backends); i++) {
+		const struct hvm_ops *backend = backends[i];
+
+		if (backend == NULL) {
+			continue;
+		}
+		feature_count = probe(backend);
+		if (feature_count == 0) {
+			continue; /* not this vendor's CPU at all */
+		}
+		log_features(backend->name);
+		if (suits(features, feature_count)) {
+			hvm = backend;
+			vlapic_init();
+			return 0;
+		}
+	}
+	log_printf(LOG_HOST, "no hardware virtualization that suits: %s",
+		   feature_count != 0 ? "see above what is missing"
+				      : "this CPU has neither VT-x nor AMD-V");
+	return -ENODEV;
+}
+
+const struct hvm_feature *hvm_features(unsigned int *count)
+{
+	*count = feature_count;
+	return features;
+}
+
+/* SDM Vol. 1, "Enabling the XSAVE Feature Set": for vcpu_x86.c, which switches guests' state. */
+static void enable_xsave(void)
+{
+	const uint64_t sse = X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT;
+	bool xsave = (cpuid_read(1, 0).ecx & BIT(26)) != 0;
+	uint64_t cr4;
+
+	__asm__ volatile("mov %%cr4, %0" : "=r"(cr4));
+	cr4 |= sse | (xsave ? X86_CR4_OSXSAVE : 0);
+	__asm__ volatile("mov %0, %%cr4" : : "r"(cr4) : "memory");
+}
+
+int hvm_cpu_enable(void)
+{
+	enable_xsave();
+	return hvm->cpu_enable();
+}
+
+/* Maps the part of an extent that lies in [first, end). */
+static int map_part(struct vm *vm, const struct gpa_extent *e, uint64_t first, uint64_t end)
+{
+	uint64_t from = u64_max(e->gpa.v, first);
+	uint64_t to = u64_min(e->gpa.v + e->size, end);
+
+	if (from >= to) {
+		return 0;
+	}
+	return hvm->slat_map(vm, (gpa_t){ from }, hpa_add(e->hpa, from - e->gpa.v), to - from,
+			     HVM_RWX);
+}
+
+static int map_ram(struct vm *vm)
+{
+	for (unsigned int i = 0; i < vm->mem.count; i++) {
+		const struct gpa_extent *e = &vm->mem.extents[i];
+		int err = map_part(vm, e, 0, GPA_VGA_HOLE);
+
+		if (err == 0) {
+			err = map_part(vm, e, GPA_VGA_END, UINT64_MAX);
+		}
+		if (err != 0) {
+			return err;
+		}
+	}
+	return 0;
+}
+
+int hvm_vm_create(struct vm *vm)
+{
+	int err = hvm->vm_create(vm);
+
+	if (err != 0) {
+		return err;
+	}
+	err = map_ram(vm);
+	if (err != 0) {
+		hvm->vm_destroy(vm);
+	}
+	return err;
+}
+
+void hvm_vm_destroy(struct vm *vm)
+{
+	hvm->vm_destroy(vm);
+}
+
+int hvm_vcpu_create(struct vcpu *v, const struct vcpu_start *start)
+{
+	int err = vcpu_x86_create(v);
+
+	if (err != 0) {
+		return err;
+	}
+	err = vlapic_create(v);
+	if (err == 0) {
+		err = hvm->vcpu_create(v);
+	}
+	if (err != 0) {
+		vlapic_destroy(v);
+		vcpu_x86_destroy(v);
+		return err;
+	}
+	hvm_start_state(v, start);
+	return 0;
+}
+
+void hvm_vcpu_destroy(struct vcpu *v)
+{
+	hvm->vcpu_destroy(v);
+	vlapic_destroy(v);
+	vcpu_x86_destroy(v);
+}
+
+static bool irq_waits(const struct vcpu *v)
+{
+	if ((x86_reg(v, HVM_RFLAGS) & X86_RFLAGS_IF) == 0) {
+		return false;
+	}
+	return vlapic_pending(v->lapic) >= 0 ||
+	       (v->vm->virq.pic_output && vlapic_takes_pic(v->lapic));
+}
+
+bool hvm_vcpu_has_event(struct vcpu *v)
+{
+	uint32_t pending = __atomic_load_n(&v->pending, __ATOMIC_ACQUIRE);
+
+	if ((pending & (VCPU_PENDING_EXCEPTION | VCPU_PENDING_NMI)) != 0) {
+		return true;
+	}
+	return (pending & VCPU_PENDING_IRQ) != 0 && irq_waits(v);
+}

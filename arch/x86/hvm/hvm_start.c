@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Register state of a vCPU that has not run yet: as after a reset, or as a boot protocol wants it. */
+/* Written through hvm_ops, so it is the same on both vendors. */
+#include "arch/x86/hvm/hvm_start.h"
+
+#include "arch/x86/hvm/vcpu_x86.h"
+#include "arch/x86/hvm/vcpuid.h"
+#include "arch/x86/hvm/vlapic.h"
+#include "arch/x86/hvm/vmsr_rules.h"
+#include "arch/x86/hvm/x86_bits.h"
+
+#define PAT_RESET 0x0007040600070406ul
+
+/* Selectors of the boot protocols' GDTs: struct vcpu_start. */
+#define START_CS 0x10u
+#define START_DS 0x18u
+
+/* Attributes: present, S, type. */
+#define ATTR_DATA 0x93u /* writable, accessed */
+#define ATTR_CODE 0x9bu /* readable, accessed */
+#define ATTR_LDT  0x82u
+#define ATTR_TSS  0x8bu	 /* busy */
+#define ATTR_BIG  0xc00u /* D/B, G */
+#define ATTR_LONG 0xa00u /* L, G */
+
+/* SDM Vol. 3A, "Processor State After Reset". RDX: family, model, stepping. */
+static const struct {
+	enum hvm_reg reg;
+	uint64_t val;
+} reset_regs[] = {
+	{ HVM_RIP, 0xfff0 },
+	{ HVM_RFLAGS, X86_RFLAGS_FIXED },
+	{ HVM_EFER, 0 },
+	{ HVM_CR4, 0 },
+	{ HVM_CR0, X86_CR0_CD | X86_CR0_NW | X86_CR0_ET },
+	{ HVM_CR2, 0 },
+	{ HVM_CR3, 0 },
+	{ HVM_DR6, 0xffff0ff0 },
+	{ HVM_DR7, 0x400 },
+	{ HVM_PAT, PAT_RESET },
+	{ HVM_SYSENTER_CS, 0 },
+	{ HVM_SYSENTER_ESP, 0 },
+	{ HVM_SYSENTER_EIP, 0 },
+};
+
+static const struct hvm_segment reset_segs[HVM_SEGS] = {
+	[HVM_ES] = { 0, ATTR_DATA, 0xffff, 0 },
+	[HVM_CS] = { 0xf000, ATTR_CODE, 0xffff, 0xffff0000 },
+	[HVM_SS] = { 0, ATTR_DATA, 0xffff, 0 },
+	[HVM_DS] = { 0, ATTR_DATA, 0xffff, 0 },
+	[HVM_FS] = { 0, ATTR_DATA, 0xffff, 0 },
+	[HVM_GS] = { 0, ATTR_DATA, 0xffff, 0 },
+	[HVM_LDTR] = { 0, ATTR_LDT, 0xffff, 0 },
+	[HVM_TR] = { 0, ATTR_TSS, 0xffff, 0 },
+	[HVM_GDTR] = { 0, 0, 0xffff, 0 },
+	[HVM_IDTR] = { 0, 0, 0xffff, 0 },
+};
+
+void hvm_reset_state(struct vcpu *v)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(reset_regs); i++) {
+		hvm->set_reg(v, reset_regs[i].reg, reset_regs[i].val);
+	}
+	for (unsigned int i = 0; i < HVM_SEGS; i++) {
+		hvm->set_seg(v, (enum hvm_seg)i, &reset_segs[i]);
+	}
+	for (unsigned int i = 0; i < ARRAY_SIZE(v->gprs); i++) {
+		v->gprs[i] = 0;
+	}
+	v->gprs[GPR_RDX] = vcpuid_lookup(v->x86->cpuid, 1, 0)->eax;
+}
+
+/* Flat segments over all addresses; code by its attributes. */
+static void set_flat(struct vcpu *v, unsigned int code_attr)
+{
+	const struct hvm_segment code = { START_CS, (uint16_t)code_attr, UINT32_MAX, 0 };
+	const struct hvm_segment data = { START_DS, ATTR_DATA | ATTR_BIG, UINT32_MAX, 0 };
+	static const enum hvm_seg all[] = { HVM_ES, HVM_SS, HVM_DS, HVM_FS, HVM_GS };
+
+	hvm->set_seg(v, HVM_CS, &code);
+	for (unsigned int i = 0; i < ARRAY_SIZE(all); i++) {
+		hvm->set_seg(v, all[i], &data);
+	}
+}
+
+static void set_tables(struct vcpu *v, const struct vcpu_start *start)
+{
+	const struct hvm_segment gdt = { .base = start->gdt.v, .limit = start->gdt_limit };
+	const struct hvm_segment none = { 0 };
+
+	hvm->set_seg(v, HVM_GDTR, &gdt);
+	hvm->set_seg(v, HVM_IDTR, &none);
+}
+
+static void set_gprs(struct vcpu *v, const struct vcpu_start *start)
+{
+	v->gprs[GPR_RAX] = start->rax;
+	v->gprs[GPR_RBX] = start->rbx;
+	v->gprs[GPR_RSI] = start->rsi;
+	v->gprs[GPR_RSP] = start->rsp;
+	v->gprs[GPR_RDX] = 0;
+	hvm->set_reg(v, HVM_RIP, start->rip);
+}
+
+/* What firmware would have done before it handed over. */
+static void set_platform(struct vcpu *v)
+{
+	vlapic_virtual_wire(v);
+	vmsr_mtrr_firmware(v);
+}
+
+static void start_protected(struct vcpu *v, const struct vcpu_start *start)
+{
+	set_flat(v, ATTR_CODE | ATTR_BIG);
+	hvm->set_reg(v, HVM_CR0, X86_CR0_PE | X86_CR0_ET);
+	set_gprs(v, start);
+	set_tables(v, start);
+	set_platform(v);
+}
+
+static void start_long(struct vcpu *v, const struct vcpu_start *start)
+{
+	set_flat(v, ATTR_CODE | ATTR_LONG);
+	hvm->set_reg(v, HVM_EFER, X86_EFER_LME | X86_EFER_LMA);
+	hvm->set_reg(v, HVM_CR4, X86_CR4_PAE);
+	hvm->set_reg(v, HVM_CR3, start->cr3);
+	hvm->set_reg(v, HVM_CR0, X86_CR0_PG | X86_CR0_PE | X86_CR0_ET);
+	set_gprs(v, start);
+	set_tables(v, start);
+	set_platform(v);
+}
+
+void hvm_start_state(struct vcpu *v, const struct vcpu_start *start)
+{
+	switch (start->mode) {
+	case VCPU_START_PROTECTED32:
+		start_protected(v, start);
+		break;
+	case VCPU_START_LONG64:
+		start_long(v, start);
+		break;
+	case VCPU_START_RESET:
+		break; /* hvm_reset_state was all */
+	}
+}
