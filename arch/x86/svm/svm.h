@@ -74,11 +74,9 @@ const char *const *svm_exit_names(void);
 /* Handles the exit that b describes. */
 enum hvm_next svm_exit_handle(struct vcpu *v);
 
-/* svm_insn.c: length of the intercepted instruction; usual: that without prefixes, 0: unknown. */
-unsigned int svm_insn_length(struct vcpu *v, uint8_t opcode, unsigned int usual);
 /*
- * The general register of an intercepted MOV from or to a control register. False: it is no MOV (but
- * LMSW), or cannot be fetched.
+ * svm_insn.c: the general register of an intercepted MOV from or to a control register. False: it is
+ * no MOV (but LMSW), or cannot be fetched.
  */
 bool svm_insn_mov_cr(struct vcpu *v, unsigned int *gpr);
 

@@ -36,16 +36,12 @@ static void set_window(struct svm_vcpu *s, bool open)
 	set_intercept(s, VMCB_INTERCEPT_VINTR, open);
 }
 
-static void inject(struct vcpu *v, struct svm_vcpu *s, const struct event *ev)
+static void inject(struct svm_vcpu *s, const struct event *ev)
 {
 	s->b->c.event_inj = VMCB_EVENT_VALID | ev->vector |
 			    (uint64_t)ev->type << VMCB_EVENT_TYPE_SHIFT |
 			    (ev->has_error ? VMCB_EVENT_HAS_ERROR : 0) |
 			    (uint64_t)ev->error << VMCB_EVENT_ERROR_SHIFT;
-	if (ev->type == EVENT_EXCEPTION && ev->vector == VEC_PF) {
-		s->b->s.cr2 = v->exception.cr2;
-		svm_dirty(s, VMCB_CLEAN_CR2);
-	}
 	if (ev->type == EVENT_NMI) {
 		s->nmi_blocked = true;
 		set_intercept(s, VMCB_INTERCEPT_IRET, true);
@@ -229,7 +225,7 @@ static bool pick(struct vcpu *v, struct svm_vcpu *s, bool *irq, bool *nmi)
 	if (!event_pick(v, can_irq, !s->nmi_blocked && !shadow && s->redo == 0, &ev, irq, nmi)) {
 		return false;
 	}
-	inject(v, s, &ev);
+	inject(s, &ev);
 	return true;
 }
 

@@ -137,7 +137,7 @@ static enum exit_action on_npf(struct vcpu *v)
 /* How the address behind the instruction is found. */
 enum next_rip {
 	NEXT_NONE,  /* the handler never skips */
-	NEXT_USUAL, /* NRIP, else by opcode and usual length */
+	NEXT_USUAL, /* NRIP, else by the instruction's bytes */
 	NEXT_INFO2, /* EXITINFO2 has it */
 };
 
@@ -145,25 +145,23 @@ struct row {
 	uint16_t code; /* enum vmcb_exit */
 	struct exit_entry e;
 	enum next_rip next;
-	uint8_t opcode; /* first byte and length without prefixes */
-	uint8_t length;
 };
 
 #define EXIT(code, handler)                                                                        \
 	{                                                                                          \
-		VMEXIT_##code, { handler, #code }, NEXT_NONE, 0, 0                                 \
+		VMEXIT_##code, { handler, #code }, NEXT_NONE                                       \
 	}
-#define EXIT_INSN(code, handler, op, len)                                                          \
+#define EXIT_INSN(code, handler)                                                                   \
 	{                                                                                          \
-		VMEXIT_##code, { handler, #code }, NEXT_USUAL, op, len                             \
+		VMEXIT_##code, { handler, #code }, NEXT_USUAL                                      \
 	}
 #define EXIT_AT(code, n, handler, name)                                                            \
 	{                                                                                          \
-		VMEXIT_##code + (n), { handler, name }, NEXT_NONE, 0, 0                            \
+		VMEXIT_##code + (n), { handler, name }, NEXT_NONE                                  \
 	}
 #define EXIT_CR(code, n, handler, name)                                                            \
 	{                                                                                          \
-		VMEXIT_##code + (n), { handler, name }, NEXT_USUAL, 0x0f, 3                        \
+		VMEXIT_##code + (n), { handler, name }, NEXT_USUAL                                 \
 	}
 #define EXCEPTION(n) EXIT_AT(EXCEPTION, n, svm_event_on_exception, "exception " #n)
 
@@ -171,8 +169,8 @@ struct row {
 #define CODE_INVALID 0xfffeu
 
 static const struct row rows[] = {
-	{ CODE_NONE, { on_unexpected, "unexpected" }, NEXT_NONE, 0, 0 }, /* must be first */
-	{ CODE_INVALID, { on_invalid, "INVALID" }, NEXT_NONE, 0, 0 },
+	{ CODE_NONE, { on_unexpected, "unexpected" }, NEXT_NONE }, /* must be first */
+	{ CODE_INVALID, { on_invalid, "INVALID" }, NEXT_NONE },
 	EXIT_CR(CR_READ, 8, on_read_cr, "CR8_READ"),
 	EXIT_CR(CR_WRITE, 4, on_write_cr, "CR4_WRITE"),
 	EXIT_CR(CR_WRITE, 8, on_write_cr, "CR8_WRITE"),
@@ -199,14 +197,14 @@ static const struct row rows[] = {
 	EXIT(NMI, on_nmi),
 	EXIT(VINTR, svm_event_on_vintr),
 	EXIT(RDPMC, on_rdpmc),
-	EXIT_INSN(CPUID, exit_cpuid, 0x0f, 2),
+	EXIT_INSN(CPUID, exit_cpuid),
 	EXIT(RSM, exit_undefined),
 	EXIT(IRET, svm_event_on_iret),
-	EXIT_INSN(INVD, on_cache_flush, 0x0f, 2),
-	EXIT_INSN(HLT, exit_hlt, 0xf4, 1),
+	EXIT_INSN(INVD, on_cache_flush),
+	EXIT_INSN(HLT, exit_hlt),
 	EXIT(INVLPGA, exit_undefined),
-	{ VMEXIT_IOIO, { on_io, "IOIO" }, NEXT_INFO2, 0, 0 },
-	EXIT_INSN(MSR, on_msr, 0x0f, 2),
+	{ VMEXIT_IOIO, { on_io, "IOIO" }, NEXT_INFO2 },
+	EXIT_INSN(MSR, on_msr),
 	EXIT(SHUTDOWN, exit_triple_fault),
 	EXIT(VMRUN, exit_undefined),
 	EXIT(VMMCALL, exit_undefined),
@@ -215,11 +213,11 @@ static const struct row rows[] = {
 	EXIT(STGI, exit_undefined),
 	EXIT(CLGI, exit_undefined),
 	EXIT(SKINIT, exit_undefined),
-	EXIT_INSN(WBINVD, on_cache_flush, 0x0f, 2),
+	EXIT_INSN(WBINVD, on_cache_flush),
 	EXIT(MONITOR, exit_undefined),
 	EXIT(MWAIT, exit_undefined),
 	EXIT(MWAIT_ARMED, exit_undefined),
-	EXIT_INSN(XSETBV, exit_xsetbv, 0x0f, 3),
+	EXIT_INSN(XSETBV, exit_xsetbv),
 	EXIT(RDPRU, exit_undefined),
 	EXIT(INVLPGB, exit_undefined),
 	EXIT(INVLPGB_ILLEGAL, exit_undefined),
@@ -275,7 +273,7 @@ static uint64_t next_rip(struct vcpu *v, const struct vmcb *b, const struct row 
 	if (svm_features.nrips) {
 		return b->c.nrip;
 	}
-	len = svm_insn_length(v, row->opcode, row->length);
+	len = exit_insn_length(v);
 	if (len == 0) {
 		vm_crash(v->vm, "no instruction can be read at %016lx", b->s.rip);
 	}

@@ -25,17 +25,6 @@ static bool is_prefix(uint8_t byte, bool long_mode)
 	}
 }
 
-unsigned int svm_insn_length(struct vcpu *v, uint8_t opcode, unsigned int usual)
-{
-	uint8_t code[CODE_MAX];
-
-	/* The exit says which instruction it was: if no prefix comes first, so much is its length. */
-	if (usual != 0 && exit_fetch(v, code) >= usual && code[0] == opcode) {
-		return usual;
-	}
-	return exit_insn_length(v);
-}
-
 static bool decode_mov_cr(const uint8_t *code, unsigned int len, bool long_mode, unsigned int *gpr)
 {
 	unsigned int i = 0;
