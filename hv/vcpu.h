@@ -24,6 +24,7 @@ struct vcpu_x86;
 
 enum vcpu_start_mode {
 	VCPU_START_RESET,	/* real mode at the reset vector */
+	VCPU_START_REAL16,	/* real mode at 0:rip, stack at 0:rsp (a boot sector) */
 	VCPU_START_PROTECTED32, /* flat 32-bit, paging off (multiboot) */
 	VCPU_START_LONG64,	/* 64-bit, identity-mapped (Linux boot protocol) */
 };
