@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Boot modules as files; a module named "bundle", or PVH's single unnamed one, as an archive. */
+/* Never writes, and never looks into any other module. */
+#include "hv/mgmt/bootfs.h"
+
+#include "arch/paging.h"
+#include "boot/boot_info.h"
+#include "hv/base/log.h"
+#include "hv/lib/errno.h"
+#include "hv/lib/string.h"
+#include "hv/mgmt/cpio.h"
+
+#define PREFIX "boot:"
+
+static const struct boot_info *boot;
+
+static bool is_bundle(const struct boot_module *m)
+{
+	return strcmp(m->name, "bundle") == 0 || (m->name[0] == '\0' && boot->module_count == 1);
+}
+
+static bool next_in_bundle(const struct boot_module *m, uint64_t *offset, struct bootfs_file *out)
+{
+	struct cpio_file f;
+
+	if (cpio_next(paging_direct(m->base), m->size, offset, &f) != 1) {
+		return false;
+	}
+	*out = (struct bootfs_file){ f.name, f.data, f.size };
+	return true;
+}
+
+bool bootfs_next(struct bootfs_cursor *cursor, struct bootfs_file *out)
+{
+	while (boot != NULL && cursor->module < boot->module_count) {
+		const struct boot_module *m = &boot->modules[cursor->module];
+
+		if (!is_bundle(m)) {
+			cursor->module++;
+			*out = (struct bootfs_file){ m->name, paging_direct(m->base), m->size };
+			return true;
+		}
+		if (next_in_bundle(m, &cursor->offset, out)) {
+			return true;
+		}
+		cursor->module++;
+		cursor->offset = 0;
+	}
+	return false;
+}
+
+int bootfs_find(const char *path, struct bootfs_file *out)
+{
+	struct bootfs_cursor cursor = { 0 };
+
+	if (!string_starts_with(path, PREFIX)) {
+		return -EINVAL;
+	}
+	while (bootfs_next(&cursor, out)) {
+		if (strcmp(out->name, path + strlen(PREFIX)) == 0) {
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
+static void check_bundle(const struct boot_module *m)
+{
+	struct cpio_file f;
+	uint64_t offset = 0;
+	int got;
+
+	do {
+		got = cpio_next(paging_direct(m->base), m->size, &offset, &f);
+	} while (got == 1);
+	if (got < 0) {
+		log_printf(LOG_HOST, "boot: the bundle is damaged at byte %lu", offset);
+	}
+}
+
+void bootfs_init(const struct boot_info *info)
+{
+	boot = info;
+	for (unsigned int i = 0; i < info->module_count; i++) {
+		if (is_bundle(&info->modules[i])) {
+			check_bundle(&info->modules[i]);
+		}
+	}
+}
