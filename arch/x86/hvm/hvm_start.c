@@ -109,6 +109,16 @@ static void set_platform(struct vcpu *v)
 	vmsr_mtrr_firmware(v);
 }
 
+static void start_real(struct vcpu *v, const struct vcpu_start *start)
+{
+	const struct hvm_segment code = { 0, ATTR_CODE, 0xffff, 0 };
+
+	hvm->set_seg(v, HVM_CS, &code);
+	hvm->set_reg(v, HVM_CR0, X86_CR0_ET);
+	set_gprs(v, start);
+	set_platform(v);
+}
+
 static void start_protected(struct vcpu *v, const struct vcpu_start *start)
 {
 	set_flat(v, ATTR_CODE | ATTR_BIG);
@@ -133,6 +143,9 @@ static void start_long(struct vcpu *v, const struct vcpu_start *start)
 void hvm_start_state(struct vcpu *v, const struct vcpu_start *start)
 {
 	switch (start->mode) {
+	case VCPU_START_REAL16:
+		start_real(v, start);
+		break;
 	case VCPU_START_PROTECTED32:
 		start_protected(v, start);
 		break;
