@@ -300,7 +300,6 @@ static void dsdt_body(struct guest_aml *a)
 	guest_aml_scope(a, "\\_SB_");
 	guest_aml_device(a, "PCI0");
 	guest_aml_name_eisaid(a, "_HID", "PNP0A03");
-	guest_aml_name_integer(a, "_ADR", 0);
 	guest_aml_name_integer(a, "_UID", 0);
 	dsdt_bridge_windows(a);
 	dsdt_prt(a);
