@@ -6,8 +6,6 @@
 
 #include "hv/lib/types.h"
 
-/* Calibrates the TSC and reads the battery clock. Once, on the boot CPU, after irq_init. */
-void clock_init(void);
 /* What the alarm's interrupt calls, on the CPU whose alarm it is: hv/timer's timer_alarm. */
 void clock_set_alarm(void (*fn)(void));
 

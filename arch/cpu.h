@@ -47,13 +47,11 @@ void cpu_kick(unsigned int cpu);
 void *cpu_stack_prepare(void *top, void (*entry)(void));
 void cpu_stack_switch(void **save, void *to);
 
-struct boot_info;
-
 /*
  * Starts the application processors (INIT-SIPI-SIPI); each runs entry() on its own stack with
- * interrupts masked, and never returns from it. Returns how many came up. After clock_init.
+ * interrupts masked, and never returns from it. Returns how many came up.
  */
-unsigned int cpu_start_others(const struct boot_info *info, void (*entry)(void));
+unsigned int cpu_start_others(void (*entry)(void));
 
 /* Both print why to the log if they cannot, and then return. */
 void cpu_reboot(void);

@@ -6,14 +6,6 @@
 
 #include "hv/lib/types.h"
 
-struct boot_info;
-
-/*
- * Reads the ACPI tables, silences the 8259s, sets up the local and I/O APICs and the NMI and
- * machine-check handlers. Once, on the boot CPU, after paging_init. -ENOMEM
- */
-int irq_init(const struct boot_info *info);
-
 /*
  * Routes ISA interrupt 0-15 (through the MADT's overrides and the IO-APIC) to fn(arg) on the
  * executing CPU and unmasks it. fn runs in an interrupt window: masked, no lock held, must not

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The order in which the hypervisor comes up, and nothing else. */
 /* Everything that has no order registers itself in a linker section. */
+#include "arch/clock.h"
 #include "arch/cpu.h"
 #include "arch/hvm.h"
 #include "arch/paging.h"
@@ -15,6 +16,7 @@
 #include "hv/mgmt/console.h"
 #include "hv/mgmt/loader.h"
 #include "hv/thread.h"
+#include "hv/timer.h"
 #include "hv/vm.h"
 #include "version.h"
 
@@ -59,6 +61,7 @@ void hv_main(const struct boot_info *info)
 	paging_init(info);
 	log_memory(info);
 	BUG_ON(cpu_platform_init(info) != 0);
+	clock_set_alarm(timer_alarm);
 	uart_start(COM1_IRQ);
 	hvm_init();
 	start_cpu();

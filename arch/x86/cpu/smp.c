@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Brings up the application processors, one after the other, and kicks them later. */
 /* What they then do is the caller's entry(). */
+#include "arch/x86/cpu/smp.h"
+
 #include "arch/clock.h"
 #include "arch/cpu.h"
 #include "arch/paging.h"
@@ -31,6 +33,7 @@
 
 static unsigned int online = 1; /* contiguous: CPUs 0 to online - 1 run */
 static void (*ap_entry)(void);
+static uint64_t low_page; /* 0: none */
 
 unsigned int cpu_count(void)
 {
@@ -208,23 +211,25 @@ static void start_all(volatile struct trampoline *t, uint8_t page)
 	}
 }
 
-unsigned int cpu_start_others(const struct boot_info *info, void (*entry)(void))
+void smp_init(const struct boot_info *info)
 {
-	uint64_t page = find_low_page(info);
-
 	idt_set_handler(VECTOR_KICK, on_kick, NULL);
-	mce_init_cpu();
+	low_page = find_low_page(info);
+}
+
+unsigned int cpu_start_others(void (*entry)(void))
+{
 	ap_entry = entry;
 	if (acpi()->cpu_count <= 1) {
 		return 0;
 	}
-	volatile struct trampoline *t = page != 0 ? place_trampoline(page) : NULL;
+	volatile struct trampoline *t = low_page != 0 ? place_trampoline(low_page) : NULL;
 
 	if (t == NULL) {
 		log_printf(LOG_HOST, "smp: no page below 640 KiB: the other CPUs stay off");
 		return 0;
 	}
 	send_inits();
-	start_all(t, (uint8_t)(page >> PAGE_SHIFT));
+	start_all(t, (uint8_t)(low_page >> PAGE_SHIFT));
 	return online - 1;
 }

@@ -4,7 +4,9 @@
 #ifndef ARCH_X86_IRQ_CLOCK_X86_H
 #define ARCH_X86_IRQ_CLOCK_X86_H
 
-/* Prepares the executing CPU's alarm, disarmed. After clock_init measured, on the other CPUs. */
+/* Calibrates the TSC and reads the battery clock. Once, on the boot CPU, after irq_init. */
+void clock_init(void);
+/* Prepares the executing CPU's alarm, disarmed. After clock_init, on each other CPU. */
 void clock_init_cpu(void);
 
 #endif

@@ -5,8 +5,8 @@
 
 #include "arch/x86/acpi/acpi.h"
 #include "arch/x86/cpu/idt.h"
-#include "arch/x86/cpu/mce.h"
 #include "arch/x86/irq/ioapic.h"
+#include "arch/x86/irq/irq_x86.h"
 #include "arch/x86/irq/lapic.h"
 #include "arch/x86/irq/nmi.h"
 #include "arch/x86/irq/pic.h"
@@ -21,9 +21,8 @@ struct irq_line {
 static struct irq_line lines[VECTOR_IRQ_LAST - VECTOR_IRQ_FIRST + 1];
 static bool isa_taken[ACPI_ISA_IRQS];
 
-int irq_init(const struct boot_info *info)
+int irq_init(void)
 {
-	acpi_init(info);
 	if (acpi()->has_8259) {
 		pic_mask();
 	}
@@ -34,7 +33,6 @@ int irq_init(const struct boot_info *info)
 	lapic_init_cpu();
 	ioapic_init();
 	nmi_init();
-	mce_init();
 	return 0;
 }
 
