@@ -61,6 +61,7 @@ void hv_main(const struct boot_info *info)
 	paging_init(info);
 	log_memory(info);
 	BUG_ON(cpu_platform_init(info) != 0);
+	panic_set_flush(uart_flush_polled);
 	clock_set_alarm(timer_alarm);
 	uart_start(COM1_IRQ);
 	hvm_init();

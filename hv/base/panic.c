@@ -65,6 +65,20 @@ static void print_trace(void)
 	}
 }
 
+static void (*flush)(void);
+
+void panic_set_flush(void (*fn)(void))
+{
+	flush = fn;
+}
+
+static void flush_console(void)
+{
+	if (flush != NULL) {
+		flush();
+	}
+}
+
 void panic_stop(const char *fmt, ...)
 {
 	static uint32_t once;
@@ -75,6 +89,7 @@ void panic_stop(const char *fmt, ...)
 	}
 	spin_bypass_all();
 	cpu_stop_others();
+	flush_console();
 	log_printf(LOG_BUG, "PANIC on CPU %u:", cpu_id());
 	va_start(ap, fmt);
 	log_vprintf(LOG_BUG, fmt, ap);
@@ -82,5 +97,6 @@ void panic_stop(const char *fmt, ...)
 	panic_backtrace((uint64_t)panic_stop, (uint64_t)__builtin_frame_address(0));
 	print_trace();
 	log_printf(LOG_BUG, "stopped: reset the machine");
+	flush_console();
 	cpu_halt();
 }

@@ -8,6 +8,8 @@
 
 /* Stops all CPUs, prints the message, a symbolised backtrace and the last trace records. */
 void panic_stop(const char *fmt, ...) PRINTF(1, 2) NORETURN;
+/* What makes the console's output leave without interrupts: called first in a panic, and last. */
+void panic_set_flush(void (*fn)(void));
 /* Prints the backtrace of the frame chain at rbp: "  ffffffff80201234 name+0x12". */
 void panic_backtrace(uint64_t rip, uint64_t rbp);
 
