@@ -11,6 +11,7 @@
 #include "arch/x86/irq/lapic.h"
 #include "arch/x86/irq/vectors.h"
 #include "arch/x86/irq/window.h"
+#include "hv/base/lock.h"
 #include "hv/base/panic.h"
 
 /* "ICH9 Family Datasheet", "NMI_SC: NMI Status and Control Register" */
@@ -37,6 +38,7 @@ static void report_hang(void)
 {
 	const struct idt_frame *f = idt_frame();
 
+	spin_bypass_all();
 	if (f != NULL) {
 		panic_backtrace(f->rip, f->rbp);
 	}
