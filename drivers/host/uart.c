@@ -43,7 +43,8 @@ enum uart_reg {
 #define LSR_NO_DEVICE 0xffu
 
 #define TX_FIFO	   16u
-#define SPIN_MAX   2000000u /* polls for one byte: seconds, far above a byte at 300 baud */
+#define SPIN_MAX   2000000u /* polls for one byte: a second or so, above a byte at 300 baud */
+#define SPIN_STALL 1000u    /* once that has failed */
 #define LOCK_TRIES 1000000u
 #define IRQ_ROUNDS 64u /* bounds one interrupt on a port that never calms down */
 
@@ -51,7 +52,7 @@ static struct {
 	struct spinlock lock; /* (c) guards what follows */
 	uint16_t port;	      /* (c) 0: no port */
 	bool started;	      /* [L] by interrupt */
-	bool dead;	      /* a transmitter that does not move: drop output, stay alive */
+	bool stalled;	      /* the transmitter did not move: output is dropped until it does */
 	uint8_t ier;	      /* [L] as last written */
 	uint32_t tx_in;	      /* [L] counts of bytes ever put in and taken out */
 	uint32_t tx_out;
@@ -113,16 +114,22 @@ bool uart_early_init(uint16_t port, uint32_t baud)
 	return true;
 }
 
-/* Waits until all of mask is set in the line status; false (and no more output) if it never is. */
+/*
+ * Waits until all of mask is set in the line status; false if it never is. A line that nobody takes
+ * from costs the long wait once: better to lose output than to stand still.
+ */
 static bool wait_line(uint8_t mask)
 {
-	for (uint32_t i = 0; i < SPIN_MAX && !uart.dead; i++) {
+	uint32_t spins = uart.stalled ? SPIN_STALL : SPIN_MAX;
+
+	for (uint32_t i = 0; i < spins; i++) {
 		if ((reg_read(UART_LSR) & mask) == mask) {
+			uart.stalled = false;
 			return true;
 		}
 		cpu_relax();
 	}
-	uart.dead = true;
+	uart.stalled = true;
 	return false;
 }
 
@@ -229,16 +236,16 @@ int uart_start(unsigned int irq)
 	return 0;
 }
 
-/* Makes room for at least one byte. */
-static void make_room(void)
+/* Makes room for at least one byte; false if the transmitter does not move. */
+static bool make_room(void)
 {
 	while (uart.tx_in - uart.tx_out == TX_SIZE) {
-		if (wait_line(LSR_THRE)) {
-			transmit(LSR_THRE);
-		} else {
-			uart.tx_out = uart.tx_in; /* the port died: drop what nobody will read */
+		if (!wait_line(LSR_THRE)) {
+			return false;
 		}
+		transmit(LSR_THRE);
 	}
+	return true;
 }
 
 void uart_write(const char *text, size_t len)
@@ -252,8 +259,7 @@ void uart_write(const char *text, size_t len)
 		spin_unlock(&uart.lock);
 		return;
 	}
-	for (size_t i = 0; i < len; i++) {
-		make_room();
+	for (size_t i = 0; i < len && make_room(); i++) {
 		uart.tx[uart.tx_in++ % TX_SIZE] = text[i];
 	}
 	if ((uart.ier & IER_TX) == 0) { /* else its interrupt is on the way */
@@ -301,7 +307,7 @@ void uart_flush_polled(void)
 	}
 	enable(0);
 	uart.started = false;
-	while (uart.tx_out != uart.tx_in && !uart.dead) {
+	while (uart.tx_out != uart.tx_in && !uart.stalled) {
 		uart_early_write(&uart.tx[uart.tx_out++ % TX_SIZE], 1);
 	}
 	wait_line(LSR_THRE | LSR_TEMT);

@@ -31,8 +31,9 @@ void uart_early_write(const char *text, size_t len);
 int uart_start(unsigned int irq);
 
 /*
- * Queues len bytes; waits (polling) only while the queue is full. Before uart_start, as
- * uart_early_write. Any context but NMI; takes a lock of LOCK_UART.
+ * Queues len bytes; waits (polling) only while the queue is full; a line that takes nothing for a
+ * second or so loses what does not fit. Before uart_start, as uart_early_write. Any context but NMI;
+ * takes a lock of LOCK_UART.
  */
 void uart_write(const char *text, size_t len);
 
