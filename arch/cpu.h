@@ -62,7 +62,8 @@ void cpu_halt(void) NORETURN;
 void cpu_stop_others(void);
 /*
  * Watchdog, to be called every second or so on any CPU: kicks the others; one that for 10 s opens
- * no interrupt window gets an NMI, which panics there with its backtrace.
+ * no interrupt window gets an NMI, which panics there with its backtrace. Also logs corrected
+ * machine checks of the executing CPU.
  */
 void cpu_watch_others(void);
 

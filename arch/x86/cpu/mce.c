@@ -53,10 +53,12 @@ static bool take(unsigned int *next, struct mce_report *out)
 	for (; *next < bank_count(); (*next)++) {
 		uint32_t ctl = MC0_CTL + 4 * *next;
 
-		out->bank = *next;
-		out->status = x86_rdmsr(ctl + 1);
-		if ((out->status & MC_VALID) != 0) {
-			out->addr = out->status & MC_ADDRV ? x86_rdmsr(ctl + 2) : 0;
+		uint64_t status = x86_rdmsr(ctl + 1);
+
+		if ((status & MC_VALID) != 0) {
+			out->bank = *next;
+			out->status = status;
+			out->addr = status & MC_ADDRV ? x86_rdmsr(ctl + 2) : 0;
 			x86_wrmsr(ctl + 1, 0);
 			(*next)++;
 			return true;
@@ -88,12 +90,12 @@ static void on_machine_check(uint8_t vector UNUSED, void *arg UNUSED)
 {
 	struct mce_report r = { 0 };
 	uint64_t global = x86_rdmsr(MCG_STATUS);
-	bool fatal = (global & MCG_RIPV) == 0;
+	bool fatal = false;
 
-	for (unsigned int next = 0; take(&next, &r) && !fatal;) {
+	for (unsigned int next = 0; !fatal && take(&next, &r);) {
 		fatal = is_fatal(&r);
 	}
-	if (fatal) {
+	if (fatal || (global & MCG_RIPV) == 0) {
 		panic_stop("machine check: bank %u status %016lx addr %lx, global status %lx",
 			   r.bank, r.status, r.addr, global);
 	}

@@ -7,6 +7,7 @@
 #include "arch/cpu.h"
 #include "arch/pio.h"
 #include "arch/x86/cpu/idt.h"
+#include "arch/x86/cpu/mce.h"
 #include "arch/x86/cpu/percpu.h"
 #include "arch/x86/irq/lapic.h"
 #include "arch/x86/irq/vectors.h"
@@ -107,6 +108,7 @@ void cpu_watch_others(void)
 {
 	uint64_t now = clock_now();
 
+	mce_poll();
 	for (unsigned int cpu = 0; cpu < cpu_count(); cpu++) {
 		if (cpu != cpu_id()) {
 			watch(cpu, now);
