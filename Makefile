@@ -133,4 +133,5 @@ clean: ## remove everything built
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
 
+include guests/guests.mk
 -include $(OBJS:.o=.d)
