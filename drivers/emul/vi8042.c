@@ -384,10 +384,12 @@ static int vi8042_after_load(void *dev)
 
 	if (s->kbd.first >= QUEUE || s->kbd.count > QUEUE ||
 	    (s->status & ~(STATUS_SYSTEM | STATUS_COMMAND | STATUS_TIMEOUT)) ||
-	    (s->pending && !wants_operand(s->pending))) {
+	    (s->pending && !wants_operand(s->pending)) || !isa_is_bool(&s->full) ||
+	    !isa_is_bool(&s->from_kbd)) {
 		return -EINVAL;
 	}
-	k->line = !k->line; /* whatever the line was: drive it */
+	k->line = false;
+	virq_set_line(k->vm, KBD_IRQ, false);
 	update_line(k);
 	return 0;
 }

@@ -201,6 +201,9 @@ static int vlegacy_after_load(void *dev)
 {
 	struct vlegacy *l = dev;
 
+	if (!isa_is_bool(&l->s.dma[0].high) || !isa_is_bool(&l->s.dma[1].high)) {
+		return -EINVAL;
+	}
 	return l->s.dma[0].mask > 15 || l->s.dma[1].mask > 15 || l->s.port92 > 3 ? -EINVAL : 0;
 }
 

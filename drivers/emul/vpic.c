@@ -389,7 +389,8 @@ static void vpic_reset(void *dev)
 
 static bool chip_is_valid(const struct pic_chip *c)
 {
-	return c->lowest < 8 && c->init < PIC_INITS && !(c->base & 7);
+	return c->lowest < 8 && c->init < PIC_INITS && !(c->base & 7) && isa_is_bool(&c->smm) &&
+	       isa_is_bool(&c->rotate_aeoi) && isa_is_bool(&c->read_isr) && isa_is_bool(&c->poll);
 }
 
 static int vpic_after_load(void *dev)

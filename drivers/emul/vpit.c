@@ -104,6 +104,12 @@ static void write_control(struct vpit *p, int64_t now, uint8_t val)
 	}
 }
 
+/* A control word, not a latch or read-back command. */
+static bool programs_counter_0(uint8_t val)
+{
+	return val >> 6 == 0 && (val & 0x30);
+}
+
 static uint8_t vpit_read(void *dev, uint16_t port)
 {
 	struct vpit *p = dev;
@@ -122,7 +128,7 @@ static void vpit_write(void *dev, uint16_t port, uint8_t val)
 	} else {
 		vpit_counter_write(&p->s.counter[port & 3], now, val);
 	}
-	if (port == PIT_CONTROL || port == 0x40) {
+	if (port == 0x40 || (port == PIT_CONTROL && programs_counter_0(val))) {
 		arm(p, now);
 	}
 }

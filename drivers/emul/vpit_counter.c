@@ -2,6 +2,7 @@
 /* The six modes of an 8254 counter, computed from the time since it was loaded. */
 /* 8254 data sheet, "Mode Definitions" and "Programming the 8254". Knows no port and no interrupt. */
 #include "drivers/emul/vpit_counter.h"
+#include "drivers/emul/isa.h"
 
 #define TIME_MAX (1ll << 60) /* sums of a few of them do not overflow */
 
@@ -315,10 +316,22 @@ bool vpit_counter_is_time(int64_t t)
 	return t > -TIME_MAX && t < TIME_MAX;
 }
 
+static bool bools_are_valid(const struct vpit_counter *c)
+{
+	return isa_is_bool(&c->bcd) && isa_is_bool(&c->gate) && isa_is_bool(&c->loaded) &&
+	       isa_is_bool(&c->running) && isa_is_bool(&c->count_latched) &&
+	       isa_is_bool(&c->status_latched) && isa_is_bool(&c->read_high) &&
+	       isa_is_bool(&c->write_high);
+}
+
 bool vpit_counter_is_valid(const struct vpit_counter *c)
 {
-	uint32_t most = c->bcd ? 10000 : 65536;
+	uint32_t most;
 
+	if (!bools_are_valid(c)) {
+		return false;
+	}
+	most = c->bcd ? 10000 : 65536;
 	return c->mode <= 5 && c->access >= 1 && c->access <= 3 && c->count >= 1 &&
 	       c->count <= most && c->next <= most && vpit_counter_is_time(c->start) &&
 	       vpit_counter_is_time(c->held) &&

@@ -350,7 +350,8 @@ static int vpm_after_load(void *dev)
 		return -EINVAL;
 	}
 	s->base += isa_ticks_to_units(clock_now(), PC_PM_TIMER_HZ) - s->saved_at;
-	p->sci = !p->sci; /* whatever the line was: drive it */
+	p->sci = false;
+	virq_set_line(p->vm, PC_SCI_IRQ, false);
 	relocate(p);
 	update(p);
 	return 0;

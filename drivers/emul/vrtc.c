@@ -552,7 +552,8 @@ static int vrtc_after_load(void *dev)
 		return -EINVAL;
 	}
 	r->s.zero += crystal_now() - r->s.saved_at;
-	r->line = !r->line; /* whatever the line was: drive it */
+	r->line = false;
+	virq_set_line(r->vm, PC_RTC_IRQ, false);
 	settle(r);
 	return 0;
 }

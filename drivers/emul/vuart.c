@@ -375,10 +375,11 @@ static int vuart_after_load(void *dev)
 	struct vuart *u = dev;
 
 	if (u->s.rx_first >= UART_FIFO || u->s.rx_count > rx_size(u) || u->s.ier > 0x0f ||
-	    u->s.mcr > 0x1f || (u->s.lsr & ~LSR_ERROR)) {
+	    u->s.mcr > 0x1f || (u->s.lsr & ~LSR_ERROR) || !isa_is_bool(&u->s.thre_pending)) {
 		return -EINVAL;
 	}
-	u->line = !u->line; /* whatever the line was: drive it */
+	u->line = false;
+	virq_set_line(u->vm, PC_UART_IRQ, false);
 	update_line(u);
 	return 0;
 }
