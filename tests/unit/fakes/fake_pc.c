@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A VM made of emulated chips only, for host tests: creates them, reaches their ports, moves time. */
+/* No CPU, no memory, no scheduler. */
+#include "tests/unit/fakes/fake_pc.h"
+
+#include "arch/clock.h"
+#include "hv/base/panic.h"
+#include "hv/lib/errno.h"
+#include "hv/thread.h"
+#include "hv/timer.h"
+#include "hv/vdev.h"
+#include "tests/unit/fakes/fake_arch.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Entries may be NULL: a sanitizer pads globals. */
+extern const struct vdev_class *const vdev_classes_start[], *const vdev_classes_end[];
+
+struct vm fake_vm;
+unsigned int fake_resets;
+unsigned int fake_poweroffs;
+bool fake_intr;
+unsigned int fake_sent;
+struct virq_msg fake_msg;
+
+/* ---- what the devices call ---- */
+
+uint64_t clock_wall_seconds(void)
+{
+	return FAKE_PC_WALL + (fake_now - FAKE_PC_START) / 1000000000;
+}
+
+void thread_checkpoint(void)
+{
+}
+
+void thread_unpark(struct thread *t UNUSED)
+{
+}
+
+void vm_request_reset(struct vm *vm UNUSED)
+{
+	fake_resets++;
+}
+
+void vm_poweroff(struct vm *vm UNUSED)
+{
+	fake_poweroffs++;
+}
+
+void vm_log(struct vm *vm UNUSED, const char *fmt UNUSED, ...)
+{
+}
+
+static void take_msg(struct vm *vm UNUSED, const struct virq_msg *msg)
+{
+	fake_sent++;
+	fake_msg = *msg;
+}
+
+static void take_intr(struct vm *vm UNUSED, bool level)
+{
+	fake_intr = level;
+}
+
+static const struct virq_lapic_ops lapic = { .send = take_msg, .pic_output = take_intr };
+
+/* ---- life ---- */
+
+static void create(const struct vdev_class *cls)
+{
+	struct vdev *d = calloc(1, sizeof(*d));
+
+	d->cls = cls;
+	d->dev = calloc(1, cls->size);
+	list_push_back(&fake_vm.devices, &d->node);
+	BUG_ON(cls->create(&fake_vm, d->dev) != 0);
+}
+
+static void create_stage(enum vdev_stage stage)
+{
+	for (const struct vdev_class *const *c = vdev_classes_start; c < vdev_classes_end; c++) {
+		if (*c && (*c)->stage == stage && (!(*c)->wanted || (*c)->wanted(&fake_vm.cfg))) {
+			create(*c);
+		}
+	}
+}
+
+int fake_pc_start(void **state UNUSED)
+{
+	memset(&fake_vm, 0, sizeof(fake_vm));
+	fake_now = FAKE_PC_START;
+	fake_resets = fake_poweroffs = fake_sent = 0;
+	fake_intr = false;
+	fake_vm.cfg.testdev = true;
+	fake_vm.mem.size = 5 * GIB;
+	fake_vm.mem.low_size = GPA_LOW_RAM_MAX;
+	timer_init_cpu();
+	spin_init(&fake_vm.dev_lock, LOCK_DEVICES);
+	list_init(&fake_vm.devices);
+	guest_console_init(&fake_vm.console);
+	virq_set_lapic_ops(&lapic);
+	create_stage(VDEV_CONTROLLER);
+	create_stage(VDEV_CHIP);
+	fake_pc_reset();
+	return 0;
+}
+
+void fake_pc_reset(void)
+{
+	struct list_node *it;
+
+	spin_lock(&fake_vm.dev_lock);
+	list_for_each (it, &fake_vm.devices) {
+		struct vdev *d = container_of(it, struct vdev, node);
+
+		d->cls->reset(d->dev);
+	}
+	spin_unlock(&fake_vm.dev_lock);
+}
+
+int fake_pc_stop(void **state UNUSED)
+{
+	while (!list_empty(&fake_vm.devices)) {
+		struct vdev *d = container_of(fake_vm.devices.prev, struct vdev, node);
+
+		if (d->cls->destroy) {
+			d->cls->destroy(d->dev);
+		}
+		list_remove(&d->node);
+		free(d->dev);
+		free(d);
+	}
+	return 0;
+}
+
+/* ---- accesses ---- */
+
+static uint64_t access_bus(struct iobus *bus, uint64_t addr, uint8_t size, bool write, uint64_t val)
+{
+	struct io_access a = { .addr = addr, .size = size, .write = write, .val = val };
+
+	spin_lock(&fake_vm.dev_lock);
+	BUG_ON(iobus_access(bus, &a) == IO_FAULT);
+	spin_unlock(&fake_vm.dev_lock);
+	return a.val;
+}
+
+uint32_t fake_in(uint16_t port, uint8_t size)
+{
+	return (uint32_t)access_bus(&fake_vm.pio, port, size, false, 0);
+}
+
+void fake_out(uint16_t port, uint8_t size, uint32_t val)
+{
+	access_bus(&fake_vm.pio, port, size, true, val);
+}
+
+uint64_t fake_read(uint64_t gpa, uint8_t size)
+{
+	return access_bus(&fake_vm.mmio, gpa, size, false, 0);
+}
+
+void fake_write(uint64_t gpa, uint8_t size, uint64_t val)
+{
+	access_bus(&fake_vm.mmio, gpa, size, true, val);
+}
+
+/* ---- time and interrupts ---- */
+
+void fake_pass(uint64_t ns)
+{
+	uint64_t end = fake_now + ns;
+	unsigned int alarms = 0;
+
+	while (timer_next() <= end) {
+		BUG_ON(++alarms > 1000000);
+		fake_now = u64_max(fake_now, timer_next());
+		timer_alarm();
+	}
+	fake_now = end;
+}
+
+void fake_line(unsigned int gsi, bool level)
+{
+	spin_lock(&fake_vm.dev_lock);
+	virq_set_line(&fake_vm, gsi, level);
+	spin_unlock(&fake_vm.dev_lock);
+}
+
+uint8_t fake_acknowledge(void)
+{
+	return virq_acknowledge_pic(&fake_vm);
+}
+
+bool fake_pic_requests(unsigned int irq)
+{
+	uint16_t port = irq < 8 ? 0x20 : 0xa0;
+
+	outb(port, 0x0a); /* OCW3: read IRR */
+	return inb(port) >> (irq & 7) & 1;
+}
+
+/* ---- state ---- */
+
+static struct vdev *find(const char *name)
+{
+	struct list_node *it;
+
+	list_for_each (it, &fake_vm.devices) {
+		struct vdev *d = container_of(it, struct vdev, node);
+
+		if (strcmp(d->cls->name, name) == 0) {
+			return d;
+		}
+	}
+	panic_stop("no device %s", name);
+}
+
+size_t fake_pc_state_size(const char *name)
+{
+	return find(name)->cls->state_size;
+}
+
+static int save_and_load(const char *name, uint64_t ns, size_t at, int val)
+{
+	struct vdev *d = find(name);
+	char *state = (char *)d->dev + d->cls->state_offset;
+	char *copy = malloc(d->cls->state_size);
+	int err;
+
+	spin_lock(&fake_vm.dev_lock);
+	if (d->cls->before_save) {
+		d->cls->before_save(d->dev);
+	}
+	memcpy(copy, state, d->cls->state_size);
+	d->cls->reset(d->dev);
+	spin_unlock(&fake_vm.dev_lock);
+	fake_pass(ns);
+	spin_lock(&fake_vm.dev_lock);
+	memcpy(state, copy, d->cls->state_size);
+	if (val >= 0) {
+		state[at] = (char)val;
+	}
+	err = d->cls->after_load ? d->cls->after_load(d->dev) : 0;
+	if (err) {
+		d->cls->reset(d->dev);
+	}
+	spin_unlock(&fake_vm.dev_lock);
+	free(copy);
+	return err;
+}
+
+int fake_pc_save_and_load(const char *name, uint64_t ns)
+{
+	return save_and_load(name, ns, 0, -1);
+}
+
+int fake_pc_load_corrupt(const char *name, size_t at, uint8_t val)
+{
+	return save_and_load(name, 0, at, val);
+}
