@@ -19,6 +19,7 @@ enum lock_rank {
 	LOCK_HEAP,
 	LOCK_PAGE,
 	LOCK_LOG,
+	LOCK_SCREEN, /* the management terminal's last row */
 	LOCK_UART, /* the host's serial port */
 };
 

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The terminal, shared by commands, the line being typed and the log: each line whole. */
+/* Takes keys from nobody: that is console.c. */
+#ifndef HV_MGMT_SCREEN_H
+#define HV_MGMT_SCREEN_H
+
+#include "hv/lib/types.h"
+
+enum screen_mode {
+	SCREEN_COMMAND, /* a command prints; log lines go between its lines (the mode at boot) */
+	SCREEN_PROMPT,	/* a line is typed; log lines go above it */
+	SCREEN_RAW,	/* a command has the terminal for itself; log lines are only counted */
+};
+
+void screen_set_mode(enum screen_mode mode);
+/* Commands' output: \n becomes \r\n, except in SCREEN_RAW. Thread context. */
+void screen_write(const char *text, size_t len);
+/* The editor's output, and the bytes (at most LINE_RENDER_MAX) that would draw its row again. */
+void screen_edit(const char *text, size_t len, const char *row, size_t row_len);
+/* The log's sink: one line with its \n. Any context, log's lock held. */
+void screen_log(const char *text, size_t len);
+/* Log lines held back since the last call. */
+unsigned int screen_take_missed(void);
+
+#endif
