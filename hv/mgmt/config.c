@@ -491,3 +491,27 @@ void config_write_host(const struct host_config *host, struct shell_out *out)
 	shell_out_puts(out, "[host]\n");
 	write_table(CONFIG_HOST, host, out);
 }
+
+/* What is written into the file for strings, numbers and lists is JSON as well: escapes included. */
+static void json_table(enum config_table table, const void *base, struct json *j)
+{
+	unsigned int count;
+	const struct config_key *keys = config_schema(&count);
+
+	for (unsigned int i = 0; i < count; i++) {
+		if (keys[i].table == table && keys[i].type != NULL) {
+			json_raw(j, keys[i].name, "");
+			keys[i].type->text(&keys[i], (const char *)base + keys[i].offset, j->out);
+		}
+	}
+}
+
+void config_json_vm(const struct vm_config *cfg, struct json *j)
+{
+	json_table(CONFIG_VM, cfg, j);
+}
+
+void config_json_host(const struct host_config *host, struct json *j)
+{
+	json_table(CONFIG_HOST, host, j);
+}

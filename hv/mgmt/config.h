@@ -6,6 +6,7 @@
 
 #include "hv/base/log.h"
 #include "hv/mgmt/diag.h"
+#include "hv/mgmt/json.h"
 #include "hv/mgmt/shell_out.h"
 #include "hv/vm_config.h"
 
@@ -75,6 +76,9 @@ const struct config_key *config_key_find(const char *path);
 void config_value_text(const struct config_key *key, const void *base, char *buf, size_t size);
 /* A table of the file that says what differs from the defaults. */
 void config_write_vm(const struct vm_config *cfg, struct shell_out *out);
+/* The same as members of the object that is open in j, with every key of this version. */
+void config_json_vm(const struct vm_config *cfg, struct json *j);
+void config_json_host(const struct host_config *host, struct json *j);
 void config_write_host(const struct host_config *host, struct shell_out *out);
 
 #endif

@@ -128,3 +128,9 @@ void json_bool(struct json *j, const char *key, bool val)
 	prefix(j, key);
 	shell_out_puts(j->out, val ? "true" : "false");
 }
+
+void json_raw(struct json *j, const char *key, const char *text)
+{
+	prefix(j, key);
+	shell_out_puts(j->out, text);
+}

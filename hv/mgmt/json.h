@@ -27,6 +27,8 @@ void json_end(struct json *j);
 void json_string(struct json *j, const char *key, const char *val);
 void json_u64(struct json *j, const char *key, uint64_t val);
 void json_i64(struct json *j, const char *key, int64_t val);
+/* text is a JSON value already. */
+void json_raw(struct json *j, const char *key, const char *text);
 void json_bool(struct json *j, const char *key, bool val);
 
 #endif
