@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The tables of commands, one per cmd_*.c, and what they share. */
+/* What each command does is its help text's to say. */
+#ifndef HV_MGMT_CMD_H
+#define HV_MGMT_CMD_H
+
+#include "hv/mgmt/config.h"
+#include "hv/mgmt/shell.h"
+
+struct boot_info;
+struct vm;
+
+extern const struct shell_table cmd_vm_table;
+extern const struct shell_table cmd_vm_info_table;
+extern const struct shell_table cmd_host_table;
+extern const struct shell_table cmd_config_table;
+extern const struct shell_table cmd_misc_table;
+extern const struct shell_table cmd_top_table;
+extern const struct shell_table cmd_trace_table;
+
+/* ---- cmd_vm.c ---- */
+
+/* Calls fn with the VM that argv[0] names and the list locked; an error if there is none. */
+int cmd_vm_with(struct shell_call *c, int (*fn)(struct shell_call *c, struct vm *vm));
+/* Nanoseconds since it was started; 0 while it is stopped. */
+uint64_t cmd_vm_uptime(const struct vm *vm);
+/* Is there anything to stop? */
+bool cmd_vm_is_off(const struct vm *vm);
+
+/* ---- cmd_vm_console.c ---- */
+
+/* Joins the terminal and vm's serial port until Ctrl-]. List not locked: only the shell deletes. */
+int cmd_vm_console_join(struct shell_call *c, struct vm *vm);
+
+/* ---- cmd_config.c ---- */
+
+/* For parsing on this machine. */
+const struct config_env *cmd_config_env(void);
+/* Reads "boot:..."; *out is valid (and to be freed) if 0 is returned. -ENOENT, -ENOMEM, -E2BIG. */
+int cmd_config_load(const char *path, struct config *out, struct diag *d);
+/* Prints each message as "PREFIX FILE:LINE:COLUMN: TEXT", and how many more there are. */
+void cmd_config_print(struct shell_out *out, const char *prefix, const char *path,
+		      const struct diag *d);
+/* The [host] table in force. */
+void cmd_config_set_host(const struct host_config *host);
+const struct host_config *cmd_config_host(void);
+
+/* ---- cmd_host.c ---- */
+
+/* What the boot loader gave; stays valid. */
+void cmd_host_init(const struct boot_info *info);
+
+#endif

@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Owns the commands that change VMs: create, set, start, stop, reset, pause, resume, delete. */
+/* What only looks is cmd_vm_info.c, the guest's console cmd_vm_console.c. */
+#include "arch/clock.h"
+#include "drivers/emul/vpm.h"
+#include "hv/base/heap.h"
+#include "hv/lib/errno.h"
+#include "hv/lib/fmt.h"
+#include "hv/lib/string.h"
+#include "hv/mgmt/bootfs.h"
+#include "hv/mgmt/cmd.h"
+#include "hv/mgmt/line_edit.h"
+#include "hv/mgmt/near.h"
+#include "hv/mgmt/show.h"
+#include "hv/vm.h"
+
+#define POLL_NS 50000000ul /* how often vm stop looks whether the guest has gone */
+
+/* ---- shared ---- */
+
+bool cmd_vm_is_off(const struct vm *vm)
+{
+	return vm->state == VM_STOPPED || vm->state == VM_CRASHED;
+}
+
+uint64_t cmd_vm_uptime(const struct vm *vm)
+{
+	return cmd_vm_is_off(vm) ? 0 : clock_ticks_to_ns(clock_now() - vm->started);
+}
+
+static int no_vm(struct shell_call *c, const char *name)
+{
+	struct near near;
+
+	near_begin(&near, name);
+	for (struct vm *vm = vm_next(NULL); vm != NULL; vm = vm_next(vm)) {
+		near_try(&near, vm->cfg.name);
+	}
+	if (near.best != NULL) {
+		return shell_error(c, "no VM is named \"%.40s\"; did you mean %s?", name,
+				   near.best);
+	}
+	return shell_error(c, "no VM is named \"%.40s\"; vm list shows all", name);
+}
+
+int cmd_vm_with(struct shell_call *c, int (*fn)(struct shell_call *c, struct vm *vm))
+{
+	struct vm *vm;
+	int err;
+
+	vm_list_lock();
+	vm = vm_find(c->argv[0]);
+	err = vm != NULL ? fn(c, vm) : no_vm(c, c->argv[0]);
+	vm_list_unlock();
+	return err;
+}
+
+/* Does it, and says what state that led to. */
+static int act(struct shell_call *c, struct vm *vm, int (*op)(struct vm *vm, const char **why))
+{
+	const char *why = "no reason given";
+
+	if (op(vm, &why) != 0) {
+		return shell_error(c, "cannot %s %s: %s", c->cmd->verb, vm->cfg.name, why);
+	}
+	shell_out_printf(c->out, "%s: %s\n", vm->cfg.name, vm_state_name(vm->state));
+	return 0;
+}
+
+/* ---- create and set ---- */
+
+/* All messages as one error line. */
+static int diag_error(struct shell_call *c, const struct diag *d)
+{
+	char text[480];
+	size_t len = 0;
+
+	for (unsigned int i = 0; i < d->count && len < sizeof(text); i++) {
+		len += (size_t)fmt_snprintf(text + len, sizeof(text) - len, "%s%s",
+					    i > 0 ? "; " : "", d->entries[i].text);
+	}
+	return shell_error(c, "%s", text);
+}
+
+/* KEY=VALUE words from argv[1] on, into cfg. */
+static void take_settings(struct shell_call *c, struct vm_config *cfg, struct diag *d)
+{
+	for (unsigned int i = 1; i < c->argc; i++) {
+		const char *equal = strchr(c->argv[i], '=');
+		char key[48];
+
+		if (equal == NULL) {
+			diag_add(d, (struct diag_place){ 0, 0 },
+				 "found \"%.40s\", expected KEY=VALUE", c->argv[i]);
+			continue;
+		}
+		string_copy(key, c->argv[i],
+			    u64_min(sizeof(key), (uint64_t)(equal - c->argv[i]) + 1));
+		config_set_vm(cfg, key, equal + 1, cmd_config_env(), d);
+	}
+	if (!diag_any(d)) {
+		config_check_vm(cfg, (struct diag_place){ 0, 0 }, d);
+	}
+}
+
+/* fn with a scratch configuration and a list of messages, both too large for the stack. */
+static int with_scratch(struct shell_call *c,
+			int (*fn)(struct shell_call *c, struct vm_config *cfg, struct diag *d))
+{
+	struct vm_config *cfg = heap_alloc(sizeof(*cfg));
+	struct diag *d = heap_alloc(sizeof(*d));
+	int err;
+
+	if (cfg == NULL || d == NULL) {
+		err = shell_error(c, "out of memory");
+	} else {
+		vm_list_lock();
+		err = fn(c, cfg, d);
+		vm_list_unlock();
+	}
+	heap_free(cfg);
+	heap_free(d);
+	return err;
+}
+
+static int create_locked(struct shell_call *c, struct vm_config *cfg, struct diag *d)
+{
+	const char *why = "no reason given";
+	struct vm *vm;
+
+	vm_config_defaults(cfg);
+	if (!config_name_valid(c->argv[0])) {
+		return shell_error(c,
+				   "found the name \"%.40s\", allowed: 1 to 31 letters, digits, "
+				   "'-', '_' and '.'",
+				   c->argv[0]);
+	}
+	string_copy(cfg->name, c->argv[0], sizeof(cfg->name));
+	take_settings(c, cfg, d);
+	if (diag_any(d)) {
+		return diag_error(c, d);
+	}
+	if (vm_create(cfg, &vm, &why) != 0) {
+		return shell_error(c, "cannot create %s: %s", cfg->name, why);
+	}
+	shell_out_printf(c->out, "%s: created; vm start %s starts it\n", cfg->name, cfg->name);
+	return 0;
+}
+
+static int cmd_create(struct shell_call *c)
+{
+	return with_scratch(c, create_locked);
+}
+
+static int set_locked(struct shell_call *c, struct vm_config *cfg, struct diag *d)
+{
+	struct vm *vm = vm_find(c->argv[0]);
+
+	if (vm == NULL) {
+		return no_vm(c, c->argv[0]);
+	}
+	if (!cmd_vm_is_off(vm)) {
+		return shell_error(c, "%s is %s: its settings change only while it is stopped",
+				   vm->cfg.name, vm_state_name(vm->state));
+	}
+	*cfg = vm->cfg;
+	take_settings(c, cfg, d);
+	if (diag_any(d)) {
+		return diag_error(c, d);
+	}
+	vm->cfg = *cfg;
+	shell_out_printf(c->out, "%s: set\n", vm->cfg.name);
+	return 0;
+}
+
+static int cmd_set(struct shell_call *c)
+{
+	return with_scratch(c, set_locked);
+}
+
+/* ---- start, reset, pause, resume, delete ---- */
+
+static int start_locked(struct shell_call *c, struct vm *vm)
+{
+	return act(c, vm, vm_start);
+}
+
+static int cmd_start(struct shell_call *c)
+{
+	return cmd_vm_with(c, start_locked);
+}
+
+static int reset_locked(struct shell_call *c, struct vm *vm)
+{
+	return act(c, vm, vm_reset);
+}
+
+static int cmd_reset(struct shell_call *c)
+{
+	return cmd_vm_with(c, reset_locked);
+}
+
+static int pause_locked(struct shell_call *c, struct vm *vm)
+{
+	return act(c, vm, vm_pause);
+}
+
+static int cmd_pause(struct shell_call *c)
+{
+	return cmd_vm_with(c, pause_locked);
+}
+
+static int resume_locked(struct shell_call *c, struct vm *vm)
+{
+	return act(c, vm, vm_resume);
+}
+
+static int cmd_resume(struct shell_call *c)
+{
+	return cmd_vm_with(c, resume_locked);
+}
+
+static int delete_locked(struct shell_call *c, struct vm *vm)
+{
+	const char *why = "no reason given";
+
+	if (vm_delete(vm, &why) != 0) {
+		return shell_error(c, "cannot delete %s: %s", c->argv[0], why);
+	}
+	shell_out_printf(c->out, "%s: deleted\n", c->argv[0]);
+	return 0;
+}
+
+static int cmd_delete(struct shell_call *c)
+{
+	return cmd_vm_with(c, delete_locked);
+}
+
+/* ---- stop ---- */
+
+/* Ask the guest to power off; what follows is waited for without the lock. */
+static int press_button(struct shell_call *c, struct vm *vm)
+{
+	char time[SHOW_MAX];
+
+	if (vm->state != VM_RUNNING) {
+		return shell_error(
+			c, "%s is %s%s", vm->cfg.name, vm_state_name(vm->state),
+			vm->state == VM_PAUSED ? ": resume it first, or stop it with --force" : "");
+	}
+	vm_press_power_button(vm);
+	show_time(time, sizeof(time), vm->cfg.stop_timeout * 1000000ul);
+	shell_out_printf(c->out,
+			 "%s: ACPI power button pressed; waiting up to %s for the guest to "
+			 "power off\n(Ctrl-C stops waiting)\n",
+			 vm->cfg.name, time);
+	return 0;
+}
+
+/* True once the VM is off, and tells which way. starts: a restart counts as off, too. */
+static bool has_stopped(const char *name, uint64_t starts, const char **state, uint64_t *left,
+			uint64_t begun)
+{
+	uint64_t waited = clock_ticks_to_ns(clock_now() - begun);
+	struct vm *vm;
+	bool off;
+
+	vm_list_lock();
+	vm = vm_find(name);
+	off = vm == NULL || cmd_vm_is_off(vm) || vm->starts != starts;
+	*state = vm != NULL ? vm_state_name(vm->state) : "gone";
+	*left = vm != NULL ? vm->cfg.stop_timeout * 1000000ul : 0;
+	*left = *left > waited ? *left - waited : 0;
+	vm_list_unlock();
+	return off;
+}
+
+static int wait_stopped(struct shell_call *c, uint64_t starts)
+{
+	uint64_t begun = clock_now(), left;
+	const char *state;
+
+	while (!has_stopped(c->argv[0], starts, &state, &left, begun)) {
+		if (left == 0) {
+			return shell_error(c,
+					   "%s did not power off in time; vm stop %s --force stops "
+					   "it at once",
+					   c->argv[0], c->argv[0]);
+		}
+		if (shell_interrupted(c)) {
+			return shell_error(c, "%s may still power off: not waited for", c->argv[0]);
+		}
+		shell_wait(c, u64_min(left, POLL_NS));
+	}
+	shell_out_printf(c->out, "%s: %s\n", c->argv[0], state);
+	return 0;
+}
+
+static int force_locked(struct shell_call *c, struct vm *vm)
+{
+	return act(c, vm, vm_stop);
+}
+
+static int cmd_stop(struct shell_call *c)
+{
+	uint64_t starts = 0;
+	struct vm *vm;
+	int err;
+
+	if (shell_option(c, "--force")) {
+		return cmd_vm_with(c, force_locked);
+	}
+	vm_list_lock();
+	vm = vm_find(c->argv[0]);
+	if (vm != NULL) {
+		starts = vm->starts;
+		err = press_button(c, vm);
+	} else {
+		err = no_vm(c, c->argv[0]);
+	}
+	vm_list_unlock();
+	return err != 0 ? err : wait_stopped(c, starts);
+}
+
+/* ---- Tab ---- */
+
+static void offer_vms(struct shell *sh UNUSED, struct line_edit *le, const char *word UNUSED)
+{
+	vm_list_lock();
+	for (struct vm *vm = vm_next(NULL); vm != NULL; vm = vm_next(vm)) {
+		line_edit_offer(le, vm->cfg.name);
+	}
+	vm_list_unlock();
+}
+
+static void offer_files(struct line_edit *le, const char *key)
+{
+	struct bootfs_cursor cursor = { 0 };
+	struct bootfs_file file;
+	char word[LINE_WORD_MAX];
+
+	while (bootfs_next(&cursor, &file)) {
+		fmt_snprintf(word, sizeof(word), "%s=boot:%s", key, file.name);
+		line_edit_offer(le, word);
+	}
+}
+
+static void offer_values(struct line_edit *le, const struct config_key *key)
+{
+	char word[LINE_WORD_MAX];
+
+	for (unsigned int i = 0; key->names != NULL && key->names[i] != NULL; i++) {
+		fmt_snprintf(word, sizeof(word), "%s=%s", key->name, key->names[i]);
+		line_edit_offer(le, word);
+	}
+	if (strcmp(key->name, "kernel") == 0 || strcmp(key->name, "initrd") == 0 ||
+	    strcmp(key->name, "modules") == 0) {
+		offer_files(le, key->name);
+	}
+}
+
+/* The keys of a VM, and behind the = what is known of their values. */
+static void offer_settings(struct shell *sh UNUSED, struct line_edit *le, const char *word)
+{
+	const char *equal = strchr(word, '=');
+	unsigned int count;
+	const struct config_key *keys = config_keys(&count);
+
+	for (unsigned int i = 0; i < count; i++) {
+		char name[48];
+
+		if (keys[i].table != CONFIG_VM || keys[i].type == NULL) {
+			continue;
+		}
+		fmt_snprintf(name, sizeof(name), "%s=", keys[i].name);
+		if (equal == NULL) {
+			line_edit_offer(le, name);
+		} else if (string_starts_with(word, name)) {
+			offer_values(le, &keys[i]);
+		}
+	}
+}
+
+static const struct shell_cmd cmds[] = {
+	{ "vm", "create", "NAME KEY=VALUE...",
+	  "make a VM, stopped; keys as in the configuration\n"
+	  "Keys are those of [vm.NAME]: config help lists them. Lists are written A,B or\n"
+	  "[A,B]; quote a value with blanks: vm create web1 kernel=boot:vmlinuz\n"
+	  "initrd=boot:initrd.img cmdline=\"console=ttyS0 quiet\" memory=512M",
+	  cmd_create },
+	{ "vm", "set", "VM KEY=VALUE...",
+	  "change settings of a stopped VM\n"
+	  "All are checked before any is changed. config help KEY explains a key.",
+	  cmd_set },
+	{ "vm", "start", "VM", "start a VM", cmd_start },
+	{ "vm", "stop", "VM [--force]",
+	  "ask the guest to power off, or stop it at once\n"
+	  "Presses the ACPI power button and waits until the guest has powered off, at most\n"
+	  "its stop_timeout; Ctrl-C stops waiting. --force stops it at once, like pulling\n"
+	  "the plug.",
+	  cmd_stop },
+	{ "vm", "reset", "VM", "reset a VM, as its reset button would", cmd_reset },
+	{ "vm", "pause", "VM", "let a VM stand still, keeping its memory", cmd_pause },
+	{ "vm", "resume", "VM", "let a paused VM go on", cmd_resume },
+	{ "vm", "delete", "VM", "forget a stopped VM", cmd_delete },
+};
+
+static const struct shell_kind kinds[] = {
+	{ "VM", offer_vms },
+	{ "KEY=VALUE", offer_settings },
+};
+
+const struct shell_table cmd_vm_table = { cmds, ARRAY_SIZE(cmds), kinds, ARRAY_SIZE(kinds) };

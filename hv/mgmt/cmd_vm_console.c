@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Owns the session at a guest's serial port: bytes both ways, unchanged, until Ctrl-]. */
+/* Keeps nothing: the rings are hv/guest_console's. */
+#include "hv/lib/string.h"
+#include "hv/mgmt/cmd.h"
+#include "hv/thread.h"
+#include "hv/vm.h"
+#include <stdarg.h>
+
+#define CTRL_BRACKET 0x1d
+#define WAIT_NS	     1000000000ul
+
+struct session {
+	struct shell_call *c;
+	struct vm *vm;
+	uint64_t cursor;     /* in the guest's output */
+	enum vm_state state; /* last shown */
+	size_t held;	     /* keys that the guest's queue had no room for */
+	bool fresh_line;     /* the last byte shown ended a line */
+	bool leave;
+	char keys[256];
+};
+
+static void show(struct session *s, const char *text, size_t len)
+{
+	if (len > 0) {
+		shell_out_write(s->c->out, text, len);
+		s->fresh_line = text[len - 1] == '\n';
+	}
+}
+
+/* Our own words, on a line of their own whatever the guest left behind. */
+static void say(struct session *s, const char *fmt, ...) PRINTF(2, 3);
+static void say(struct session *s, const char *fmt, ...)
+{
+	va_list ap;
+
+	shell_out_puts(s->c->out, s->fresh_line ? "" : "\r\n");
+	va_start(ap, fmt);
+	shell_out_vprintf(s->c->out, fmt, ap);
+	va_end(ap);
+	shell_out_puts(s->c->out, "\r\n");
+	s->fresh_line = true;
+}
+
+/*
+ * The oldest byte kept may be inside an escape sequence or a character: begin at the first line end,
+ * unless all output ever made is there.
+ */
+static size_t skip_cut_line(uint64_t from, const char *buf, size_t n)
+{
+	const char *end = from > 0 ? memchr(buf, '\n', n) : NULL;
+
+	return end != NULL ? (size_t)(end - buf) + 1 : 0;
+}
+
+static void show_recent(struct session *s)
+{
+	char buf[256];
+	bool first = true;
+	size_t n;
+
+	while ((n = guest_console_read(&s->vm->console, &s->cursor, buf, sizeof(buf))) > 0) {
+		size_t skip = first ? skip_cut_line(s->cursor - n, buf, n) : 0;
+
+		show(s, buf + skip, n - skip);
+		first = false;
+	}
+}
+
+/* Guest to terminal; false if there was nothing (the ring will then wake us). */
+static bool pump_out(struct session *s)
+{
+	char buf[256];
+	size_t n = guest_console_read(&s->vm->console, &s->cursor, buf, sizeof(buf));
+
+	show(s, buf, n);
+	return n > 0;
+}
+
+/* Hands held keys to the guest, as many as it takes. The lock keeps its UART from vanishing. */
+static void deliver(struct session *s)
+{
+	size_t n;
+
+	if (s->held == 0) {
+		return;
+	}
+	vm_list_lock();
+	n = guest_console_type(&s->vm->console, s->keys, s->held);
+	vm_list_unlock();
+	memmove(s->keys, s->keys + n, s->held - n);
+	s->held -= n;
+}
+
+/* Terminal to guest, byte by byte: what follows Ctrl-] is the shell's. */
+static bool pump_in(struct session *s)
+{
+	const struct shell_io *io = s->c->sh->io;
+	bool any = false;
+	char key;
+
+	deliver(s);
+	while (!s->leave && io->read(io->arg, &key, 1) == 1) {
+		any = true;
+		if (key == CTRL_BRACKET) {
+			s->leave = true;
+		} else if (s->held == sizeof(s->keys)) {
+			shell_out_puts(s->c->out, "\a"); /* a guest that does not listen */
+		} else {
+			s->keys[s->held++] = key;
+			deliver(s);
+		}
+	}
+	return any;
+}
+
+static void show_state(struct session *s)
+{
+	enum vm_state now = s->vm->state;
+
+	if (now != s->state && now != VM_STARTING && now != VM_STOPPING) {
+		say(s, "[%s is %s; Ctrl-] comes back]", s->vm->cfg.name, vm_state_name(now));
+		s->state = now;
+	}
+}
+
+static void pump(struct session *s)
+{
+	while (!s->leave) {
+		bool busy = pump_out(s);
+
+		busy |= pump_in(s);
+		if (!busy && !s->leave) {
+			show_state(s);
+			shell_wait(s->c, WAIT_NS);
+		}
+		thread_checkpoint();
+	}
+}
+
+int cmd_vm_console_join(struct shell_call *c, struct vm *vm)
+{
+	const struct shell_io *io = c->sh->io;
+	struct session s = { .c = c, .vm = vm, .state = vm->state, .fresh_line = true };
+
+	io->raw(io->arg, true);
+	say(&s, "[console of %s, which is %s; Ctrl-] comes back]", vm->cfg.name,
+	    vm_state_name(vm->state));
+	guest_console_attach(&vm->console, thread_current());
+	show_recent(&s);
+	pump(&s);
+	guest_console_attach(&vm->console, NULL);
+	say(&s, "\x1b[0m[left the console of %s]", vm->cfg.name);
+	io->raw(io->arg, false);
+	return 0;
+}

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Owns the commands that look at VMs: list, info, stats, and the way to a guest's console. */
+/* Changes nothing. */
+#include "arch/clock.h"
+#include "hv/lib/fmt.h"
+#include "hv/lib/string.h"
+#include "hv/mgmt/cmd.h"
+#include "hv/mgmt/show.h"
+#include "hv/vm.h"
+
+/* ---- list ---- */
+
+static void json_summary(struct json *j, struct vm *vm)
+{
+	json_string(j, "name", vm->cfg.name);
+	json_string(j, "state", vm_state_name(vm->state));
+	json_u64(j, "cpus", vm->cfg.cpus);
+	json_u64(j, "memory", vm->cfg.memory);
+	json_u64(j, "cpu_time_ns", clock_ticks_to_ns(vm_cpu_time(vm)));
+	json_u64(j, "uptime_ns", cmd_vm_uptime(vm));
+}
+
+static void list_json(struct shell_call *c)
+{
+	struct json j;
+
+	json_begin(&j, c->out);
+	json_array(&j, NULL);
+	for (struct vm *vm = vm_next(NULL); vm != NULL; vm = vm_next(vm)) {
+		json_object(&j, NULL);
+		json_summary(&j, vm);
+		json_end(&j);
+	}
+	json_finish(&j);
+}
+
+static void list_row(struct shell_call *c, struct vm *vm)
+{
+	char memory[16], cpu[SHOW_MAX], up[SHOW_MAX];
+
+	shell_out_printf(c->out, "%-31s %-8s %4u %9s %11s %11s\n", vm->cfg.name,
+			 vm_state_name(vm->state), vm->cfg.cpus,
+			 fmt_size(memory, sizeof(memory), vm->cfg.memory),
+			 show_time(cpu, sizeof(cpu), clock_ticks_to_ns(vm_cpu_time(vm))),
+			 cmd_vm_is_off(vm) ? "-" : show_time(up, sizeof(up), cmd_vm_uptime(vm)));
+}
+
+static int cmd_list(struct shell_call *c)
+{
+	vm_list_lock();
+	if (shell_json(c)) {
+		list_json(c);
+	} else if (vm_next(NULL) == NULL) {
+		shell_out_puts(c->out, "There are no VMs; help vm create says how to make one.\n");
+	} else {
+		shell_out_printf(c->out, "%-31s %-8s %4s %9s %11s %11s\n", "NAME", "STATE", "CPUS",
+				 "MEMORY", "CPU TIME", "UPTIME");
+		for (struct vm *vm = vm_next(NULL); vm != NULL; vm = vm_next(vm)) {
+			list_row(c, vm);
+		}
+	}
+	vm_list_unlock();
+	return 0;
+}
+
+/* ---- info ---- */
+
+static void info_json(struct shell_call *c, struct vm *vm)
+{
+	struct json j;
+
+	json_begin(&j, c->out);
+	json_object(&j, NULL);
+	json_u64(&j, "id", vm->id);
+	json_summary(&j, vm);
+	json_string(&j, "crash_reason", vm->crash_reason[0] != '\0' ? vm->crash_reason : NULL);
+	json_u64(&j, "starts", vm->starts);
+	json_object(&j, "config");
+	config_json_vm(&vm->cfg, &j);
+	json_finish(&j);
+}
+
+static int info_locked(struct shell_call *c, struct vm *vm)
+{
+	char size[16], text[SHOW_MAX];
+
+	if (shell_json(c)) {
+		info_json(c, vm);
+		return 0;
+	}
+	shell_out_printf(c->out, "state      %s\n", vm_state_name(vm->state));
+	if (vm->crash_reason[0] != '\0') {
+		shell_out_printf(c->out, "crash      %s\n", vm->crash_reason);
+	}
+	shell_out_printf(c->out, "memory     %s, %s\n",
+			 fmt_size(size, sizeof(size), vm->cfg.memory),
+			 cmd_vm_is_off(vm) ? "not allocated while stopped" : "allocated");
+	if (!cmd_vm_is_off(vm)) {
+		shell_out_printf(c->out, "uptime     %s\n",
+				 show_time(text, sizeof(text), cmd_vm_uptime(vm)));
+	}
+	shell_out_printf(c->out, "cpu time   %s\n",
+			 show_time(text, sizeof(text), clock_ticks_to_ns(vm_cpu_time(vm))));
+	shell_out_printf(c->out, "started    %lu times\n\n", vm->starts);
+	config_write_vm(&vm->cfg, c->out);
+	return 0;
+}
+
+static int cmd_info(struct shell_call *c)
+{
+	return cmd_vm_with(c, info_locked);
+}
+
+/* ---- stats ---- */
+
+struct stats { /* of all vCPUs of a VM; row by exit reason */
+	const char *const *names;
+	unsigned int rows;
+	uint64_t exits, ticks;
+	uint8_t order[VCPU_EXIT_REASONS]; /* reasons seen, most ticks first */
+};
+
+static struct vcpu_exit_stat stat_of(const struct vm *vm, unsigned int reason)
+{
+	struct vcpu_exit_stat sum = { 0 };
+
+	if (cmd_vm_is_off(vm)) {
+		return vm->last_stats[reason];
+	}
+	for (unsigned int i = 0; i < VM_CPUS_MAX; i++) {
+		if (vm->vcpus[i] != NULL) {
+			sum.count += vm->vcpus[i]->stats[reason].count;
+			sum.ticks += vm->vcpus[i]->stats[reason].ticks;
+		}
+	}
+	return sum;
+}
+
+static void add_row(struct stats *s, const struct vm *vm, unsigned int reason)
+{
+	struct vcpu_exit_stat stat = stat_of(vm, reason);
+	unsigned int at = s->rows;
+
+	if (stat.count == 0) {
+		return;
+	}
+	s->exits += stat.count;
+	s->ticks += stat.ticks;
+	for (; at > 0 && stat_of(vm, s->order[at - 1]).ticks < stat.ticks; at--) {
+		s->order[at] = s->order[at - 1];
+	}
+	s->order[at] = (uint8_t)reason;
+	s->rows++;
+}
+
+static void collect(struct stats *s, const struct vm *vm)
+{
+	memset(s, 0, sizeof(*s));
+	s->names = vm->exit_names;
+	for (unsigned int i = 0; i < VM_CPUS_MAX && !cmd_vm_is_off(vm); i++) {
+		s->names = vm->vcpus[i] != NULL ? vm->vcpus[i]->exit_names : s->names;
+	}
+	for (unsigned int r = 0; r < VCPU_EXIT_REASONS; r++) {
+		add_row(s, vm, r);
+	}
+}
+
+static const char *reason_name(const struct stats *s, unsigned int reason)
+{
+	const char *name = s->names != NULL ? s->names[reason] : NULL;
+
+	return name != NULL ? name : "(unknown)";
+}
+
+static void stats_json(struct shell_call *c, const struct vm *vm, const struct stats *s)
+{
+	struct json j;
+
+	json_begin(&j, c->out);
+	json_object(&j, NULL);
+	json_string(&j, "name", vm->cfg.name);
+	json_string(&j, "state", vm_state_name(vm->state));
+	json_u64(&j, "exits", s->exits);
+	json_u64(&j, "ticks", s->ticks);
+	json_array(&j, "reasons");
+	for (unsigned int i = 0; i < s->rows; i++) {
+		struct vcpu_exit_stat stat = stat_of(vm, s->order[i]);
+
+		json_object(&j, NULL);
+		json_u64(&j, "number", s->order[i]);
+		json_string(&j, "name", reason_name(s, s->order[i]));
+		json_u64(&j, "count", stat.count);
+		json_u64(&j, "ticks", stat.ticks);
+		json_end(&j);
+	}
+	json_finish(&j);
+}
+
+static int stats_locked(struct shell_call *c, struct vm *vm)
+{
+	char share[SHOW_MAX];
+	struct stats s;
+
+	collect(&s, vm);
+	if (shell_json(c)) {
+		stats_json(c, vm, &s);
+		return 0;
+	}
+	if (cmd_vm_is_off(vm)) {
+		shell_out_printf(c->out, "%s is %s; these are of its last run.\n", vm->cfg.name,
+				 vm_state_name(vm->state));
+	}
+	shell_out_printf(c->out, "%-24s %12s %16s %10s %7s\n", "EXIT REASON", "COUNT", "TICKS",
+			 "PER EXIT", "SHARE");
+	for (unsigned int i = 0; i < s.rows; i++) {
+		struct vcpu_exit_stat stat = stat_of(vm, s.order[i]);
+
+		shell_out_printf(c->out, "%-24s %12lu %16lu %10lu %6s%%\n",
+				 reason_name(&s, s.order[i]), stat.count, stat.ticks,
+				 stat.count > 0 ? stat.ticks / stat.count : 0,
+				 show_percent(share, sizeof(share), stat.ticks, s.ticks));
+	}
+	shell_out_printf(c->out, "%-24s %12lu %16lu %10lu\n", "all", s.exits, s.ticks,
+			 s.exits > 0 ? s.ticks / s.exits : 0);
+	return 0;
+}
+
+static int cmd_stats(struct shell_call *c)
+{
+	return cmd_vm_with(c, stats_locked);
+}
+
+/* ---- console ---- */
+
+static int cmd_console(struct shell_call *c)
+{
+	struct vm *vm;
+
+	vm_list_lock();
+	vm = vm_find(c->argv[0]);
+	vm_list_unlock();
+	if (vm == NULL) {
+		return shell_error(c, "no VM is named \"%.40s\"; vm list shows all", c->argv[0]);
+	}
+	return cmd_vm_console_join(c, vm);
+}
+
+static const struct shell_cmd cmds[] = {
+	{ "vm", "list", "[--json]", "name, state, CPUs, memory, CPU time, uptime of every VM",
+	  cmd_list },
+	{ "vm", "info", "VM [--json]", "state, crash reason, memory and settings of a VM",
+	  cmd_info },
+	{ "vm", "stats", "VM [--json]",
+	  "VM exits by reason: how many, and the time they took\n"
+	  "TICKS are of the time stamp counter, from the exit to the next entry; SHARE is of\n"
+	  "all ticks spent outside the guest.",
+	  cmd_stats },
+	{ "vm", "console", "VM",
+	  "join a guest's serial port; Ctrl-] comes back\n"
+	  "Shows the recent output first. The guest runs on, and its output is kept, while\n"
+	  "nobody looks.",
+	  cmd_console },
+};
+
+const struct shell_table cmd_vm_info_table = { cmds, ARRAY_SIZE(cmds), NULL, 0 };
