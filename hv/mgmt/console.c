@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Owns the console's thread: keys to the editor, lines to the shell, and keys typed ahead. */
+/* What stands on the terminal is screen.c's, what a command does cmd_*.c's. */
+#include "hv/mgmt/console.h"
+#include "arch/clock.h"
+#include "drivers/host/uart.h"
+#include "hv/base/log.h"
+#include "hv/lib/string.h"
+#include "hv/mgmt/cmd.h"
+#include "hv/mgmt/line_edit.h"
+#include "hv/mgmt/screen.h"
+#include "hv/mgmt/shell.h"
+#include "hv/mgmt/startup.h"
+#include "hv/thread.h"
+#include "version.h"
+
+#define PROMPT "insula> "
+
+static const struct shell_table *const tables[] = {
+	&cmd_vm_info_table, &cmd_vm_table,    &cmd_host_table, &cmd_config_table,
+	&cmd_top_table,	    &cmd_trace_table, &cmd_misc_table,
+};
+
+static struct {
+	struct line_edit editor;
+	struct shell shell;
+	size_t ahead_len; /* keys read from the UART and not yet used */
+	char ahead[1024];
+	size_t out_len; /* the editor's output that is not on the screen yet */
+	char out[2048];
+} console; /* the console's thread only */
+
+/* ---- keys ---- */
+
+/* Fetches what the UART has; the rest waits there, and then at the sender. */
+static void fetch_keys(void)
+{
+	uart_poll(); /* for a port without an interrupt */
+	console.ahead_len += uart_read(console.ahead + console.ahead_len,
+				       sizeof(console.ahead) - console.ahead_len);
+}
+
+static void drop_keys(size_t n)
+{
+	memmove(console.ahead, console.ahead + n, console.ahead_len - n);
+	console.ahead_len -= n;
+}
+
+static size_t io_read(void *arg UNUSED, char *buf, size_t size)
+{
+	size_t n;
+
+	fetch_keys();
+	n = u64_min(size, console.ahead_len);
+	memcpy(buf, console.ahead, n);
+	drop_keys(n);
+	return n;
+}
+
+/* Keys typed ahead do not shorten the sleep: a command that does not want them would spin. */
+static void io_wait(void *arg UNUSED, uint64_t ns)
+{
+	thread_park_until(clock_now() + clock_ns_to_ticks(ns));
+}
+
+static bool io_interrupted(void *arg UNUSED)
+{
+	const char *hit;
+
+	fetch_keys();
+	hit = memchr(console.ahead, SHELL_CTRL_C, console.ahead_len);
+	if (hit == NULL) {
+		return false;
+	}
+	drop_keys((size_t)(hit - console.ahead) + 1);
+	return true;
+}
+
+static void io_raw(void *arg UNUSED, bool on)
+{
+	unsigned int missed;
+
+	screen_set_mode(on ? SCREEN_RAW : SCREEN_COMMAND);
+	missed = on ? 0 : screen_take_missed();
+	if (missed > 0) {
+		shell_out_printf(&console.shell.out, "(%u log line%s meanwhile: host log)\n",
+				 missed, missed == 1 ? "" : "s");
+	}
+}
+
+static const struct shell_io io = {
+	.read = io_read,
+	.wait = io_wait,
+	.interrupted = io_interrupted,
+	.raw = io_raw,
+};
+
+/* ---- the line ---- */
+
+static void flush_editor(void)
+{
+	char row[LINE_RENDER_MAX];
+
+	screen_edit(console.out, console.out_len, row,
+		    line_edit_render(&console.editor, row, sizeof(row)));
+	console.out_len = 0;
+}
+
+/* Gathered, so that a log line cannot come between the pieces of one change. */
+static void editor_write(void *arg UNUSED, const char *text, size_t len)
+{
+	while (len > 0) {
+		size_t n = u64_min(len, sizeof(console.out) - console.out_len);
+
+		memcpy(console.out + console.out_len, text, n);
+		console.out_len += n;
+		text += n;
+		len -= n;
+		if (console.out_len == sizeof(console.out)) {
+			screen_edit(console.out, console.out_len, NULL, 0);
+			console.out_len = 0;
+		}
+	}
+}
+
+static void editor_complete(void *arg UNUSED, struct line_edit *le, const char *line)
+{
+	shell_complete(&console.shell, le, line);
+}
+
+/* Feeds the editor until a line is finished or the keys are used up. */
+static enum line_result feed_keys(void)
+{
+	enum line_result result = LINE_MORE;
+	size_t n = 0;
+
+	fetch_keys();
+	while (n < console.ahead_len && result == LINE_MORE) {
+		result = line_edit_feed(&console.editor, console.ahead[n++]);
+	}
+	drop_keys(n);
+	if (result == LINE_MORE) {
+		flush_editor();
+	} else {
+		screen_edit(console.out, console.out_len, NULL, 0);
+		console.out_len = 0;
+	}
+	return result;
+}
+
+static enum line_result read_line(void)
+{
+	enum line_result result;
+
+	screen_set_mode(SCREEN_PROMPT);
+	line_edit_begin(&console.editor, PROMPT);
+	flush_editor();
+	while ((result = feed_keys()) == LINE_MORE) {
+		if (console.ahead_len == 0) {
+			thread_park();
+		}
+	}
+	screen_set_mode(SCREEN_COMMAND);
+	return result;
+}
+
+static void shell_write(void *arg UNUSED, const char *text, size_t len)
+{
+	screen_write(text, len);
+}
+
+static void body(void *arg UNUSED)
+{
+	struct shell_out *out = &console.shell.out;
+
+	uart_set_reader(thread_current());
+	shell_out_printf(out, "\nInsula %s (%s)\n", INSULA_VERSION, INSULA_GIT);
+	startup_run(out);
+	shell_out_puts(out, "Type help for a list of commands.\n");
+	for (;;) {
+		if (read_line() == LINE_ENTER) {
+			shell_run(&console.shell, line_edit_text(&console.editor));
+		}
+	}
+}
+
+int console_start(const struct boot_info *info)
+{
+	const struct thread_params p = { .name = "console", .body = body };
+	struct thread *t;
+
+	cmd_host_init(info);
+	console.shell.tables = tables;
+	console.shell.table_count = ARRAY_SIZE(tables);
+	console.shell.io = &io;
+	console.shell.out.write = shell_write;
+	line_edit_init(&console.editor, editor_write, editor_complete, NULL);
+	log_set_sink(screen_log, LOG_INFO);
+	return thread_create(&t, &p);
+}

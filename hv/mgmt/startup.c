@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Owns the order of start: [host] first, then every VM is made, then the automatic ones start. */
+/* One VM that fails never keeps the others from starting. */
+#include "hv/mgmt/startup.h"
+#include "hv/base/heap.h"
+#include "hv/base/log.h"
+#include "hv/lib/errno.h"
+#include "hv/mgmt/cmd.h"
+#include "hv/mgmt/screen.h"
+#include "hv/vm.h"
+
+#define FILE_NAME "boot:insula.conf"
+
+static const char how_to[] =
+	"There is no " FILE_NAME ": no VM is configured.\n"
+	"To have one at boot, add to grub.cfg:  module2 --nounzip /boot/insula.conf insula.conf\n"
+	"and write into that file, for example:\n"
+	"    [vm.test]\n"
+	"    memory = \"256M\"\n"
+	"    kernel = \"boot:vmlinuz\"          # another module2 line\n"
+	"    autostart = true\n"
+	"config help lists the keys; vm create makes a VM now.\n";
+
+static void create(struct shell_out *out, const struct config *cfg)
+{
+	for (unsigned int i = 0; i < cfg->vm_count; i++) {
+		const char *why = "";
+		struct vm *vm;
+
+		vm_list_lock();
+		if (vm_create(&cfg->vms[i], &vm, &why) != 0) {
+			shell_out_printf(out, "error: cannot create %s: %s\n", cfg->vms[i].name,
+					 why);
+		}
+		vm_list_unlock();
+	}
+}
+
+/* The automatic VM to start next: the least (order, place in the file) above the last one's. */
+static const struct vm_config *next_start(const struct config *cfg, const struct vm_config *last)
+{
+	const struct vm_config *best = NULL;
+
+	for (unsigned int i = 0; i < cfg->vm_count; i++) {
+		const struct vm_config *v = &cfg->vms[i];
+		bool after = last == NULL || v->start_order > last->start_order ||
+			     (v->start_order == last->start_order && v > last);
+
+		if (v->autostart && after && (best == NULL || v->start_order < best->start_order)) {
+			best = v;
+		}
+	}
+	return best;
+}
+
+static void autostart(struct shell_out *out, const struct config *cfg)
+{
+	const struct vm_config *v = NULL;
+
+	while ((v = next_start(cfg, v)) != NULL) {
+		const char *why = "no reason given";
+		struct vm *vm;
+
+		vm_list_lock();
+		vm = vm_find(v->name);
+		if (vm != NULL && vm_start(vm, &why) != 0) {
+			shell_out_printf(out, "error: cannot start %s: %s\n", v->name, why);
+		}
+		vm_list_unlock();
+	}
+}
+
+static void say_what(struct shell_out *out, const struct config *cfg)
+{
+	shell_out_printf(out, "%s: %u VM%s", FILE_NAME, cfg->vm_count,
+			 cfg->vm_count == 1 ? "" : "s");
+	for (unsigned int i = 0; i < cfg->vm_count; i++) {
+		shell_out_printf(out, "%s%s%s", i == 0 ? ": " : ", ", cfg->vms[i].name,
+				 cfg->vms[i].autostart ? " (autostart)" : "");
+	}
+	shell_out_puts(out, "\n");
+}
+
+static void load(struct shell_out *out, struct config *cfg, struct diag *d)
+{
+	int err = cmd_config_load(FILE_NAME, cfg, d);
+
+	if (err == -ENOENT) {
+		shell_out_puts(out, how_to);
+		return;
+	}
+	if (err != 0) {
+		shell_out_printf(out, "error: cannot read %s: %s\n", FILE_NAME, errno_text(err));
+		return;
+	}
+	cmd_config_set_host(&cfg->host);
+	log_set_sink(screen_log, cfg->host.log);
+	cmd_config_print(out, "error: ", FILE_NAME, d);
+	say_what(out, cfg);
+	create(out, cfg);
+	autostart(out, cfg);
+}
+
+void startup_run(struct shell_out *out)
+{
+	struct diag *d = heap_alloc(sizeof(*d));
+	struct config cfg = { 0 };
+
+	config_host_defaults(&cfg.host);
+	cmd_config_set_host(&cfg.host);
+	if (d != NULL) {
+		load(out, &cfg, d);
+		config_free(&cfg);
+	} else {
+		shell_out_puts(out, "error: cannot read " FILE_NAME ": out of memory\n");
+	}
+	heap_free(d);
+}
