@@ -20,7 +20,7 @@ enum lock_rank {
 	LOCK_PAGE,
 	LOCK_LOG,
 	LOCK_SCREEN, /* the management terminal's last row */
-	LOCK_UART, /* the host's serial port */
+	LOCK_UART,   /* the host's serial port */
 };
 
 struct spinlock {

@@ -10,21 +10,21 @@
 
 #define PAGE_SHIFT 12u
 #define PAGE_SIZE  4096ul
-#define KIB        1024ul
-#define MIB        (1024ul * KIB)
-#define GIB        (1024ul * MIB)
+#define KIB	   1024ul
+#define MIB	   (1024ul * KIB)
+#define GIB	   (1024ul * MIB)
 
-#define BIT(n)          (1ul << (n))
-#define ARRAY_SIZE(a)   (sizeof(a) / sizeof((a)[0]))
+#define BIT(n)		 (1ul << (n))
+#define ARRAY_SIZE(a)	 (sizeof(a) / sizeof((a)[0]))
 #define ALIGN_DOWN(x, a) ((x) & ~((a)-1))
-#define ALIGN_UP(x, a)  (((x) + ((a)-1)) & ~((a)-1))
+#define ALIGN_UP(x, a)	 (((x) + ((a)-1)) & ~((a)-1))
 
 #define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
-#define PACKED       __attribute__((packed))
+#define PACKED	     __attribute__((packed))
 #define ALIGNED(n)   __attribute__((aligned(n)))
 #define NORETURN     __attribute__((noreturn))
-#define UNUSED       __attribute__((unused))
+#define UNUSED	     __attribute__((unused))
 #define MUST_CHECK   __attribute__((warn_unused_result))
 #define PRINTF(f, a) __attribute__((format(printf, f, a)))
 #define likely(x)    __builtin_expect(!!(x), 1)

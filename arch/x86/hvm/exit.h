@@ -11,10 +11,10 @@ struct vcpu;
 
 /* The handler says whether the instruction is stepped over: forgetting cannot skip guest code. */
 enum exit_action {
-	EXIT_RESUME,    /* enter again at the same RIP (fault injected, or RIP was set) */
+	EXIT_RESUME,	/* enter again at the same RIP (fault injected, or RIP was set) */
 	EXIT_SKIP_INSN, /* done: step over the instruction */
-	EXIT_BLOCK,     /* HLT: step over it, then sleep */
-	EXIT_YIELD,     /* nothing of the guest's: host interrupt, end of slice */
+	EXIT_BLOCK,	/* HLT: step over it, then sleep */
+	EXIT_YIELD,	/* nothing of the guest's: host interrupt, end of slice */
 };
 
 struct exit_entry {
