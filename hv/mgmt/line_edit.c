@@ -97,7 +97,8 @@ size_t line_edit_render(const struct line_edit *le, char *buf, size_t size)
 {
 	size_t shown = visible(le);
 	unsigned int column = prompt_width(le) + cursor_column(le);
-	int n = fmt_snprintf(buf, size, "\r%s%.*s\x1b[K", shown_prompt(le), (int)shown,
+	/* Cleared first: what is typed next then follows the text in one piece, as scripts expect. */
+	int n = fmt_snprintf(buf, size, "\r\x1b[K%s%.*s", shown_prompt(le), (int)shown,
 			     le->text + le->left);
 
 	if (le->cur - le->left < shown && (size_t)n < size) {
