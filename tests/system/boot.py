@@ -286,13 +286,17 @@ def Machine(kind, *, timeout=60, logfile=None, **options):
     import pexpect.fdpexpect
 
     class Console(pexpect.fdpexpect.fdspawn):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            del self.command  # pexpect's attribute of the spawned command hides the method
+
         def __exit__(self, *exc):
             self.emulator.stop()
 
         def command(self, line, timeout=-1):
             """Types a line at the prompt; the text that it printed, up to the next prompt."""
             self.send(line + "\r")
-            self.expect_exact(line, timeout=timeout)
+            self.expect_exact(line[-40:], timeout=timeout)  # a long line scrolls in its row
             self.expect_exact("insula> ", timeout=timeout)
             return self.before.decode(errors="replace").replace("\r", "").strip("\n")
 
