@@ -55,13 +55,13 @@ void hv_main(const struct boot_info *info)
 {
 	cpu_boot_init();
 	uart_early_init(COM1, COM1_BAUD);
+	panic_set_flush(uart_flush_polled);
 	log_set_sink(uart_write, LOG_INFO);
 	log_printf(LOG_INFO, "Insula %s (%s)", INSULA_VERSION, INSULA_GIT);
 	page_init(info);
 	paging_init(info);
 	log_memory(info);
 	BUG_ON(cpu_platform_init(info) != 0);
-	panic_set_flush(uart_flush_polled);
 	clock_set_alarm(timer_alarm);
 	uart_start(COM1_IRQ);
 	hvm_init();

@@ -52,6 +52,7 @@ static struct {
 	struct spinlock lock; /* (c) guards what follows */
 	uint16_t port;	      /* (c) 0: no port */
 	bool started;	      /* [L] by interrupt */
+	bool polled;	      /* [L] for good: the end is near */
 	bool stalled;	      /* the transmitter did not move: output is dropped until it does */
 	uint8_t ier;	      /* [L] as last written */
 	uint32_t tx_in;	      /* [L] counts of bytes ever put in and taken out */
@@ -104,6 +105,7 @@ bool uart_early_init(uint16_t port, uint32_t baud)
 	}
 	uint32_t divisor = UART_BAUD / baud;
 
+	uart.polled = false;
 	reg_write(UART_IER, 0);
 	reg_write(UART_LCR, LCR_DLAB | LCR_8N1);
 	reg_write(UART_DATA, (uint8_t)divisor);
@@ -151,10 +153,10 @@ static void enable(uint8_t ier)
 	}
 }
 
-/* Fills the empty transmitter's FIFO from the queue; its interrupt stays on while more is left. */
-static void transmit(uint8_t lsr)
+/* Fills the transmitter's FIFO from the queue as often as it is empty; more by interrupt. */
+static void transmit(void)
 {
-	if ((lsr & LSR_THRE) != 0) {
+	while (uart.tx_out != uart.tx_in && (reg_read(UART_LSR) & LSR_THRE) != 0) {
 		for (unsigned int i = 0; i < TX_FIFO && uart.tx_out != uart.tx_in; i++) {
 			reg_write(UART_DATA, (uint8_t)uart.tx[uart.tx_out++ % TX_SIZE]);
 		}
@@ -203,10 +205,8 @@ static void on_interrupt(void *arg UNUSED)
 	spin_lock(&uart.lock);
 	/* The line is edge-triggered: it must have been quiet once before we leave. */
 	for (unsigned int i = 0; i < IRQ_ROUNDS && (reg_read(UART_IIR) & IIR_NONE) == 0; i++) {
-		uint8_t lsr = reg_read(UART_LSR);
-
-		received |= receive(lsr);
-		transmit(lsr);
+		received |= receive(reg_read(UART_LSR));
+		transmit();
 	}
 	unlock_and_wake(received);
 }
@@ -232,6 +232,7 @@ int uart_start(unsigned int irq)
 	spin_lock(&uart.lock);
 	uart.started = true;
 	enable(IER_RX | IER_LINE);
+	transmit(); /* what was written so far */
 	spin_unlock(&uart.lock);
 	return 0;
 }
@@ -243,7 +244,7 @@ static bool make_room(void)
 		if (!wait_line(LSR_THRE)) {
 			return false;
 		}
-		transmit(LSR_THRE);
+		transmit();
 	}
 	return true;
 }
@@ -254,7 +255,7 @@ void uart_write(const char *text, size_t len)
 		return;
 	}
 	spin_lock(&uart.lock);
-	if (!uart.started) {
+	if (uart.polled) {
 		uart_early_write(text, len);
 		spin_unlock(&uart.lock);
 		return;
@@ -263,7 +264,7 @@ void uart_write(const char *text, size_t len)
 		uart.tx[uart.tx_in++ % TX_SIZE] = text[i];
 	}
 	if ((uart.ier & IER_TX) == 0) { /* else its interrupt is on the way */
-		transmit(reg_read(UART_LSR));
+		transmit();
 	}
 	spin_unlock(&uart.lock);
 }
@@ -307,6 +308,7 @@ void uart_flush_polled(void)
 	}
 	enable(0);
 	uart.started = false;
+	uart.polled = true;
 	while (uart.tx_out != uart.tx_in && !uart.stalled) {
 		uart_early_write(&uart.tx[uart.tx_out++ % TX_SIZE], 1);
 	}

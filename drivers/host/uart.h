@@ -19,8 +19,8 @@ struct thread;
 bool uart_early_init(uint16_t port, uint32_t baud);
 
 /*
- * Sends len bytes and waits until the last is in the transmitter's FIFO, taking no lock: before
- * interrupts and in a panic. Any context.
+ * Sends len bytes and waits until the last is in the transmitter's FIFO, taking no lock and passing
+ * by what is queued. Any context.
  */
 void uart_early_write(const char *text, size_t len);
 
@@ -32,8 +32,8 @@ int uart_start(unsigned int irq);
 
 /*
  * Queues len bytes; waits (polling) only while the queue is full; a line that takes nothing for a
- * second or so loses what does not fit. Before uart_start, as uart_early_write. Any context but NMI;
- * takes a lock of LOCK_UART.
+ * second or so loses what does not fit. Before uart_start only what the FIFO takes at once is sent:
+ * a panic flushes the rest. Any context but NMI; takes a lock of LOCK_UART.
  */
 void uart_write(const char *text, size_t len);
 

@@ -194,10 +194,21 @@ static void odd_speeds_are_refused(void **state UNUSED)
 static void early_write_polls(void **state UNUSED)
 {
 	uart_early_write("hello", 5);
-	uart_write(" world", 6);
-	assert_memory_equal(dev.sent, "hello world", 11);
+	assert_memory_equal(dev.sent, "hello", 5);
 	assert_int_equal(dev.fifo_max, 1);
+}
+
+static void output_before_the_start_waits_for_nothing(void **state UNUSED)
+{
+	dev.held = true;
+	uart_write("0123456789", 10);
+	uart_write("0123456789", 10);
+	assert_int_equal(dev.sent_len, 10); /* the FIFO is not empty */
 	assert_int_equal(dev.regs[1], 0);
+	dev.held = false;
+	start();
+	assert_int_equal(dev.sent_len, 20);
+	assert_memory_equal(dev.sent, "01234567890123456789", 20);
 }
 
 static void interrupt_drains_the_queue(void **state UNUSED)
@@ -330,6 +341,7 @@ int main(void)
 		cmocka_unit_test_setup(absent_port_is_silent, setup),
 		cmocka_unit_test_setup(odd_speeds_are_refused, setup),
 		cmocka_unit_test_setup(early_write_polls, setup),
+		cmocka_unit_test_setup(output_before_the_start_waits_for_nothing, setup),
 		cmocka_unit_test_setup(interrupt_drains_the_queue, setup),
 		cmocka_unit_test_setup(full_queue_polls_and_keeps_order, setup),
 		cmocka_unit_test_setup(received_bytes_wake_the_reader, setup),
