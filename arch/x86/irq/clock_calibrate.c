@@ -11,7 +11,7 @@
 #define SAMPLES	      4u     /* the one that was read quickest is kept */
 #define FIRST_US      500u
 #define LAST_US	      32000u
-#define GOOD_PPM      20u
+#define GOOD_PPM      50u
 #define POOR_PPM      10000u
 
 /* The counter stepped to `count` at `tsc`, give or take width / 2. */
