@@ -1,99 +1,143 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The interrupt descriptor table and what happens behind it. */
-/* Knows no interrupt controller: handlers acknowledge for themselves. */
+/* Builds the interrupt descriptor table and the TSS, and sends each vector to its handler. */
+/* Each kind has a stack of its own, so a guest may spoil RSP. */
 #include "guests/lib/idt.h"
-
-#include "guests/lib/console.h"
+#include "guests/lib/cpu.h"
 #include "guests/lib/power.h"
+#include "guests/lib/print.h"
+#include "guests/lib/start.h"
 
-#include <stdbool.h>
-#include <stddef.h>
+#define VECTORS	   256u
+#define EXCEPTIONS 32u
+#define STUB_SIZE  16u
+#define STACK_SIZE 8192u
+#define GATE_INT   0x8e00u /* present, interrupt gate */
+#define TSS_TYPE   0x89u
 
-#define CODE_SELECTOR  8u
-#define GATE_INTERRUPT 0x8e00u
-#define STUB_SIZE      16u
-#define EXCEPTIONS     32u
+enum { IST_NONE, IST_FAULT, IST_IRQ, IST_NMI, IST_COUNT };
 
 struct gate {
-	uint16_t offset_low;
-	uint16_t selector;
-	uint16_t type;
-	uint16_t offset_mid;
-	uint32_t offset_high;
-	uint32_t reserved;
+	uint16_t low, selector, flags, mid;
+	uint32_t high, zero;
 };
 _Static_assert(sizeof(struct gate) == 16, "SDM Vol. 3A, \"64-Bit Mode IDT\"");
 
-extern const char idt_stubs[];
-extern const char idt_return[];
-int idt_call(void (*fn)(void *arg), void *arg, uint64_t *rsp);
-void idt_dispatch(struct idt_frame *f);
+struct tss {
+	uint32_t reserved0;
+	uint64_t rsp[3], reserved1, ist[7], reserved2;
+	uint16_t reserved3, iomap;
+} __attribute__((packed));
+_Static_assert(sizeof(struct tss) == 104, "SDM Vol. 3A, \"Task Management in 64-bit Mode\"");
 
-static struct gate idt[256];
-static idt_handler_t *handlers[256];
-static struct {
-	bool on;
-	uint64_t rsp; /* where idt_call goes on */
-	uint64_t vector;
-	uint64_t error;
-} catching;
+extern const char idt_stubs[];
+extern void idt_call_failed(void);
+bool idt_call(idt_try_fn *fn, void *arg);
+void idt_dispatch(struct idt_frame *frame);
+
+uint64_t idt_recover; /* stack pointer of the innermost idt_call, 0 outside of any */
+
+static struct gate idt[VECTORS];
+static struct tss tss;
+static uint8_t stacks[IST_COUNT][STACK_SIZE] __attribute__((aligned(16)));
+static idt_handler_fn *handlers[VECTORS];
+static struct idt_fault last;
+
+static void set_gate(unsigned int vector, uint64_t entry, unsigned int ist)
+{
+	idt[vector] = (struct gate){
+		.low = (uint16_t)entry,
+		.selector = SEL_CODE64,
+		.flags = (uint16_t)(GATE_INT | ist),
+		.mid = (uint16_t)(entry >> 16),
+		.high = (uint32_t)(entry >> 32),
+	};
+}
+
+void idt_cooked(unsigned int vector)
+{
+	unsigned int ist = vector == VEC_NMI ? IST_NMI : vector < EXCEPTIONS ? IST_FAULT : IST_IRQ;
+
+	set_gate(vector, (uintptr_t)idt_stubs + vector * STUB_SIZE, ist);
+}
+
+void idt_raw(unsigned int vector, void (*entry)(void))
+{
+	set_gate(vector, (uintptr_t)entry, IST_NONE);
+}
+
+void idt_load(void)
+{
+	struct {
+		uint16_t limit;
+		uint64_t base;
+	} __attribute__((packed)) idtr = { sizeof(idt) - 1, (uintptr_t)idt };
+	uint64_t base = (uintptr_t)&tss;
+
+	start_gdt[SEL_TSS / 8] = (sizeof(tss) - 1) | (base & 0xffffff) << 16 |
+				 (uint64_t)TSS_TYPE << 40 | (base >> 24 & 0xff) << 56;
+	start_gdt[SEL_TSS / 8 + 1] = base >> 32;
+	__asm__ volatile("lidt %0" ::"m"(idtr));
+	__asm__ volatile("ltr %w0" ::"r"(SEL_TSS));
+}
 
 void idt_init(void)
 {
-	const struct {
-		uint16_t limit;
-		uint64_t base;
-	} __attribute__((packed)) pointer = { sizeof(idt) - 1, (uint64_t)idt };
+	unsigned int i;
 
-	for (unsigned int i = 0; i < 256; i++) {
-		uint64_t at = (uint64_t)idt_stubs + i * STUB_SIZE;
-
-		idt[i] = (struct gate){ .offset_low = (uint16_t)at,
-					.selector = CODE_SELECTOR,
-					.type = GATE_INTERRUPT,
-					.offset_mid = (uint16_t)(at >> 16),
-					.offset_high = (uint32_t)(at >> 32) };
+	for (i = 0; i < VECTORS; i++) {
+		idt_cooked(i);
 	}
-	__asm__ volatile("lidt %0" : : "m"(pointer));
+	for (i = IST_FAULT; i < IST_COUNT; i++) {
+		tss.ist[i - 1] = (uintptr_t)stacks[i] + STACK_SIZE;
+	}
+	tss.iomap = sizeof(tss);
+	idt_load();
 }
 
-void idt_set_handler(uint8_t vector, idt_handler_t *fn)
+void idt_handle(unsigned int vector, idt_handler_fn *fn)
 {
 	handlers[vector] = fn;
 }
 
-static void die(const struct idt_frame *f)
+void idt_abandon(struct idt_frame *frame)
 {
-	console_printf("unexpected vector %lu error %lx at %lx:%016lx rsp %016lx\n", f->vector,
-		       f->error, f->cs, f->rip, f->rsp);
+	last = (struct idt_fault){
+		.vector = (unsigned int)frame->vector,
+		.error = frame->error,
+		.rip = frame->rip,
+		.cr2 = cpu_read_cr2(),
+	};
+	frame->rip = (uintptr_t)idt_call_failed;
+	frame->rsp = idt_recover;
+	frame->cs = SEL_CODE64;
+	frame->ss = SEL_DATA;
+	frame->rflags = 2;
+}
+
+static _Noreturn void die(const struct idt_frame *frame)
+{
+	print("guest: unexpected vector %lu error %lx at %lx cr2 %lx\n", frame->vector,
+	      frame->error, frame->rip, cpu_read_cr2());
 	power_off();
 }
 
-void idt_dispatch(struct idt_frame *f)
+void idt_dispatch(struct idt_frame *frame)
 {
-	if (handlers[f->vector] != NULL) {
-		handlers[f->vector](f);
-		return;
+	if (handlers[frame->vector]) {
+		handlers[frame->vector](frame);
+	} else if (idt_recover) {
+		idt_abandon(frame);
+	} else {
+		die(frame);
 	}
-	if (!catching.on || f->vector >= EXCEPTIONS) {
-		die(f);
-	}
-	catching.on = false;
-	catching.vector = f->vector;
-	catching.error = f->error;
-	f->rip = (uint64_t)idt_return;
-	f->rsp = catching.rsp;
 }
 
-int idt_catch(void (*fn)(void *arg), void *arg, uint64_t *error)
+bool idt_try(idt_try_fn *fn, void *arg, struct idt_fault *fault)
 {
-	bool raised;
+	bool failed = idt_call(fn, arg);
 
-	catching.on = true;
-	raised = idt_call(fn, arg, &catching.rsp) != 0;
-	catching.on = false;
-	if (raised && error != NULL) {
-		*error = catching.error;
+	if (failed && fault) {
+		*fault = last;
 	}
-	return raised ? (int)catching.vector : -1;
+	return failed;
 }

@@ -1,30 +1,62 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Interrupts and exceptions of a guest: one handler per vector. */
-/* An exception that nobody expects is printed and ends the guest. */
+/* The interrupt descriptor table of long mode: handlers by vector, and functions that may fault. */
+/* Programs no interrupt controller. Not for the other modes (mode.h). */
 #ifndef GUESTS_LIB_IDT_H
 #define GUESTS_LIB_IDT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
-/* As idt_entry.S pushes it. A handler may change it. */
-struct idt_frame {
-	uint64_t r15, r14, r13, r12, r11, r10, r9, r8;
-	uint64_t rbp, rdi, rsi, rdx, rcx, rbx, rax;
-	uint64_t vector;
-	uint64_t error;
-	uint64_t rip, cs, rflags, rsp, ss;
+enum {
+	VEC_DE = 0,
+	VEC_DB = 1,
+	VEC_NMI = 2,
+	VEC_BP = 3,
+	VEC_UD = 6,
+	VEC_NM = 7,
+	VEC_DF = 8,
+	VEC_TS = 10,
+	VEC_NP = 11,
+	VEC_SS = 12,
+	VEC_GP = 13,
+	VEC_PF = 14,
 };
 
-typedef void idt_handler_t(struct idt_frame *f);
+/* As the stubs push it. */
+struct idt_frame {
+	uint64_t r15, r14, r13, r12, r11, r10, r9, r8, rdi, rsi, rbp, rbx, rdx, rcx, rax;
+	uint64_t vector, error, rip, cs, rflags, rsp, ss;
+};
+
+struct idt_fault {
+	unsigned int vector;
+	uint64_t error, rip, cr2;
+};
+
+typedef void idt_handler_fn(struct idt_frame *frame);
+typedef void idt_try_fn(void *arg);
 
 void idt_init(void);
-/* fn runs with interrupts off; NULL: none. */
-void idt_set_handler(uint8_t vector, idt_handler_t *fn);
+
+/* Loads the table again, after something has spoilt IDTR, GDTR or TR. */
+void idt_load(void);
+
+/* fn runs with IF clear on every interrupt or exception of this vector; NULL takes it away. */
+void idt_handle(unsigned int vector, idt_handler_fn *fn);
+
+/* Points a gate at assembly that ends in IRETQ itself, on the current stack. */
+void idt_raw(unsigned int vector, void (*entry)(void));
+
+/* Puts the gate back to the common stub. */
+void idt_cooked(unsigned int vector);
 
 /*
- * The vector of the exception that fn() raises, and its error code in *error (may be NULL); -1 if it
- * returns. fn is left in the middle. One at a time.
+ * Runs fn(arg). True if an exception without a handler ended it: then *fault (may be NULL) says
+ * which, and the stack, RFLAGS and callee-saved registers are those of the caller. May nest.
  */
-int idt_catch(void (*fn)(void *arg), void *arg, uint64_t *error);
+bool idt_try(idt_try_fn *fn, void *arg, struct idt_fault *fault);
+
+/* For a handler: after it returns, the innermost idt_try() returns true with this vector. */
+void idt_abandon(struct idt_frame *frame);
 
 #endif

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* 256 entries that save everything and call idt_dispatch; and the way out of a caught exception. */
-/* Decides nothing. */
+/* 256 interrupt stubs of 16 bytes, and the call that an exception can end. */
+/* idt.c owns the table. */
 
 	.text
-	.globl	idt_stubs
-	.balign	16
+	.global idt_stubs
+	.balign 16
 idt_stubs:
 	.set	vector, 0
 	.rept	256
-	.balign	16
-	/* SDM Vol. 3A, "Error Code": these vectors have one already. */
-	.if	!(vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21)
+	.balign 16
+	/* SDM Vol. 3A, "Error Code": vectors 8, 10-14, 17, 21, 29 and 30 push one. */
+	.if	!((vector == 8) || (vector >= 10 && vector <= 14) || (vector == 17) || \
+		(vector == 21) || (vector == 29) || (vector == 30))
 	pushq	$0
 	.endif
 	pushq	$vector
@@ -20,12 +21,12 @@ idt_stubs:
 
 common:
 	pushq	%rax
-	pushq	%rbx
 	pushq	%rcx
 	pushq	%rdx
+	pushq	%rbx
+	pushq	%rbp
 	pushq	%rsi
 	pushq	%rdi
-	pushq	%rbp
 	pushq	%r8
 	pushq	%r9
 	pushq	%r10
@@ -34,12 +35,9 @@ common:
 	pushq	%r13
 	pushq	%r14
 	pushq	%r15
-	cld
 	movq	%rsp, %rdi
-	movq	%rsp, %rbx
-	andq	$-16, %rsp
+	cld
 	call	idt_dispatch
-	movq	%rbx, %rsp
 	popq	%r15
 	popq	%r14
 	popq	%r13
@@ -48,44 +46,47 @@ common:
 	popq	%r10
 	popq	%r9
 	popq	%r8
-	popq	%rbp
 	popq	%rdi
 	popq	%rsi
+	popq	%rbp
+	popq	%rbx
 	popq	%rdx
 	popq	%rcx
-	popq	%rbx
 	popq	%rax
 	addq	$16, %rsp
 	iretq
 
-/* int idt_call(void (*fn)(void *), void *arg, struct idt_resume *where): 0, or 1 through idt_return */
-	.globl	idt_call
+	/* bool idt_call(idt_try_fn *fn, void *arg): 0 if fn returned. */
+	.global idt_call, idt_call_failed
 idt_call:
-	pushq	%rbp
 	pushq	%rbx
+	pushq	%rbp
 	pushq	%r12
 	pushq	%r13
 	pushq	%r14
 	pushq	%r15
-	movq	%rsp, (%rdx)
+	pushfq
+	pushq	idt_recover(%rip)
+	subq	$8, %rsp
+	movq	%rsp, idt_recover(%rip)
 	movq	%rdi, %rax
 	movq	%rsi, %rdi
-	subq	$8, %rsp
 	call	*%rax
-	addq	$8, %rsp
 	xorl	%eax, %eax
-	jmp	1f
-
-/* The dispatcher sets RIP here and RSP to what idt_call kept. */
-	.globl	idt_return
-idt_return:
-	movl	$1, %eax
-1:	popq	%r15
+1:	addq	$8, %rsp
+	popq	idt_recover(%rip)
+	popfq
+	popq	%r15
 	popq	%r14
 	popq	%r13
 	popq	%r12
-	popq	%rbx
 	popq	%rbp
+	popq	%rbx
 	ret
+
+	/* An exception returns to here, on the stack that idt_call left. */
+idt_call_failed:
+	movl	$1, %eax
+	jmp	1b
 
 	.section .note.GNU-stack, "", @progbits

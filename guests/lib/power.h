@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Switches the machine off or resets it. */
-/* Reads no ACPI table: the ports are those of Insula's virtual PC. */
+/* The ends of a machine. */
+/* Nothing returns. */
 #ifndef GUESTS_LIB_POWER_H
 #define GUESTS_LIB_POWER_H
 
-/* By PM1a_CNT; halts if nothing happens. */
-void power_off(void) __attribute__((noreturn));
-/* By the reset register at CF9h. */
-void power_reset(void) __attribute__((noreturn));
+/* ACPI S5 by the PIIX4's PM1a control register, after COM1 has drained. */
+_Noreturn void power_off(void);
+
+/* Reset by port CF9h, after COM1 has drained. */
+_Noreturn void power_reset(void);
+
+/* Waits for ever with interrupts off. */
+_Noreturn void power_hang(void);
 
 #endif

@@ -1,84 +1,113 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* From the multiboot entry (32-bit, paging off) to start_main(info) in 64-bit mode. */
-/* Maps the first 4 GiB one to one and nothing more. */
+/* Multiboot1 header and the way from its 32-bit entry to long mode, with 4 GiB mapped one to one. */
+/* Sets up no device and no interrupt table; guest.c goes on from here. */
 
-#define MAGIC 0x1badb002
-#define FLAGS 0x00000002 /* memory information */
+#define MB_MAGIC 0x1badb002
+#define MB_FLAGS 3 /* modules on page borders, memory information */
+
+#define CR0_PE	 0x00000001
+#define CR0_PG	 0x80000000
+#define CR4_PAE	 0x20
+#define MSR_EFER 0xc0000080
+#define EFER_LME 0x100
 
 	.section .multiboot, "a"
-	.balign	4
-	.long	MAGIC
-	.long	FLAGS
-	.long	-(MAGIC + FLAGS)
+	.balign 4
+	.long	MB_MAGIC, MB_FLAGS, -(MB_MAGIC + MB_FLAGS)
 
-	.section .text.start, "ax"
+	.section .text
 	.code32
-	.globl	start
+	.global start
 start:
 	cli
 	cld
 	movl	$stack_top, %esp
-	movl	%ebx, %ebp
+	movl	%eax, start_magic
+	movl	%ebx, start_info
 
-	/* Four page directories of 2 MiB pages. */
-	movl	$pd, %edi
+	/* 2,048 page directory entries of 2 MiB: present, writable, large. */
+	movl	$start_pd, %edi
 	movl	$0x83, %eax
-	movl	$2048, %ecx
 1:	movl	%eax, (%edi)
-	addl	$0x200000, %eax
+	movl	$0, 4(%edi)
 	addl	$8, %edi
-	loop	1b
-	movl	$pd + 0x0003, pdpt
-	movl	$pd + 0x1003, pdpt + 8
-	movl	$pd + 0x2003, pdpt + 16
-	movl	$pd + 0x3003, pdpt + 24
-	movl	$pdpt + 3, pml4
+	addl	$0x200000, %eax
+	jnc	1b
 
-	movl	$pml4, %eax
-	movl	%eax, %cr3
-	movl	$0x620, %eax /* PAE, OSFXSR, OSXMMEXCPT */
+	movl	$start_pd + 3, %eax
+	movl	$start_pdpt, %edi
+	movl	$4, %ecx
+2:	movl	%eax, (%edi)
+	addl	$0x1000, %eax
+	addl	$8, %edi
+	loop	2b
+	movl	$start_pdpt + 3, start_pml4
+
+	movl	%cr4, %eax
+	orl	$CR4_PAE, %eax
 	movl	%eax, %cr4
-	movl	$0xc0000080, %ecx
+	movl	$start_pml4, %eax
+	movl	%eax, %cr3
+	movl	$MSR_EFER, %ecx
 	rdmsr
-	orl	$0x100, %eax /* LME */
+	orl	$EFER_LME, %eax
 	wrmsr
-	movl	$0x80000033, %eax /* PG, NE, ET, MP, PE */
+	movl	%cr0, %eax
+	orl	$(CR0_PG | CR0_PE), %eax
 	movl	%eax, %cr0
-	lgdt	gdt_pointer
-	ljmp	$8, $start64
+	lgdt	start_gdtr
+	ljmp	$0x08, $3f
 
 	.code64
-start64:
-	movl	$16, %eax
+3:	movl	$0x10, %eax
 	movl	%eax, %ds
 	movl	%eax, %es
 	movl	%eax, %ss
-	xorl	%eax, %eax
 	movl	%eax, %fs
 	movl	%eax, %gs
-	movl	%ebp, %edi
-	xorl	%ebp, %ebp
-	call	start_main
-1:	cli
-	hlt
-	jmp	1b
+	movl	$stack_top, %esp
+	call	guest_start
+4:	hlt
+	jmp	4b
 
-	.section .rodata
-	.balign	8
-gdt:
+	.data
+	.balign 4
+	.global start_magic, start_info
+start_magic:
+	.long	0
+start_info:
+	.long	0
+
+	/* Selectors: lib/start.h. */
+	.balign 16
+	.global start_gdt
+start_gdt:
 	.quad	0
-	.quad	0x00af9b000000ffff
-	.quad	0x00cf93000000ffff
-gdt_pointer:
-	.word	. - gdt - 1
-	.long	gdt
+	.quad	0x00af9b000000ffff /* 08 code, 64-bit */
+	.quad	0x00cf93000000ffff /* 10 data, 4 GiB */
+	.quad	0x00cf9b000000ffff /* 18 code, 32-bit */
+	.quad	0x008f9b000000ffff /* 20 code, 16-bit, 4 GiB */
+	.quad	0x000093000000ffff /* 28 data, 64 KiB, as in real mode */
+	.quad	0, 0		   /* 30 TSS: idt.c */
+	.quad	0x00009b000000ffff /* 40 code, 16-bit, 64 KiB, as in real mode */
+	.quad	0x00aafb000000ffff /* 48 code, 64-bit, ring 3 */
+	.quad	0x00cff3000000ffff /* 50 data, ring 3 */
+start_gdt_end:
+	.global start_gdtr
+start_gdtr:
+	.word	start_gdt_end - start_gdt - 1
+	.quad	start_gdt
 
 	.bss
-	.balign	4096
-pml4:	.skip	4096
-pdpt:	.skip	4096
-pd:	.skip	4 * 4096
-	.skip	16384
+	.balign 4096
+	.global start_pml4
+start_pml4:
+	.skip	4096
+start_pdpt:
+	.skip	4096
+start_pd:
+	.skip	4 * 4096
+	.skip	65536
 stack_top:
 
 	.section .note.GNU-stack, "", @progbits

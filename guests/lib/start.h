@@ -1,10 +1,24 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a guest program is: a function that is called in 64-bit mode and returns. */
-/* Interrupts are off, the console and the IDT are ready. */
+/* What start.S sets up: the descriptor table's selectors and the page tables' root. */
+/* Constants and symbols only. */
 #ifndef GUESTS_LIB_START_H
 #define GUESTS_LIB_START_H
 
-/* Written by each guest. Its return ends the guest: power-off. */
-void guest_main(const char *cmdline);
+#define SEL_CODE64	0x08
+#define SEL_DATA	0x10 /* flat, 4 GiB */
+#define SEL_CODE32	0x18
+#define SEL_CODE16	0x20 /* 4 GiB */
+#define SEL_DATA16	0x28 /* 64 KiB */
+#define SEL_TSS		0x30
+#define SEL_CODE16_REAL 0x40 /* 64 KiB */
+
+#ifndef __ASSEMBLER__
+#include <stdint.h>
+
+extern const uint32_t start_magic; /* EAX and EBX at entry */
+extern const uint32_t start_info;
+extern uint64_t start_gdt[];
+extern uint64_t start_pml4[];
+#endif
 
 #endif

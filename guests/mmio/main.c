@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Runs each form of memory access on the test device's buffer and on RAM, and compares: memory, */
 /* registers, flags. The device must be there (testdev = true). */
-#include "guests/lib/console.h"
 #include "guests/lib/cpu.h"
-#include "guests/lib/start.h"
+#include "guests/lib/guest.h"
+#include "guests/lib/print.h"
 
 #define DEVICE	   0xff000000ul
 #define AREA	   64u	   /* bytes that a form may touch */
@@ -183,7 +183,7 @@ static bool same_memory(uint64_t a, uint64_t b)
 
 	for (unsigned int i = 0; i < AREA; i++) {
 		if (p[i] != q[i]) {
-			console_printf("  byte %u: %02x, RAM has %02x\n", i, p[i], q[i]);
+			print("  byte %u: %02x, RAM has %02x\n", i, p[i], q[i]);
 			return false;
 		}
 	}
@@ -196,10 +196,10 @@ static bool same_regs(const struct regs *a, const struct regs *b)
 		    a->rdi == b->rdi && a->rflags == b->rflags;
 
 	if (!same) {
-		console_printf("  rax %lx rcx %lx rdx %lx rsi %lx rdi %lx flags %lx\n", a->rax,
-			       a->rcx, a->rdx, a->rsi, a->rdi, a->rflags);
-		console_printf("  RAM %lx     %lx     %lx     %lx     %lx       %lx\n", b->rax,
-			       b->rcx, b->rdx, b->rsi, b->rdi, b->rflags);
+		print("  rax %lx rcx %lx rdx %lx rsi %lx rdi %lx flags %lx\n", a->rax, a->rcx,
+		      a->rdx, a->rsi, a->rdi, a->rflags);
+		print("  RAM %lx     %lx     %lx     %lx     %lx       %lx\n", b->rax, b->rcx,
+		      b->rdx, b->rsi, b->rdi, b->rflags);
 	}
 	return same;
 }
@@ -215,19 +215,18 @@ static unsigned int test_at(uint64_t offset)
 		bool memory = same_memory(DEVICE + offset, (uint64_t)ram + offset);
 
 		if (!same_regs(&got, &want) || !memory) {
-			console_printf("failed: %s at offset %lx\n", forms[i].name, offset);
+			print("failed: %s at offset %lx\n", forms[i].name, offset);
 			failed++;
 		}
 	}
 	return failed;
 }
 
-void guest_main(const char *cmdline)
+void guest_main(void)
 {
 	unsigned int failed;
 
-	(void)cmdline;
 	failed = test_at(0) + test_at(PAGE - 2) + test_at(PAGE - 37);
-	console_printf("mmio %u forms, %u failed\n",
-		       3 * (unsigned int)(sizeof(forms) / sizeof(forms[0])), failed);
+	print("mmio %u forms, %u failed\n", 3 * (unsigned int)(sizeof(forms) / sizeof(forms[0])),
+	      failed);
 }
