@@ -120,6 +120,9 @@ static uint32_t secondary_controls(const struct vcpu *v)
 	if (!vcpuid_has(v, VCPUID_RDTSCP)) {
 		c &= ~(uint32_t)PROC2_RDTSCP;
 	}
+	if (!vcpuid_has(v, VCPUID_INVPCID)) {
+		c &= ~(uint32_t)PROC2_INVPCID;
+	}
 	return c;
 }
 
