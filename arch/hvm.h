@@ -74,7 +74,10 @@ struct hvm_feature {
 
 struct hvm_ops {
 	const char *name; /* "VMX" or "SVM" */
-	/* Looks only. Fills up to max rows; returns their count. The CPU suits if no required one is absent. */
+	/*
+	 * Looks only. Fills up to max rows and returns their count, 0 on another vendor's CPU. The CPU
+	 * suits if no required one is absent.
+	 */
 	unsigned int (*probe)(struct hvm_feature *rows, unsigned int max);
 	int (*cpu_enable)(
 		void); /* VMXON, EFER.SVME on the executing CPU; -ENOMEM, -EACCES (firmware) */

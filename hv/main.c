@@ -24,6 +24,13 @@
 #define COM1_IRQ  4u
 #define COM1_BAUD 115200u
 
+/* Lines of the log as a terminal wants them; the console's own sink takes over later. */
+static void log_to_uart(const char *text, size_t len)
+{
+	uart_write(text, len - 1);
+	uart_write("\r\n", 2);
+}
+
 static void log_memory(const struct boot_info *info)
 {
 	struct page_stats s;
@@ -56,7 +63,7 @@ void hv_main(const struct boot_info *info)
 	cpu_boot_init();
 	uart_early_init(COM1, COM1_BAUD);
 	panic_set_flush(uart_flush_polled);
-	log_set_sink(uart_write, LOG_INFO);
+	log_set_sink(log_to_uart, LOG_INFO);
 	log_printf(LOG_INFO, "Insula %s (%s)", INSULA_VERSION, INSULA_GIT);
 	page_init(info);
 	paging_init(info);

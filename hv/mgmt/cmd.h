@@ -13,6 +13,7 @@ struct vm;
 extern const struct shell_table cmd_vm_table;
 extern const struct shell_table cmd_vm_info_table;
 extern const struct shell_table cmd_host_table;
+extern const struct shell_table cmd_isolation_table;
 extern const struct shell_table cmd_config_table;
 extern const struct shell_table cmd_misc_table;
 extern const struct shell_table cmd_top_table;

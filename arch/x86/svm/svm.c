@@ -68,6 +68,9 @@ static unsigned int probe(struct hvm_feature *rows, unsigned int max)
 	};
 	unsigned int count = max < ARRAY_SIZE(all) ? max : (unsigned int)ARRAY_SIZE(all);
 
+	if (!svm && strcmp(cpu_vendor(), "AuthenticAMD") != 0) {
+		return 0; /* another vendor's CPU */
+	}
 	memcpy(rows, all, count * sizeof(*rows));
 	return count;
 }

@@ -15,6 +15,7 @@
 #include "hv/base/page.h"
 #include "hv/lib/bytes.h"
 #include "hv/lib/errno.h"
+#include "hv/lib/string.h"
 #include "hv/vm.h"
 
 struct vmx_caps vmx_caps;
@@ -33,8 +34,12 @@ static const struct vmx_caps_source hardware = {
 
 static unsigned int probe(struct hvm_feature *rows, unsigned int max)
 {
-	unsigned int count = vmx_caps_probe(&hardware, &vmx_caps, rows, max);
+	unsigned int count;
 
+	if (!(cpuid1_ecx() & CPUID1_ECX_VMX) && strcmp(cpu_vendor(), "AuthenticAMD") == 0) {
+		return 0; /* another vendor's CPU */
+	}
+	count = vmx_caps_probe(&hardware, &vmx_caps, rows, max);
 	ept_init(vmx_caps.ept_1g);
 	return count;
 }

@@ -22,7 +22,6 @@
 #define BASIC_MEMORY_TYPE(basic) ((basic) >> 50 & 0xf)
 #define MEMORY_WB		 6u
 
-#define CPUID1_ECX_VMX BIT(5)
 
 enum want { REQUIRED, WANTED, UNWANTED };
 

@@ -7,6 +7,8 @@
 #include "arch/hvm.h"
 #include "hv/lib/types.h"
 
+#define CPUID1_ECX_VMX BIT(5)
+
 enum vmx_word { VMX_PIN, VMX_PROC, VMX_PROC2, VMX_EXIT, VMX_ENTRY, VMX_WORDS };
 
 /* SDM Vol. 3C, "VM-Execution Control Fields", "VM-Exit Control Fields", "VM-Entry Control Fields". */
