@@ -23,6 +23,7 @@
 #define COM1	  0x3f8
 #define COM1_IRQ  4u
 #define COM1_BAUD 115200u
+#define WATCH_NS  2000000000ul
 
 /* Lines of the log as a terminal wants them; the console's own sink takes over later. */
 static void log_to_uart(const char *text, size_t len)
@@ -58,8 +59,17 @@ static void other_cpu_main(void)
 	thread_idle_loop();
 }
 
+/* A CPU that hangs, the boot CPU excepted, is found within 10 s and this. */
+static void watch(struct timer *t)
+{
+	cpu_watch_others();
+	timer_set(t, clock_now() + clock_ns_to_ticks(WATCH_NS));
+}
+
 void hv_main(const struct boot_info *info)
 {
+	static struct timer watchdog;
+
 	cpu_boot_init();
 	uart_early_init(COM1, COM1_BAUD);
 	panic_set_flush(uart_flush_polled);
@@ -74,6 +84,10 @@ void hv_main(const struct boot_info *info)
 	hvm_init();
 	start_cpu();
 	log_printf(LOG_INFO, "cpu: %u running", cpu_start_others(other_cpu_main) + 1);
+	timer_init(&watchdog, watch);
+	if (cpu_count() > 1) {
+		watch(&watchdog);
+	}
 	bootfs_init(info);
 	BUG_ON(vm_manager_start() != 0);
 	loader_init();
