@@ -33,8 +33,10 @@ static bool has_error_code(uint8_t vector)
 static bool is_double(enum event_class first, enum event_class second)
 {
 	static const bool table[3][3] = {
-		[CONTRIBUTORY] = { [CONTRIBUTORY] = true },
-		[PAGE_FAULT] = { [CONTRIBUTORY] = true, [PAGE_FAULT] = true },
+		/* second: BENIGN CONTRIBUTORY PAGE_FAULT */
+		{ false, false, false }, /* first: BENIGN */
+		{ false, true, false },	 /* CONTRIBUTORY */
+		{ false, true, true },	 /* PAGE_FAULT */
 	};
 
 	return table[first][second];

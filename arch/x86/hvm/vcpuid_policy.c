@@ -179,8 +179,8 @@ bool hvm_cpuid_feature_known(const char *name)
 
 static uint32_t *reg_of(struct vcpuid_view *view, uint32_t leaf, unsigned int reg)
 {
-	const struct vcpuid_leaf *l =
-		leaf < 0x80000000u ? &view->basic[leaf] : &view->ext[leaf - 0x80000000u];
+	bool ext = leaf >= 0x80000000u;
+	const struct vcpuid_leaf *l = ext ? &view->ext[leaf & 0xff] : &view->basic[leaf & 0x1f];
 	struct cpuid_regs *r = &view->rows[l->first];
 	uint32_t *regs[] = { &r->eax, &r->ebx, &r->ecx, &r->edx };
 

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* One VM with up to four vCPUs for tests of arch/x86/hvm: registers are plain arrays. */
+/* Guest memory is fakes/fake_guest_mem.h, time fakes/fake_arch.h and fake_timer.h. */
+#ifndef TESTS_UNIT_FAKES_FAKE_HVM_H
+#define TESTS_UNIT_FAKES_FAKE_HVM_H
+
+#include "arch/hvm.h"
+#include "hv/vm.h"
+
+#define FAKE_CPUS 4u
+
+struct fake_cpu_state {
+	uint64_t regs[HVM_REGS];
+	struct hvm_segment segs[HVM_SEGS];
+};
+
+extern struct vm fake_vm;
+extern struct vcpu fake_vcpus[FAKE_CPUS];
+extern struct fake_cpu_state fake_states[FAKE_CPUS];
+extern char fake_crash[256];	/* text of vm_crash, "" if it was not called */
+extern unsigned int fake_kicks; /* calls of vcpu_set_pending */
+extern int fake_eoi;		/* vector of the last virq_eoi, -1: none */
+extern uint8_t fake_pic_vector; /* what the PIC acknowledges with */
+
+/* All zero but: hvm, vCPU 0 (`v`) of 1 vCPU, its x86 and CPUID if the test links them. */
+struct vcpu *fake_hvm_reset(void);
+/* 64-bit kernel mode, paging as given, CPL 0. */
+void fake_hvm_long_mode(struct vcpu *v, uint64_t cr3);
+
+#endif
