@@ -6,8 +6,7 @@
 
 #include "arch/hvm.h"
 
-/* Weak: an image without one of the two still links, and then lacks that vendor. */
-extern const struct hvm_ops vmx_hvm_ops __attribute__((weak));
-extern const struct hvm_ops svm_hvm_ops __attribute__((weak));
+extern const struct hvm_ops vmx_hvm_ops;
+extern const struct hvm_ops svm_hvm_ops;
 
 #endif

@@ -55,9 +55,6 @@ int hvm_init(void)
 	for (unsigned int i = 0; i < ARRAY_SIZE(backends); i++) {
 		const struct hvm_ops *backend = backends[i];
 
-		if (backend == NULL) {
-			continue;
-		}
 		feature_count = probe(backend);
 		if (feature_count == 0) {
 			continue; /* not this vendor's CPU at all */
