@@ -10,6 +10,7 @@
 #include "hv/base/log.h"
 #include "hv/base/page.h"
 #include "hv/base/panic.h"
+#include "hv/base/stretch.h"
 #include "hv/base/trace.h"
 #include "hv/lib/fmt.h"
 #include "hv/mgmt/bootfs.h"
@@ -56,6 +57,7 @@ static void start_cpu(void)
 static void other_cpu_main(void)
 {
 	start_cpu();
+	stretch_reset();
 	thread_idle_loop();
 }
 
@@ -92,5 +94,6 @@ void hv_main(const struct boot_info *info)
 	BUG_ON(vm_manager_start() != 0);
 	loader_init();
 	BUG_ON(console_start(info) != 0);
+	stretch_reset();
 	thread_idle_loop();
 }

@@ -3,6 +3,7 @@
 /* Exits are decoded and handled by the backend and arch/x86/hvm. */
 #include "hv/vcpu.h"
 
+#include "arch/clock.h"
 #include "arch/cpu.h"
 #include "arch/hvm.h"
 #include "hv/base/heap.h"
@@ -73,6 +74,11 @@ static void vcpu_body(void *arg)
 
 static void switched_in(void *arg)
 {
+	struct vm *vm = ((struct vcpu *)arg)->vm;
+
+	if (unlikely(vm->entered == 0)) {
+		vm->entered = clock_now();
+	}
 	hvm->vcpu_switched_in(arg);
 }
 

@@ -66,7 +66,6 @@ struct vcpu {
 	} exception;	       /* [O] with VCPU_PENDING_EXCEPTION */
 	uint64_t tsc_offset;   /* guest TSC - host TSC */
 	uint64_t exit_tsc;     /* [O] when the last exit came */
-	uint64_t entry_first;  /* host TSC at its first entry, 0 before */
 	struct thread *thread; /* (c) while the VM runs */
 	uint64_t exits;
 	const char *const *exit_names; /* (c) names of the reasons below; NULL where unused */

@@ -205,6 +205,7 @@ int vm_start(struct vm *vm, const char **why)
 	vm->cpu_time = 0;
 	err = put_together(vm, &start, why);
 	vm->started = clock_now();
+	vm->entered = 0;
 	vm->tsc_offset = 0 - vm->started;
 	for (unsigned int i = 0; err == 0 && i < vm->cfg.cpus; i++) {
 		err = vcpu_create(vm, i, &start);

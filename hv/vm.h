@@ -38,6 +38,7 @@ struct vm {
 	unsigned int vcpu_count;
 	uint64_t tsc_offset; /* guest TSC starts at 0 */
 	uint64_t started;    /* ticks */
+	uint64_t entered;    /* ticks when a vCPU first got a CPU; 0 before */
 	uint64_t starts;     /* times it was started */
 	uint64_t cpu_time;   /* ticks, of vCPU threads that have ended */
 	uint32_t log_lines;  /* it caused since log_since; atomic */

@@ -8,6 +8,8 @@
 #include "drivers/host/uart.h"
 #include "hv/base/log.h"
 #include "hv/base/page.h"
+#include "hv/base/stretch.h"
+#include "hv/base/symtab.h"
 #include "hv/lib/errno.h"
 #include "hv/lib/fmt.h"
 #include "hv/lib/string.h"
@@ -64,6 +66,7 @@ static void info_json(struct shell_call *c)
 	json_u64(&j, "uptime_ns", clock_ticks_to_ns(clock_now()));
 	json_u64(&j, "time", clock_wall_seconds());
 	json_u64(&j, "tsc_hz", clock_hz());
+	json_u64(&j, "entry_ticks", boot->entry_tsc);
 	json_string(&j, "loader", boot->loader);
 	json_string(&j, "cmdline", boot->cmdline);
 	json_finish(&j);
@@ -155,6 +158,16 @@ static void sample_cpus(struct cpu_use use[CPU_MAX])
 	thread_for_each(add_thread, use);
 }
 
+/* Who ended a CPU's longest masked stretch, and who called that. */
+static void json_enders(struct json *j, const struct stretch *s)
+{
+	json_array(j, "longest_masked_ended_in");
+	for (unsigned int i = 0; i < STRETCH_CALLERS && s->ended[i] != 0; i++) {
+		json_string(j, NULL, symtab_lookup(s->ended[i], NULL));
+	}
+	json_end(j);
+}
+
 static void cpus_json(struct shell_call *c)
 {
 	static struct cpu_use use[CPU_MAX];
@@ -168,6 +181,8 @@ static void cpus_json(struct shell_call *c)
 		json_u64(&j, "cpu", i);
 		json_u64(&j, "threads", use[i].threads);
 		json_u64(&j, "idle_ns", clock_ticks_to_ns(use[i].idle));
+		json_u64(&j, "longest_masked_ticks", stretches[i].longest);
+		json_enders(&j, &stretches[i]);
 		json_end(&j);
 	}
 	json_finish(&j);
@@ -188,14 +203,16 @@ static int cmd_cpus(struct shell_call *c)
 	sample_cpus(now);
 	span = clock_now() - begun;
 	shell_out_printf(c->out, "%u x %s\n", cpu_count(), cpu_brand());
-	shell_out_printf(c->out, "%-4s %7s %8s %12s\n", "CPU", "BUSY", "THREADS", "IDLE SO FAR");
+	shell_out_printf(c->out, "%-4s %7s %8s %12s %15s\n", "CPU", "BUSY", "THREADS",
+			 "IDLE SO FAR", "LONGEST MASKED");
 	for (unsigned int i = 0; i < cpu_count(); i++) {
 		uint64_t slept = u64_min(now[i].idle - before[i].idle, span);
 
-		shell_out_printf(c->out, "%-4u %6s%% %8u %12s\n", i,
+		shell_out_printf(c->out, "%-4u %6s%% %8u %12s %12lu ns\n", i,
 				 show_percent(busy, sizeof(busy), span - slept, span),
 				 now[i].threads,
-				 show_time(idle, sizeof(idle), clock_ticks_to_ns(now[i].idle)));
+				 show_time(idle, sizeof(idle), clock_ticks_to_ns(now[i].idle)),
+				 clock_ticks_to_ns(stretches[i].longest));
 	}
 	return 0;
 }

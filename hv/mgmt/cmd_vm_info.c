@@ -180,6 +180,8 @@ static void stats_json(struct shell_call *c, const struct vm *vm, const struct s
 	json_object(&j, NULL);
 	json_string(&j, "name", vm->cfg.name);
 	json_string(&j, "state", vm_state_name(vm->state));
+	json_u64(&j, "started_ticks", vm->started);
+	json_u64(&j, "entered_ticks", vm->entered);
 	json_u64(&j, "exits", s->exits);
 	json_u64(&j, "ticks", s->ticks);
 	json_array(&j, "reasons");

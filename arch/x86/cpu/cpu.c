@@ -3,8 +3,10 @@
 /* Starting CPUs is smp.c, ending the machine machine.c. */
 #include "arch/cpu.h"
 
+#include "arch/x86/cpu/percpu.h"
 #include "arch/x86/cpu/x86.h"
 #include "arch/x86/irq/window.h"
+#include "hv/base/stretch.h"
 #include "hv/lib/string.h"
 
 #define CPUID1_ECX_RDRAND BIT(30)
@@ -16,18 +18,27 @@ void cpu_relax(void)
 	__asm__ volatile("pause");
 }
 
+static struct stretch *this_stretch(void)
+{
+	return &stretches[percpu_id()];
+}
+
 /* STI holds interrupts off for one more instruction: the NOP; they are taken after it. */
 void cpu_irq_window(void)
 {
 	window_note();
+	stretch_end(this_stretch(), x86_rdtsc());
 	__asm__ volatile("sti; nop; cli" ::: "memory");
+	stretch_begin(this_stretch(), x86_rdtsc());
 }
 
 /* No interrupt can come between STI and HLT, so none is slept through. */
 void cpu_idle(void)
 {
 	window_note();
+	stretch_end(this_stretch(), x86_rdtsc());
 	__asm__ volatile("sti; hlt; cli" ::: "memory");
+	stretch_begin(this_stretch(), x86_rdtsc());
 }
 
 void cpu_halt(void)

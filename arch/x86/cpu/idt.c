@@ -8,6 +8,7 @@
 #include "arch/x86/cpu/x86.h"
 #include "hv/base/log.h"
 #include "hv/base/panic.h"
+#include "hv/base/stretch.h"
 
 /* SDM Vol. 3A, "64-Bit Mode IDT Gate Descriptors". */
 struct idt_gate {
@@ -157,14 +158,27 @@ static bool fixed_up(struct idt_frame *f)
 	return false;
 }
 
-void idt_dispatch(struct idt_frame *f)
+static void call_handler(struct idt_frame *f)
 {
 	const struct idt_frame *outer = frames[cpu_id()];
 
+	frames[cpu_id()] = f;
+	handlers[f->vector].fn((uint8_t)f->vector, handlers[f->vector].arg);
+	frames[cpu_id()] = outer;
+}
+
+void idt_dispatch(struct idt_frame *f)
+{
+	struct stretch *stretch = &stretches[percpu_id()];
+
+	if (f->vector >= EXCEPTIONS) {
+		stretch_begin(stretch, x86_rdtsc());
+	}
 	if (handlers[f->vector].fn != NULL) {
-		frames[cpu_id()] = f;
-		handlers[f->vector].fn((uint8_t)f->vector, handlers[f->vector].arg);
-		frames[cpu_id()] = outer;
+		call_handler(f);
+		if (f->vector >= EXCEPTIONS) {
+			stretch_end(stretch, x86_rdtsc());
+		}
 		return;
 	}
 	if (f->vector < EXCEPTIONS && fixed_up(f)) {

@@ -16,10 +16,7 @@ struct percpu percpus[CPU_MAX];
 
 unsigned int cpu_id(void)
 {
-	unsigned int id;
-
-	__asm__("movl %%gs:0, %0" : "=r"(id));
-	return id;
+	return percpu_id();
 }
 
 static void fill_gdt(struct percpu *p)

@@ -35,6 +35,15 @@ struct percpu {
 
 extern struct percpu percpus[CPU_MAX];
 
+/* cpu_id() for the paths where the call would show. */
+static inline unsigned int percpu_id(void)
+{
+	unsigned int id;
+
+	__asm__("movl %%gs:%c1, %0" : "=r"(id) : "i"(offsetof(struct percpu, cpu)));
+	return id;
+}
+
 /* The executing CPU's. */
 static inline struct percpu *percpu_this(void)
 {

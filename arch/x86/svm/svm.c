@@ -3,11 +3,12 @@
 /* What an exit means is svm_exit.c's, what gets injected svm_event.c's. */
 #include "arch/x86/svm/svm.h"
 
-#include "arch/clock.h"
 #include "arch/cpu.h"
 #include "arch/paging.h"
 #include "arch/x86/cpu/cpuid.h"
 #include "arch/x86/cpu/msr.h"
+#include "arch/x86/cpu/percpu.h"
+#include "arch/x86/cpu/x86.h"
 #include "arch/x86/hvm/backends.h"
 #include "arch/x86/hvm/hvm_start.h"
 #include "arch/x86/hvm/slat.h"
@@ -18,6 +19,7 @@
 #include "arch/x86/svm/npt.h"
 #include "hv/base/heap.h"
 #include "hv/base/page.h"
+#include "hv/base/stretch.h"
 #include "hv/lib/errno.h"
 #include "hv/lib/string.h"
 #include "hv/vm.h"
@@ -270,7 +272,9 @@ static void prepare_tlb(struct vcpu *v, struct svm_vcpu *s, struct svm_cpu *c)
 static enum hvm_next vcpu_run(struct vcpu *v)
 {
 	struct svm_vcpu *s = svm_of(v);
-	struct svm_cpu *c = &cpus[cpu_id()];
+	unsigned int cpu = percpu_id();
+	struct svm_cpu *c = &cpus[cpu];
+	struct stretch *stretch = &stretches[cpu];
 	struct vmcb *b = s->b;
 
 	svm_event_prepare(v);
@@ -278,8 +282,10 @@ static enum hvm_next vcpu_run(struct vcpu *v)
 	b->c.clean = svm_features.clean_bits ? s->clean : 0;
 	b->s.rax = v->gprs[GPR_RAX];
 	b->s.rsp = v->gprs[GPR_RSP];
+	stretch_end(stretch, x86_rdtsc());
 	svm_entry(v->gprs, s->hpa.v, paging_hpa(c->host).v);
-	v->exit_tsc = clock_now();
+	v->exit_tsc = x86_rdtsc();
+	stretch_begin(stretch, v->exit_tsc);
 	v->gprs[GPR_RAX] = b->s.rax;
 	v->gprs[GPR_RSP] = b->s.rsp;
 	s->clean = VMCB_CLEAN_ALL;

@@ -3,8 +3,8 @@
 /* What an exit means on both vendors is arch/x86/hvm's. */
 #include "arch/x86/svm/svm.h"
 
-#include "arch/clock.h"
 #include "arch/cpu.h"
+#include "arch/x86/cpu/x86.h"
 #include "arch/x86/hvm/event.h"
 #include "arch/x86/hvm/exit.h"
 #include "hv/base/trace.h"
@@ -335,7 +335,7 @@ enum hvm_next svm_exit_handle(struct vcpu *v)
 	const struct row *row = &rows[i];
 	struct trace_record *rec = trace(v, i);
 	enum hvm_next next = act(v, row, row->e.handler(v));
-	uint64_t took = clock_now() - v->exit_tsc;
+	uint64_t took = x86_rdtsc() - v->exit_tsc;
 
 	rec->took = (uint32_t)took;
 	v->exits++;

@@ -4,6 +4,7 @@
 #include "arch/x86/vmx/vmx_exit.h"
 
 #include "arch/clock.h"
+#include "arch/x86/cpu/x86.h"
 #include "arch/x86/hvm/event.h"
 #include "arch/x86/hvm/exit.h"
 #include "arch/x86/vmx/ept.h"
@@ -11,6 +12,7 @@
 #include "arch/x86/vmx/vmx_event.h"
 #include "arch/x86/vmx/vmx_reg.h"
 #include "arch/x86/vmx/vmx_vcpu.h"
+#include "hv/base/stretch.h"
 #include "hv/base/trace.h"
 #include "hv/timer.h"
 #include "hv/vm.h"
@@ -408,10 +410,12 @@ enum hvm_next vmx_exit_run(struct vcpu *v)
 	uint64_t rip, took;
 
 	prepare(v, x);
+	stretch_end(x->stretch, x86_rdtsc());
 	if (unlikely(vmx_enter(v->gprs, &x->entry))) {
 		entry_vmfail();
 	}
-	v->exit_tsc = clock_now();
+	v->exit_tsc = x86_rdtsc();
+	stretch_begin(x->stretch, v->exit_tsc);
 	reason = vmcs_read32(EXIT_REASON);
 	vectoring = vmcs_read32(IDT_VECTORING_INFO);
 	rip = vmcs_read(GUEST_RIP);
@@ -426,7 +430,7 @@ enum hvm_next vmx_exit_run(struct vcpu *v)
 	reason &= REASON_BASIC;
 	rec = trace_exit(v, x, reason, rip);
 	next = act(handle(v, reason), rip);
-	took = clock_now() - v->exit_tsc;
+	took = x86_rdtsc() - v->exit_tsc;
 	rec->took = (uint32_t)took;
 	v->exits++;
 	v->stats[reason % VCPU_EXIT_REASONS].count++;

@@ -3,7 +3,6 @@
 /* Guest registers are vmx_reg.c's, entries and exits vmx_exit.c's. */
 #include "arch/x86/vmx/vmx_vcpu.h"
 
-#include "arch/clock.h"
 #include "arch/paging.h"
 #include "arch/x86/cpu/msr.h"
 #include "arch/x86/cpu/x86.h"
@@ -17,6 +16,7 @@
 #include "arch/x86/vmx/vpid.h"
 #include "hv/base/heap.h"
 #include "hv/base/page.h"
+#include "hv/base/stretch.h"
 #include "hv/base/trace.h"
 #include "hv/lib/bytes.h"
 #include "hv/lib/errno.h"
@@ -268,6 +268,7 @@ static void came_to_cpu(struct vmx_vcpu *x, unsigned int cpu)
 		vpid_flush(x->vpid);
 	}
 	x->trace = trace_rings[cpu].rec != NULL ? &trace_rings[cpu] : NULL;
+	x->stretch = &stretches[cpu];
 	x->last_cpu = cpu;
 }
 
@@ -288,9 +289,6 @@ void vmx_vcpu_switched_in(struct vcpu *v)
 	vcpu_x86_load(v);
 	x->live = true;
 	x->deadline = 0;
-	if (unlikely(v->entry_first == 0)) {
-		v->entry_first = clock_now();
-	}
 }
 
 void vmx_vcpu_switched_out(struct vcpu *v)

@@ -10,6 +10,7 @@
 #include "hv/lib/types.h"
 
 struct vcpu;
+struct stretch;
 struct trace_ring;
 
 #define VMX_NO_CPU UINT32_MAX
@@ -38,6 +39,7 @@ struct vmx_vcpu {
 	uint64_t deadline;	  /* [O] what the preemption timer runs towards */
 	uint64_t cr2, dr6;	  /* [O] while it has no CPU */
 	struct trace_ring *trace; /* [O] its CPU's, NULL before trace_init_cpu */
+	struct stretch *stretch;  /* [O] its CPU's */
 };
 
 extern struct vmx_caps vmx_caps;
