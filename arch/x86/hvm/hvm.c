@@ -55,10 +55,12 @@ int hvm_init(void)
 	for (unsigned int i = 0; i < ARRAY_SIZE(backends); i++) {
 		const struct hvm_ops *backend = backends[i];
 
-		feature_count = probe(backend);
-		if (feature_count == 0) {
-			continue; /* not this vendor's CPU at all */
+		unsigned int count = probe(backend);
+
+		if (count == 0) {
+			continue; /* another vendor's CPU: what was found stays */
 		}
+		feature_count = count;
 		log_features(backend->name);
 		if (suits(features, feature_count)) {
 			hvm = backend;
