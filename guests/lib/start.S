@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Multiboot1 header and the way from its 32-bit entry to long mode, with 4 GiB mapped one to one. */
 /* Sets up no device and no interrupt table; guest.c goes on from here. */
+#include "guests/lib/start.h"
 
 #define MB_MAGIC 0x1badb002
 #define MB_FLAGS 3 /* modules on page borders, memory information */
@@ -92,10 +93,12 @@ start_gdt:
 	.quad	0x00009b000000ffff /* 40 code, 16-bit, 64 KiB, as in real mode */
 	.quad	0x00aafb000000ffff /* 48 code, 64-bit, ring 3 */
 	.quad	0x00cff3000000ffff /* 50 data, ring 3 */
-start_gdt_end:
+	.quad	0x00cffb000000ffff /* 58 code, 32-bit, ring 3 */
+	.quad	0x008ffb000000ffff /* 60 code, 16-bit, ring 3 */
+	.quad	0, 0
 	.global start_gdtr
 start_gdtr:
-	.word	start_gdt_end - start_gdt - 1
+	.word	SEL_LIMIT
 	.quad	start_gdt
 
 	.bss

@@ -11,6 +11,13 @@
 #define SEL_DATA16	0x28 /* 64 KiB */
 #define SEL_TSS		0x30
 #define SEL_CODE16_REAL 0x40 /* 64 KiB */
+#define SEL_USER_CODE64 0x4b
+#define SEL_USER_DATA	0x53
+#define SEL_USER_CODE32 0x5b
+#define SEL_USER_CODE16 0x63
+#define SEL_SPARE	0x68 /* for the guest to fill in */
+#define SEL_SPARE2	0x70
+#define SEL_LIMIT	0x77
 
 #ifndef __ASSEMBLER__
 #include <stdint.h>

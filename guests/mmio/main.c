@@ -3,10 +3,12 @@
 /* registers, flags. The device must be there (testdev = true). */
 #include "guests/lib/cpu.h"
 #include "guests/lib/guest.h"
+#include "guests/lib/mboot.h"
 #include "guests/lib/print.h"
+#include "guests/mmio/area.h"
+#include "guests/mmio/legacy.h"
 
 #define DEVICE	   0xff000000ul
-#define AREA	   64u	   /* bytes that a form may touch */
 #define FLAGS_MASK 0x8d5ul /* CF PF AF ZF SF OF */
 #define PAGE	   4096ul
 
@@ -154,40 +156,23 @@ static const struct form forms[] = {
 	ROW(unaligned, FLAGS_MASK),
 };
 
-static uint8_t ram[2 * PAGE] __attribute__((aligned(4096)));
+#define TEST_PORT 0xe0
+#define SEGMENT	  65536
 
-static void fill(volatile uint8_t *p)
-{
-	for (unsigned int i = 0; i < AREA; i++) {
-		p[i] = (uint8_t)(0x11 * (i + 1) + (i >> 4));
-	}
-}
+/* With "ram" among the arguments the second of these plays the device: a test of this guest. */
+static uint8_t ram[2][SEGMENT] __attribute__((aligned(SEGMENT)));
 
 /* Addresses become offsets, so that both runs can be compared. */
 static struct regs run(const struct form *f, uint64_t base)
 {
 	struct regs r = { 0x1122334455667788, 0x8070605040302010, 2, base, base, 0 };
 
-	fill((volatile uint8_t *)base);
+	area_fill(base);
 	f->run(&r);
 	r.rsi -= base;
 	r.rdi -= base;
 	r.rflags &= f->flags;
 	return r;
-}
-
-static bool same_memory(uint64_t a, uint64_t b)
-{
-	const volatile uint8_t *p = (const volatile uint8_t *)a;
-	const volatile uint8_t *q = (const volatile uint8_t *)b;
-
-	for (unsigned int i = 0; i < AREA; i++) {
-		if (p[i] != q[i]) {
-			print("  byte %u: %02x, RAM has %02x\n", i, p[i], q[i]);
-			return false;
-		}
-	}
-	return true;
 }
 
 static bool same_regs(const struct regs *a, const struct regs *b)
@@ -205,15 +190,16 @@ static bool same_regs(const struct regs *a, const struct regs *b)
 }
 
 /* offset: in the page; near its end an access crosses into the next. */
-static unsigned int test_at(uint64_t offset)
+static unsigned int test_at(uint64_t device, uint64_t offset, unsigned int *ran)
 {
 	unsigned int failed = 0;
 
 	for (unsigned int i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
-		struct regs want = run(&forms[i], (uint64_t)ram + offset);
-		struct regs got = run(&forms[i], DEVICE + offset);
-		bool memory = same_memory(DEVICE + offset, (uint64_t)ram + offset);
+		struct regs want = run(&forms[i], (uint64_t)ram[0] + offset);
+		struct regs got = run(&forms[i], device + offset);
+		bool memory = area_same(device + offset, (uint64_t)ram[0] + offset);
 
+		(*ran)++;
 		if (!same_regs(&got, &want) || !memory) {
 			print("failed: %s at offset %lx\n", forms[i].name, offset);
 			failed++;
@@ -222,11 +208,34 @@ static unsigned int test_at(uint64_t offset)
 	return failed;
 }
 
+/* The latch in every size; the neighbouring bytes must stay. */
+static unsigned int test_latch(void)
+{
+	bool good;
+
+	pio_out32(TEST_PORT, 0x12345678);
+	good = pio_in32(TEST_PORT) == 0x12345678 && pio_in16(TEST_PORT) == 0x5678 &&
+	       pio_in16(TEST_PORT + 2) == 0x1234 && pio_in8(TEST_PORT + 1) == 0x56;
+	pio_out8(TEST_PORT + 3, 0xab);
+	pio_out16(TEST_PORT + 1, 0xcdef);
+	good = good && pio_in32(TEST_PORT) == 0xabcdef78;
+	if (!good) {
+		print("failed: the latch reads %08x\n", pio_in32(TEST_PORT));
+	}
+	return !good;
+}
+
 void guest_main(void)
 {
-	unsigned int failed;
+	static const uint32_t offsets[] = { 0x10, PAGE - 2, PAGE - 37, SEGMENT - AREA_SIZE };
+	bool self_test = mboot_has("ram");
+	uint64_t device = self_test ? (uint64_t)ram[1] : DEVICE;
+	unsigned int i, ran = 0, failed = self_test ? 0 : test_latch();
 
-	failed = test_at(0) + test_at(PAGE - 2) + test_at(PAGE - 37);
-	print("mmio %u forms, %u failed\n", 3 * (unsigned int)(sizeof(forms) / sizeof(forms[0])),
-	      failed);
+	for (i = 0; i < ARRAY_SIZE(offsets); i++) {
+		failed += test_at(device, offsets[i], &ran);
+		failed += legacy_test(device, (uint64_t)ram[0], offsets[i], &ran);
+		print("mmio offset %x\n", offsets[i]);
+	}
+	print("mmio %u forms, %u failed\n", ran, failed);
 }
