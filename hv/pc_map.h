@@ -40,10 +40,13 @@ static inline unsigned int pc_pci_gsi(unsigned int slot, unsigned int pin)
 	return PC_PIRQ_GSI + pc_pirq(slot, pin);
 }
 
-/* Windows of the host bridge (_CRS): below the IO-APIC, above the low RAM. */
+/*
+ * Windows of the host bridge (_CRS): below the IO-APIC, above the low RAM; ports from the PM block on,
+ * since that is a resource of a PCI function and has to lie in a window.
+ */
 #define PC_PCI_MMIO	0xe0000000u
 #define PC_PCI_MMIO_END 0xfebfffffu
-#define PC_PCI_IO	0xc000u
+#define PC_PCI_IO	0xb000u
 #define PC_PCI_IO_END	0xffffu
 
 #define PC_UART_PORT   0x3f8u
