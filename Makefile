@@ -76,6 +76,10 @@ build/guests/vmlinuz build/guests/initrd.img &: $(wildcard guests/linux/*)
 unit: ## unit tests on the build machine; K=name narrows
 	@tests/unit/run.py $(K)
 
+.PHONY: fuzz
+fuzz: ## run every fuzz target FUZZ_SECONDS (60) long; K=name narrows
+	@tests/fuzz/run.py $(K)
+
 .PHONY: system
 system: $(BUILD)/insula.elf build/guests/vmlinuz ## boot tests in both emulators; K=name narrows
 	@tests/system/run.py $(K)
