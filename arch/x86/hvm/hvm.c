@@ -67,6 +67,7 @@ int hvm_init(void)
 			vlapic_init();
 			return 0;
 		}
+		break; /* its rows say why; the other vendor's backend would only overwrite them */
 	}
 	log_printf(LOG_HOST, "no hardware virtualization that suits: %s",
 		   feature_count != 0 ? "see above what is missing"
