@@ -22,7 +22,6 @@
 #define BASIC_MEMORY_TYPE(basic) ((basic) >> 50 & 0xf)
 #define MEMORY_WB		 6u
 
-
 enum want { REQUIRED, WANTED, UNWANTED };
 
 struct control {
@@ -172,11 +171,13 @@ static void negotiate_words(const struct vmx_caps_source *src, struct vmx_caps *
 static void negotiate_ept(const struct vmx_caps_source *src, struct vmx_caps *caps,
 			  struct report *r)
 {
-	uint64_t have = 0;
+	uint64_t have;
 
-	if (caps->words[VMX_PROC2] & (PROC2_EPT | PROC2_VPID)) {
-		have = src->msr(MSR_VMX_EPT_VPID);
+	if (!(caps->words[VMX_PROC2] & PROC2_EPT)) {
+		caps->words[VMX_PROC2] &= ~(uint32_t)PROC2_VPID;
+		return; /* the MSR may not exist; the missing EPT has been reported */
 	}
+	have = src->msr(MSR_VMX_EPT_VPID);
 	for (unsigned int i = 0; i < ARRAY_SIZE(ept_caps); i++) {
 		report(r, ept_caps[i].name, ept_caps[i].want == REQUIRED,
 		       (have & ept_caps[i].bits) == ept_caps[i].bits);

@@ -80,6 +80,9 @@ struct vmx_caps {
 unsigned int vmx_caps_probe(const struct vmx_caps_source *src, struct vmx_caps *caps,
 			    struct hvm_feature *rows, unsigned int max);
 
+/* CPUID leaf 1. */
+#define CPUID1_ECX_VMX BIT(5)
+
 /* IA32_FEATURE_CONTROL. */
 #define MSR_FEATURE_CONTROL   0x3au
 #define FEATURE_CONTROL_LOCK  BIT(0)
