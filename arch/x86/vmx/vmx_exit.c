@@ -17,6 +17,8 @@
 #include "hv/timer.h"
 #include "hv/vm.h"
 
+#define TIMER_LIMIT_NS 1000000ul
+
 #define REASON_BASIC	    0xffffu
 #define REASON_ENTRY_FAILED BIT(31)
 
@@ -335,21 +337,24 @@ static enum hvm_next act(enum exit_action action, uint64_t rip)
 
 /*
  * The VMX-preemption timer goes on from exit to exit, so it is written only when this CPU's next
- * alarm is another one. It stops in root mode: expiry is late by the time spent there, and the
- * alarm's own interrupt is the exact one. The timer is for guests that keep it out.
+ * alarm is another one, or when it has expired. It stops in root mode: expiry is late by the time
+ * spent there, and the alarm's own interrupt is the exact one. The timer is for a guest that keeps
+ * interrupts out: Bochs 2.7 holds them all off while a guest has been entered with IF clear, so
+ * that guest is never let run for longer than TIMER_LIMIT_NS.
  */
 static void set_timer(struct vmx_vcpu *x)
 {
 	uint64_t deadline = timer_next();
-	uint64_t now;
+	uint64_t now, ticks;
 
 	if (likely(deadline == x->deadline)) {
 		return;
 	}
 	x->deadline = deadline;
 	now = clock_now();
-	deadline = deadline > now ? (deadline - now) >> vmx_caps.timer_shift : 0;
-	vmcs_write(PREEMPTION_TIMER, u64_min(deadline, UINT32_MAX));
+	ticks = deadline > now ? deadline - now : 0;
+	ticks = u64_min(ticks, clock_ns_to_ticks(TIMER_LIMIT_NS));
+	vmcs_write(PREEMPTION_TIMER, u64_min(ticks >> vmx_caps.timer_shift, UINT32_MAX));
 }
 
 static void prepare(struct vcpu *v, struct vmx_vcpu *x)
