@@ -152,7 +152,8 @@ static void disassemble(const uint8_t *t, char *text, size_t size)
 	fwrite(t, 1, bytes_get_le32(t + 4), file);
 	fclose(file);
 	run(dir, "iasl -d t.dat >log 2>&1 || { cat log; false; }");
-	run(dir, "! grep -q ^DefinitionBlock t.dsl || iasl -we t.dsl >log 2>&1 || { cat log; false; }");
+	run(dir,
+	    "! grep -q ^DefinitionBlock t.dsl || iasl -we t.dsl >log 2>&1 || { cat log; false; }");
 	snprintf(path, sizeof(path), "%s/t.dsl", dir);
 	file = fopen(path, "r");
 	text[fread(text, 1, size - 1, file)] = '\0';
