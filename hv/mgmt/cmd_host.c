@@ -414,8 +414,8 @@ static const struct shell_cmd cmds[] = {
 	{ "host", "devices", "[--json]", "devices that the hypervisor drives", cmd_devices },
 	{ "host", "log", "[LEVEL] [--json]",
 	  "the log, up to a level\n"
-	  "Levels say whose fault it is: bug (ours), host (the machine), guest (a VM's), then\n"
-	  "info (the default) and debug.",
+	  "Levels say whose fault it is: bug (ours), host (the machine), guest (a VM's),\n"
+	  "then info (the default) and debug.",
 	  cmd_log },
 	{ "host", "reboot", "[--force]", "restart the machine; --force stops running VMs",
 	  cmd_reboot },

@@ -213,7 +213,7 @@ static int cmd_top(struct shell_call *c)
 		return shell_error(c, "out of memory");
 	}
 	shell_out_puts(c->out, "\x1b[H\x1b[2J");
-	io->raw(io->arg, true);
+	io->terminal(io->arg, SHELL_SCREEN);
 	take(was);
 	while (!sleep_or_quit(c, period)) {
 		struct sample *swap = was;
@@ -224,14 +224,14 @@ static int cmd_top(struct shell_call *c)
 		now = swap;
 		period = PERIOD_NS;
 	}
-	io->raw(io->arg, false);
+	io->terminal(io->arg, SHELL_LINES);
 	heap_free(was);
 	heap_free(now);
 	return 0;
 }
 
 static const struct shell_cmd cmds[] = {
-	{ "top", "", "", "what VMs and threads use now, every second; q quits", cmd_top },
+	{ "top", "", "", "what VMs and threads use, live; q quits", cmd_top },
 };
 
 const struct shell_table cmd_top_table = { cmds, ARRAY_SIZE(cmds), NULL, 0 };

@@ -211,9 +211,9 @@ static int cmd_trace(struct shell_call *c)
 
 static const struct shell_cmd cmds[] = {
 	{ "trace", "", "[COUNT]",
-	  "the last events of all CPUs: exits, switches, interrupts\n"
-	  "COUNT is 1 to 1024 records (20 if not given), oldest first. Each line: time, CPU,\n"
-	  "kind; for an exit the vCPU, reason, guest RIP, qualification, ticks it took.",
+	  "the last exits, switches and interrupts\n"
+	  "COUNT is 1 to 1024 records (20 if not given), oldest first. A line: time,\n"
+	  "CPU, kind; for an exit the vCPU, reason, guest RIP, qualification, ticks it took.",
 	  cmd_trace },
 };
 

@@ -395,9 +395,9 @@ static const struct shell_cmd cmds[] = {
 	{ "vm", "start", "VM", "start a VM", cmd_start },
 	{ "vm", "stop", "VM [--force]",
 	  "ask the guest to power off, or stop it at once\n"
-	  "Presses the ACPI power button and waits until the guest has powered off, at most\n"
-	  "its stop_timeout; Ctrl-C stops waiting. --force stops it at once, like pulling\n"
-	  "the plug.",
+	  "Presses the ACPI power button and waits for the guest to power off, at most its\n"
+	  "stop_timeout; Ctrl-C stops waiting. --force stops it at once, like pulling the\n"
+	  "plug.",
 	  cmd_stop },
 	{ "vm", "reset", "VM", "reset a VM, as its reset button would", cmd_reset },
 	{ "vm", "pause", "VM", "let a VM stand still, keeping its memory", cmd_pause },

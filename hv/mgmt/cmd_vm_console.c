@@ -144,7 +144,7 @@ int cmd_vm_console_join(struct shell_call *c, struct vm *vm)
 	const struct shell_io *io = c->sh->io;
 	struct session s = { .c = c, .vm = vm, .state = vm->state, .fresh_line = true };
 
-	io->raw(io->arg, true);
+	io->terminal(io->arg, SHELL_RAW);
 	say(&s, "[console of %s, which is %s; Ctrl-] comes back]", vm->cfg.name,
 	    vm_state_name(vm->state));
 	guest_console_attach(&vm->console, thread_current());
@@ -152,6 +152,6 @@ int cmd_vm_console_join(struct shell_call *c, struct vm *vm)
 	pump(&s);
 	guest_console_attach(&vm->console, NULL);
 	say(&s, "\x1b[0m[left the console of %s]", vm->cfg.name);
-	io->raw(io->arg, false);
+	io->terminal(io->arg, SHELL_LINES);
 	return 0;
 }

@@ -101,7 +101,7 @@ static int info_locked(struct shell_call *c, struct vm *vm)
 	}
 	shell_out_printf(c->out, "cpu time   %s\n",
 			 show_time(text, sizeof(text), clock_ticks_to_ns(vm_cpu_time(vm))));
-	shell_out_printf(c->out, "started    %lu times\n\n", vm->starts);
+	shell_out_printf(c->out, "starts     %lu\n\n", vm->starts);
 	config_write_vm(&vm->cfg, c->out);
 	return 0;
 }
@@ -248,14 +248,13 @@ static int cmd_console(struct shell_call *c)
 }
 
 static const struct shell_cmd cmds[] = {
-	{ "vm", "list", "[--json]", "name, state, CPUs, memory, CPU time, uptime of every VM",
-	  cmd_list },
+	{ "vm", "list", "[--json]", "state, memory, CPU time and uptime of all VMs", cmd_list },
 	{ "vm", "info", "VM [--json]", "state, crash reason, memory and settings of a VM",
 	  cmd_info },
 	{ "vm", "stats", "VM [--json]",
-	  "VM exits by reason: how many, and the time they took\n"
-	  "TICKS are of the time stamp counter, from the exit to the next entry; SHARE is of\n"
-	  "all ticks spent outside the guest.",
+	  "VM exits by reason: how many, how long\n"
+	  "TICKS are of the time stamp counter, from the exit to the next entry; SHARE is\n"
+	  "of all ticks spent outside the guest.",
 	  cmd_stats },
 	{ "vm", "console", "VM",
 	  "join a guest's serial port; Ctrl-] comes back\n"

@@ -120,7 +120,7 @@ static const struct config_key keys[] = {
 	  .def = "\"linux\"",
 	  .names = boot_names,
 	  .later = boot_later,
-	  .help = "how to start the kernel",
+	  .help = "what the kernel is: a Linux bzImage, multiboot, or flat",
 	  FIELD(struct vm_config, boot) },
 	{ .table = CONFIG_VM,
 	  .name = "kernel",

@@ -76,12 +76,17 @@ static bool io_interrupted(void *arg UNUSED)
 	return true;
 }
 
-static void io_raw(void *arg UNUSED, bool on)
+static void io_terminal(void *arg UNUSED, enum shell_terminal use)
 {
+	static const enum screen_mode modes[] = {
+		[SHELL_LINES] = SCREEN_COMMAND,
+		[SHELL_SCREEN] = SCREEN_HELD,
+		[SHELL_RAW] = SCREEN_RAW,
+	};
 	unsigned int missed;
 
-	screen_set_mode(on ? SCREEN_RAW : SCREEN_COMMAND);
-	missed = on ? 0 : screen_take_missed();
+	screen_set_mode(modes[use]);
+	missed = use == SHELL_LINES ? screen_take_missed() : 0;
 	if (missed > 0) {
 		shell_out_printf(&console.shell.out, "(%u log line%s meanwhile: host log)\n",
 				 missed, missed == 1 ? "" : "s");
@@ -92,7 +97,7 @@ static const struct shell_io io = {
 	.read = io_read,
 	.wait = io_wait,
 	.interrupted = io_interrupted,
-	.raw = io_raw,
+	.terminal = io_terminal,
 };
 
 /* ---- the line ---- */

@@ -74,7 +74,7 @@ void screen_edit(const char *text, size_t len, const char *row, size_t row_len)
 void screen_log(const char *text, size_t len)
 {
 	spin_lock(&screen.lock);
-	if (screen.mode == SCREEN_RAW) {
+	if (screen.mode == SCREEN_RAW || screen.mode == SCREEN_HELD) {
 		screen.missed++;
 	} else if (screen.row_len > 0) {
 		put("\r\x1b[K", 4);

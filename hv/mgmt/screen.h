@@ -9,7 +9,8 @@
 enum screen_mode {
 	SCREEN_COMMAND, /* a command prints; log lines go between its lines (the mode at boot) */
 	SCREEN_PROMPT,	/* a line is typed; log lines go above it */
-	SCREEN_RAW,	/* a command has the terminal for itself; log lines are only counted */
+	SCREEN_HELD,	/* a command has the screen for itself; log lines are only counted */
+	SCREEN_RAW,	/* so, and its output is not changed */
 };
 
 void screen_set_mode(enum screen_mode mode);

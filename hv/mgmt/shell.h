@@ -42,7 +42,14 @@ struct shell_table { /* one per cmd_*.c */
 	unsigned int kind_count;
 };
 
-/* The keyboard, for commands that take time. */
+/* How a command uses the terminal. */
+enum shell_terminal {
+	SHELL_LINES,  /* lines, with log lines in between: how each command begins and ends */
+	SHELL_SCREEN, /* the whole screen: log lines are held back */
+	SHELL_RAW,    /* so, and what it prints is not changed: \n stays \n */
+};
+
+/* The terminal's other side, for commands that take time. */
 struct shell_io {
 	/* Keys typed since, up to size; 0 if there are none. */
 	size_t (*read)(void *arg, char *buf, size_t size);
@@ -50,8 +57,7 @@ struct shell_io {
 	void (*wait)(void *arg, uint64_t ns);
 	/* Was Ctrl-C typed? Takes it and what was typed before it; leaves other keys for later. */
 	bool (*interrupted)(void *arg);
-	/* The command has the terminal for itself: log lines are held back while on. */
-	void (*raw)(void *arg, bool on);
+	void (*terminal)(void *arg, enum shell_terminal use);
 	void *arg;
 };
 
