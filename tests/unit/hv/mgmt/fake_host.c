@@ -1,0 +1,511 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Owns the fakes behind the console: everything below hv/mgmt that it calls. */
+/* Checks what the contracts ask of callers: the list is locked where it must be. */
+#include "hv/mgmt/fake_host.h"
+#include "arch/clock.h"
+#include "arch/cpu.h"
+#include "boot/boot_info.h"
+#include "drivers/emul/vpm.h"
+#include "drivers/host/uart.h"
+#include "fakes/fake_arch.h"
+#include "hv/base/heap.h"
+#include "hv/base/log.h"
+#include "hv/base/page.h"
+#include "hv/base/trace.h"
+#include "hv/lib/errno.h"
+#include "hv/lib/string.h"
+#include "hv/mgmt/bootfs.h"
+#include "hv/mgmt/console.h"
+#include "hv/sched.h"
+#include "hv/thread.h"
+#include <stdio.h>
+#include <ucontext.h>
+
+#include <cmocka.h>
+
+struct hvm_ops fake_hvm = { .name = "SVM" };
+const struct hvm_ops *hvm;
+const char *fake_start_fails;
+void (*fake_on_wait)(void);
+unsigned int fake_buttons, fake_poweroffs, fake_reboots, fake_list_depth;
+enum log_level fake_sink_level;
+struct trace_ring trace_rings[CPU_MAX];
+
+/* ---- serial port ---- */
+
+static char sent[262144];
+static size_t sent_len;
+static const char *keys;
+
+void uart_write(const char *text, size_t len)
+{
+	assert_true(sent_len + len < sizeof(sent));
+	memcpy(sent + sent_len, text, len);
+	sent_len += len;
+	sent[sent_len] = '\0';
+}
+
+size_t uart_read(char *buf, size_t size)
+{
+	size_t n = u64_min(strlen(keys), size);
+
+	memcpy(buf, keys, n);
+	keys += n;
+	return n;
+}
+
+void fake_host_keys(const char *typed)
+{
+	keys = typed;
+}
+
+void uart_poll(void)
+{
+}
+
+void uart_set_reader(struct thread *reader)
+{
+	assert_non_null(reader);
+}
+
+void uart_flush_polled(void)
+{
+}
+
+uint64_t uart_errors(void)
+{
+	return 3;
+}
+
+/* ---- threads: the console's is the test, and leaves it when it would sleep for ever ---- */
+
+static struct thread console_thread;
+static ucontext_t test_context, console_context;
+static char console_stack[262144] ALIGNED(16);
+static bool started;
+
+int thread_create(struct thread **out, const struct thread_params *p)
+{
+	console_thread.p = *p;
+	string_copy(console_thread.name, p->name, sizeof(console_thread.name));
+	console_thread.id = 7;
+	console_thread.time = 5000000;
+	*out = &console_thread;
+	return 0;
+}
+
+struct thread *thread_current(void)
+{
+	return &console_thread;
+}
+
+void thread_park(void)
+{
+	assert_int_equal(fake_list_depth, 0);
+	swapcontext(&console_context, &test_context);
+}
+
+void thread_park_until(uint64_t deadline)
+{
+	assert_int_equal(fake_list_depth, 0);
+	fake_now = deadline;
+	if (fake_on_wait != NULL) {
+		fake_on_wait();
+	}
+}
+
+void thread_checkpoint(void)
+{
+}
+
+void thread_unpark(struct thread *t)
+{
+	(void)t;
+}
+
+uint64_t thread_time(const struct thread *t)
+{
+	return t->time;
+}
+
+void thread_for_each(void (*fn)(struct thread *t, void *arg), void *arg)
+{
+	static struct thread idle = { .name = "idle", .id = 1 };
+
+	idle.time = fake_now / 2;
+	fn(&idle, arg);
+	fn(&console_thread, arg);
+}
+
+/* ---- CPU, hvm, memory ---- */
+
+unsigned int cpu_count(void)
+{
+	return 2;
+}
+
+const char *cpu_brand(void)
+{
+	return "Test CPU";
+}
+
+const char *cpu_vendor(void)
+{
+	return "TestVendor";
+}
+
+void cpu_poweroff(void)
+{
+	fake_poweroffs++;
+}
+
+void cpu_reboot(void)
+{
+	fake_reboots++;
+}
+
+const char *clock_reference(void)
+{
+	return "PIT";
+}
+
+uint64_t clock_wall_seconds(void)
+{
+	return 951868799; /* a second before the end of a 29 February */
+}
+
+const struct hvm_feature *hvm_features(unsigned int *count)
+{
+	static const struct hvm_feature rows[] = {
+		{ "AMD-V", true, true },
+		{ "nested paging", true, false },
+		{ "NRIP save", false, false },
+	};
+
+	*count = ARRAY_SIZE(rows);
+	return rows;
+}
+
+bool hvm_cpuid_feature_known(const char *name)
+{
+	return strcmp(name, "rdrand") == 0;
+}
+
+void page_stats(struct page_stats *s)
+{
+	*s = (struct page_stats){ 1024 * MIB, 5 * MIB, 3 * MIB, 16 * MIB, 1000 * MIB };
+}
+
+void spin_init(struct spinlock *l, enum lock_rank rank)
+{
+	*l = (struct spinlock){ .rank = rank };
+}
+
+void spin_lock(struct spinlock *l)
+{
+	assert_int_equal(l->taken, 0);
+	l->taken = 1;
+}
+
+void spin_unlock(struct spinlock *l)
+{
+	assert_int_equal(l->taken, 1);
+	l->taken = 0;
+}
+
+/* ---- log ---- */
+
+static void (*sink)(const char *text, size_t len);
+
+void log_set_sink(void (*write)(const char *text, size_t len), enum log_level level)
+{
+	sink = write;
+	fake_sink_level = level;
+}
+
+void fake_host_log(const char *line)
+{
+	sink(line, strlen(line));
+}
+
+size_t log_read(uint64_t *cursor, enum log_level level, char *line, size_t size)
+{
+	static const struct {
+		enum log_level level;
+		const char *text;
+	} lines[] = {
+		{ LOG_INFO, "[    0.000000] one\n" },
+		{ LOG_DEBUG, "[    0.000001] two\n" },
+		{ LOG_HOST, "[    0.000002] host: \"three\"\n" },
+	};
+
+	while (*cursor < ARRAY_SIZE(lines)) {
+		size_t i = (*cursor)++;
+
+		if (lines[i].level <= level) {
+			string_copy(line, lines[i].text, size);
+			return strlen(line);
+		}
+	}
+	return 0;
+}
+
+static const char *const level_names[] = { "bug", "host", "guest", "info", "debug" };
+
+const char *log_level_name(enum log_level level)
+{
+	return level_names[level];
+}
+
+int log_level_parse(const char *name, enum log_level *out)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(level_names); i++) {
+		if (strcmp(name, level_names[i]) == 0) {
+			*out = i;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+/* ---- boot modules ---- */
+
+static struct bootfs_file files[8];
+static unsigned int file_count;
+
+void fake_host_module(const char *name, const char *text)
+{
+	files[file_count++] = (struct bootfs_file){ name, (const uint8_t *)text, strlen(text) };
+}
+
+int bootfs_find(const char *path, struct bootfs_file *out)
+{
+	if (!string_starts_with(path, "boot:")) {
+		return -EINVAL;
+	}
+	for (unsigned int i = 0; i < file_count; i++) {
+		if (strcmp(files[i].name, path + 5) == 0) {
+			*out = files[i];
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
+bool bootfs_next(struct bootfs_cursor *cursor, struct bootfs_file *out)
+{
+	if (cursor->module == file_count) {
+		return false;
+	}
+	*out = files[cursor->module++];
+	return true;
+}
+
+/* ---- VMs ---- */
+
+static struct list_node vms = LIST_INIT(vms);
+static uint16_t next_id;
+
+void vm_list_lock(void)
+{
+	assert_int_equal(fake_list_depth, 0);
+	fake_list_depth = 1;
+}
+
+void vm_list_unlock(void)
+{
+	assert_int_equal(fake_list_depth, 1);
+	fake_list_depth = 0;
+}
+
+struct vm *vm_next(const struct vm *prev)
+{
+	struct list_node *n = prev == NULL ? vms.next : prev->node.next;
+
+	return n == &vms ? NULL : container_of(n, struct vm, node);
+}
+
+struct vm *vm_find(const char *name)
+{
+	for (struct vm *vm = vm_next(NULL); vm != NULL; vm = vm_next(vm)) {
+		if (strcmp(vm->cfg.name, name) == 0) {
+			return vm;
+		}
+	}
+	return NULL;
+}
+
+const char *vm_state_name(enum vm_state s)
+{
+	static const char *const names[] = { "stopped", "starting", "running",
+					     "paused",	"stopping", "crashed" };
+
+	return names[s];
+}
+
+uint64_t vm_cpu_time(struct vm *vm)
+{
+	return vm->cpu_time;
+}
+
+static int fails(const char **why, const char *text)
+{
+	*why = text;
+	return -EBUSY;
+}
+
+int vm_create(const struct vm_config *cfg, struct vm **out, const char **why)
+{
+	struct vm *vm;
+
+	assert_int_equal(fake_list_depth, 1);
+	if (vm_find(cfg->name) != NULL) {
+		return fails(why, "there is a VM of that name already");
+	}
+	vm = heap_alloc(sizeof(*vm));
+	vm->id = ++next_id;
+	vm->cfg = *cfg;
+	guest_console_init(&vm->console);
+	list_push_back(&vms, &vm->node);
+	*out = vm;
+	return 0;
+}
+
+int vm_delete(struct vm *vm, const char **why)
+{
+	assert_int_equal(fake_list_depth, 1);
+	if (vm->state != VM_STOPPED && vm->state != VM_CRASHED) {
+		return fails(why, "it is not stopped");
+	}
+	list_remove(&vm->node);
+	heap_free(vm);
+	return 0;
+}
+
+static int go(struct vm *vm, enum vm_state from, enum vm_state to, const char **why)
+{
+	assert_int_equal(fake_list_depth, 1);
+	if (vm->state != from) {
+		return fails(why, "it is in another state");
+	}
+	vm->state = to;
+	return 0;
+}
+
+int vm_start(struct vm *vm, const char **why)
+{
+	if (hvm == NULL) {
+		return fails(why, "no virtualization");
+	}
+	if (fake_start_fails != NULL) {
+		return fails(why, fake_start_fails);
+	}
+	vm->started = fake_now;
+	vm->starts++;
+	return go(vm, VM_STOPPED, VM_RUNNING, why);
+}
+
+int vm_stop(struct vm *vm, const char **why)
+{
+	return go(vm, vm->state == VM_STOPPED ? VM_RUNNING : vm->state, VM_STOPPED, why);
+}
+
+int vm_reset(struct vm *vm, const char **why)
+{
+	return go(vm, VM_RUNNING, VM_RUNNING, why);
+}
+
+int vm_pause(struct vm *vm, const char **why)
+{
+	return go(vm, VM_RUNNING, VM_PAUSED, why);
+}
+
+int vm_resume(struct vm *vm, const char **why)
+{
+	return go(vm, VM_PAUSED, VM_RUNNING, why);
+}
+
+void vm_press_power_button(struct vm *vm)
+{
+	assert_int_equal(vm->state, VM_RUNNING);
+	fake_buttons++;
+}
+
+/* ---- running ---- */
+
+void fake_host_reset(void)
+{
+	while (vm_next(NULL) != NULL) {
+		struct vm *vm = vm_next(NULL);
+
+		list_remove(&vm->node);
+		heap_free(vm);
+	}
+	next_id = 0;
+	file_count = 0;
+	sent_len = 0;
+	sent[0] = '\0';
+	started = false;
+	hvm = &fake_hvm;
+	fake_start_fails = NULL;
+	fake_on_wait = NULL;
+	fake_buttons = fake_poweroffs = fake_reboots = fake_list_depth = 0;
+	fake_now = 1000000000;
+	memset(trace_rings, 0, sizeof(trace_rings));
+}
+
+static void console_main(void)
+{
+	console_thread.p.body(NULL);
+}
+
+static void start_console(void)
+{
+	static struct boot_info info = { .loader = "PVH", .cmdline = "opt" };
+
+	started = true;
+	assert_int_equal(console_start(&info), 0);
+	getcontext(&console_context);
+	console_context.uc_stack.ss_sp = console_stack;
+	console_context.uc_stack.ss_size = sizeof(console_stack);
+	console_context.uc_link = &test_context;
+	makecontext(&console_context, console_main, 0);
+}
+
+const char *fake_host_run(const char *typed)
+{
+	size_t from = sent_len;
+
+	if (!started) {
+		start_console();
+	}
+	keys = typed;
+	swapcontext(&test_context, &console_context);
+	return sent + from;
+}
+
+const char *fake_host_command(const char *line)
+{
+	static char text[65536];
+	static char typed[1200];
+	const char *s;
+	size_t len = 0;
+
+	snprintf(typed, sizeof(typed), "%s\r", line);
+	s = strstr(fake_host_run(typed), "\r\n");
+	assert_non_null(s);
+	for (s += 2; *s != '\0'; s++) {
+		assert_true(len + 1 < sizeof(text));
+		if (*s == '\n') {
+			assert_int_equal(s[-1], '\r');
+		}
+		if (*s != '\r') {
+			text[len++] = *s;
+		}
+	}
+	text[len] = '\0';
+	assert_true(len >= 8);
+	assert_string_equal(text + len - 8, "insula> ");
+	text[len - 8] = '\0';
+	return text;
+}

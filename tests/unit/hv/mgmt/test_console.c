@@ -1,0 +1,729 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The console from the serial port down, over fakes: start-up, every command, log lines, sessions. */
+/* What each part does on its own is in the other tests of this folder. */
+/* TEST_SOURCES: hv/mgmt/console.c hv/mgmt/screen.c hv/mgmt/startup.c hv/mgmt/shell.c */
+/* TEST_SOURCES: hv/mgmt/shell_words.c hv/mgmt/shell_out.c hv/mgmt/line_edit.c hv/mgmt/utf8.c */
+/* TEST_SOURCES: hv/mgmt/near.c hv/mgmt/json.c hv/mgmt/show.c hv/mgmt/diag.c hv/mgmt/toml.c */
+/* TEST_SOURCES: hv/mgmt/config.c hv/mgmt/config_schema.c hv/mgmt/config_type.c */
+/* TEST_SOURCES: hv/mgmt/cmd_vm.c hv/mgmt/cmd_vm_info.c hv/mgmt/cmd_vm_console.c */
+/* TEST_SOURCES: hv/mgmt/cmd_host.c hv/mgmt/cmd_config.c hv/mgmt/cmd_misc.c hv/mgmt/cmd_top.c */
+/* TEST_SOURCES: hv/mgmt/cmd_trace.c hv/guest_console.c hv/vm_config.c hv/lib/errno.c */
+/* TEST_SOURCES: hv/lib/fmt.c hv/lib/string.c tests/unit/fakes/fake_heap.c */
+/* TEST_SOURCES: tests/unit/fakes/fake_arch.c tests/unit/fakes/fake_panic_abort.c */
+/* TEST_SOURCES: tests/unit/hv/mgmt/fake_host.c */
+/* TEST_CFLAGS: -Itests/unit/fakes */
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "fakes/fake_arch.h"
+#include "fakes/fake_heap.h"
+#include "hv/base/log.h"
+#include "hv/base/trace.h"
+#include "hv/lib/string.h"
+#include "hv/mgmt/fake_host.h"
+
+static const char conf[] = "[host]\nname = \"rack3\"\nlog = \"guest\"\n"
+			   "[vm.late]\nkernel = \"boot:k\"\nautostart = true\nstart_order = 2\n"
+			   "[vm.web1]\nkernel = \"boot:k\"\nmemory = \"16M\"\nautostart = true\n"
+			   "start_order = -1\nstop_timeout = \"2s\"\n"
+			   "[vm.db]\nkernel = \"boot:k\"\nmemory = \"1536K\"\n"
+			   "[vm.spare]\nkernel = \"boot:k\"\n";
+
+static int setup(void **state)
+{
+	(void)state;
+	fake_host_reset();
+	return 0;
+}
+
+/* A machine with two VMs: web1 runs, db is stopped. */
+static int setup_vms(void **state)
+{
+	setup(state);
+	fake_host_module("insula.conf",
+			 "[vm.web1]\nkernel = \"boot:k\"\nmemory = \"16M\"\n"
+			 "autostart = true\nstop_timeout = \"2s\"\n"
+			 "[vm.db]\nkernel = \"boot:db.elf\"\nboot = \"multiboot\"\n");
+	fake_host_module("k", "kernel");
+	fake_host_run("");
+	assert_non_null(vm_find("db"));
+	return 0;
+}
+
+#define assert_prints(line, text) assert_string_equal(fake_host_command(line), text)
+
+static void assert_has(const char *text, const char *part)
+{
+	if (strstr(text, part) == NULL) {
+		fail_msg("no '%s' in '%s'", part, text);
+	}
+}
+
+/* ---- start-up ---- */
+
+static void test_no_configuration(void **state)
+{
+	const char *text = fake_host_run("");
+
+	(void)state;
+	assert_has(text, "\r\nInsula 0.1 (0123456789ab)\r\n");
+	assert_has(text, "There is no boot:insula.conf");
+	assert_has(text, "module2 --nounzip /boot/insula.conf insula.conf");
+	assert_string_equal(text + strlen(text) - 8, "insula> ");
+	assert_null(vm_next(NULL));
+}
+
+static void test_startup(void **state)
+{
+	const char *text;
+
+	(void)state;
+	fake_host_module("insula.conf", conf);
+	text = fake_host_run("");
+	assert_has(text, "error: boot:insula.conf:16:1: vm.db.memory: found \"1536K\", allowed: a "
+			 "size like");
+	assert_has(text, "boot:insula.conf: 3 VMs: late (autostart), web1 (autostart), spare\r\n");
+	assert_int_equal(fake_sink_level, LOG_GUEST);
+	assert_int_equal(vm_find("web1")->state, VM_RUNNING);
+	assert_int_equal(vm_find("late")->state, VM_RUNNING);
+	assert_int_equal(vm_find("spare")->state, VM_STOPPED);
+	assert_null(vm_find("db"));
+}
+
+static void test_startup_without_virtualization(void **state)
+{
+	const char *text;
+
+	(void)state;
+	hvm = NULL;
+	fake_host_module("insula.conf", conf);
+	text = fake_host_run("");
+	/* In start order, and one failure does not keep the next from being tried. */
+	assert_has(text, "error: cannot start web1: no virtualization\r\n"
+			 "error: cannot start late: no virtualization\r\n");
+	assert_prints("vm start spare", "error: cannot start spare: no virtualization\n");
+	assert_has(fake_host_command("host info"), "virtualization  not usable: VMs cannot start\n"
+						   "missing         nested paging\n");
+}
+
+/* ---- the terminal ---- */
+
+static void test_log_line_redraws_the_row(void **state)
+{
+	const char *text;
+
+	(void)state;
+	fake_host_run("");
+	text = fake_host_run("vm li");
+	fake_host_log("[    1.000000] something\n");
+	assert_string_equal(text, "vm li\r\x1b[K[    1.000000] something\r\n\r\x1b[Kinsula> vm li");
+}
+
+static void test_pasted_lines(void **state)
+{
+	const char *text;
+
+	(void)state;
+	fake_host_run("");
+	text = fake_host_run("version\r\n# comment\r\nversion --json\nhost devices --json\n");
+	assert_string_equal(
+		text,
+		"version\r\nInsula 0.1 (0123456789ab)\r\n"
+		"insula> # comment\r\n"
+		"insula> version --json\r\n{\"version\":\"0.1\",\"git\":\"0123456789ab\"}\r\n"
+		"insula> host devices --json\r\n"
+		"[{\"name\":\"com1\",\"description\":\"16550 serial port, 115200 baud, 3 line "
+		"errors\"},{\"name\":\"clock\",\"description\":\"TSC at 1000000 kHz, measured "
+		"against the PIT\"}]\r\ninsula> ");
+}
+
+static void test_cancelled_line(void **state)
+{
+	(void)state;
+	fake_host_run("");
+	assert_string_equal(fake_host_run("vm del\x03"), "vm del^C\r\ninsula> ");
+}
+
+/* ---- looking at VMs ---- */
+
+static void test_vm_list(void **state)
+{
+	(void)state;
+	vm_find("web1")->cpu_time = 1234000000;
+	fake_now += 3661000000000;
+	assert_prints(
+		"vm list",
+		"NAME                            STATE    CPUS    MEMORY    CPU TIME      "
+		"UPTIME\n"
+		"web1                            running     1    16 MiB     1.234 s    "
+		"01:01:01\n"
+		"db                              stopped     1   256 MiB     0.000 s           "
+		"-\n");
+	assert_prints("vm list --json",
+		      "[{\"name\":\"web1\",\"state\":\"running\",\"cpus\":1,\"memory\":16777216,"
+		      "\"cpu_time_ns\":1234000000,\"uptime_ns\":3661000000000},{\"name\":\"db\","
+		      "\"state\":\"stopped\",\"cpus\":1,\"memory\":268435456,\"cpu_time_ns\":0,"
+		      "\"uptime_ns\":0}]\n");
+}
+
+static void test_vm_list_empty(void **state)
+{
+	(void)state;
+	fake_host_run("");
+	assert_prints("vm list", "There are no VMs; help vm create says how to make one.\n");
+	assert_prints("vm list --json", "[]\n");
+}
+
+static void test_vm_info(void **state)
+{
+	struct vm *db = vm_find("db");
+
+	(void)state;
+	db->state = VM_CRASHED;
+	string_copy(db->crash_reason, "unexpected \"exit\" 99", sizeof(db->crash_reason));
+	assert_prints("vm info db", "state      crashed\ncrash      unexpected \"exit\" 99\n"
+				    "memory     256 MiB, not allocated while stopped\n"
+				    "cpu time   0.000 s\nstarts     0\n\n"
+				    "[vm.db]\nboot = \"multiboot\"\nkernel = \"boot:db.elf\"\n");
+	assert_prints("vm info db --json",
+		      "{\"id\":2,\"name\":\"db\",\"state\":\"crashed\",\"cpus\":1,"
+		      "\"memory\":268435456,\"cpu_time_ns\":0,\"uptime_ns\":0,"
+		      "\"crash_reason\":\"unexpected \\\"exit\\\" 99\",\"starts\":0,\"config\":{"
+		      "\"memory\":\"256M\",\"cpus\":1,\"weight\":256,\"pin\":[],"
+		      "\"boot\":\"multiboot\",\"kernel\":\"boot:db.elf\",\"initrd\":\"\","
+		      "\"modules\":[],\"cmdline\":\"\",\"cpuid\":[],\"autostart\":false,"
+		      "\"start_order\":0,\"on_crash\":\"stop\",\"stop_timeout\":\"1m\","
+		      "\"testdev\":false}}\n");
+	assert_has(fake_host_command("vm info web1"), "memory     16 MiB, allocated\nuptime ");
+	assert_prints("vm info web2", "error: no VM is named \"web2\"; did you mean web1?\n");
+	assert_prints("vm info zzz", "error: no VM is named \"zzz\"; vm list shows all\n");
+}
+
+static const char *const exit_names[VCPU_EXIT_REASONS] = { [1] = "CPUID", [5] = "HLT" };
+
+static void test_vm_stats(void **state)
+{
+	struct vm *web1 = vm_find("web1");
+	static struct vcpu v;
+
+	(void)state;
+	memset(&v, 0, sizeof(v));
+	v.exit_names = exit_names;
+	v.stats[1] = (struct vcpu_exit_stat){ 4, 1000 };
+	v.stats[5] = (struct vcpu_exit_stat){ 10, 2000 };
+	v.stats[99] = (struct vcpu_exit_stat){ 1, 1 };
+	web1->vcpus[0] = &v;
+	assert_prints("vm stats web1",
+		      "EXIT REASON                     COUNT            TICKS   PER EXIT   SHARE\n"
+		      "HLT                                10             2000        200   66.6%\n"
+		      "CPUID                               4             1000        250   33.3%\n"
+		      "(unknown)                           1                1          1    0.0%\n"
+		      "all                                15             3001        200\n");
+	assert_prints("vm stats web1 --json",
+		      "{\"name\":\"web1\",\"state\":\"running\",\"exits\":15,\"ticks\":3001,"
+		      "\"reasons\":[{\"number\":5,\"name\":\"HLT\",\"count\":10,\"ticks\":2000},"
+		      "{\"number\":1,\"name\":\"CPUID\",\"count\":4,\"ticks\":1000},"
+		      "{\"number\":99,\"name\":\"(unknown)\",\"count\":1,\"ticks\":1}]}\n");
+	web1->vcpus[0] = NULL;
+	web1->state = VM_STOPPED;
+	web1->exit_names = exit_names;
+	web1->last_stats[5] = (struct vcpu_exit_stat){ 7, 70 };
+	assert_has(fake_host_command("vm stats web1"),
+		   "web1 is stopped; these are of its last run.\n");
+	assert_has(fake_host_command("vm stats web1"), "HLT                                 7 ");
+	assert_has(fake_host_command("vm stats db"), "all                                 0 ");
+}
+
+/* ---- changing VMs ---- */
+
+static void test_vm_create(void **state)
+{
+	const struct vm_config *cfg;
+
+	(void)state;
+	assert_prints("vm create new kernel=boot:k cmdline=\"a b\" memory=32M pin=0,1",
+		      "new: created; vm start new starts it\n");
+	cfg = &vm_find("new")->cfg;
+	assert_string_equal(cfg->cmdline, "a b");
+	assert_int_equal(cfg->memory, 32 * MIB);
+	assert_int_equal(cfg->pin, 3);
+	assert_prints("vm create new kernel=boot:k",
+		      "error: cannot create new: there is a VM of that name already\n");
+	assert_prints("vm create -x kernel=boot:k",
+		      "error: found the name \"-x\", allowed: 1 to 31 "
+		      "letters, digits, '-', '_' and '.'\n");
+	assert_prints(
+		"vm create x memory=1M cpsu=1 nonsense kernel=k",
+		"error: memory: found \"1M\", allowed: a size like \"512M\" or \"1G\", \"2M\" "
+		"to \"256G\"; cpsu: unknown key; did you mean cpus?; found \"nonsense\", "
+		"expected KEY=VALUE; kernel: found \"k\", allowed: a file like "
+		"\"boot:vmlinuz\"\n");
+	assert_prints("vm create x memory=4M",
+		      "error: vm.x.kernel: missing, allowed: a file like \"boot:vmlinuz\"\n");
+	assert_prints("vm create x kernel=boot:k pin=5",
+		      "error: pin: found CPU 5, allowed: 0 to 1 (this host's)\n");
+	assert_prints("vm create x", "error: usage: vm create NAME KEY=VALUE...\n");
+	assert_null(vm_find("x"));
+}
+
+static void test_vm_set(void **state)
+{
+	struct vm *db = vm_find("db");
+
+	(void)state;
+	assert_prints("vm set db memory=64M weight=512", "db: set\n");
+	assert_int_equal(db->cfg.memory, 64 * MIB);
+	assert_int_equal(db->cfg.weight, 512);
+	assert_prints("vm set db memory=128M weight=0",
+		      "error: weight: found 0, allowed: 1 to 65536\n");
+	assert_int_equal(db->cfg.memory, 64 * MIB); /* all or nothing */
+	assert_prints("vm set db initrd=boot:i",
+		      "error: vm.db.initrd: found \"boot:i\", allowed: only with boot = "
+		      "\"linux\"\n");
+	assert_prints("vm set web1 memory=1G", "error: web1 is running: its settings change only "
+					       "while it is stopped\n");
+	assert_prints("vm set no memory=1G", "error: no VM is named \"no\"; vm list shows all\n");
+}
+
+static void test_vm_states(void **state)
+{
+	struct vm *db = vm_find("db");
+
+	(void)state;
+	assert_prints("vm start db", "db: running\n");
+	assert_prints("vm start db", "error: cannot start db: it is in another state\n");
+	assert_prints("vm pause db", "db: paused\n");
+	assert_prints("vm stop db",
+		      "error: db is paused: resume it first, or stop it with --force\n");
+	assert_prints("vm resume db", "db: running\n");
+	assert_prints("vm resume db", "error: cannot resume db: it is in another state\n");
+	assert_prints("vm reset db", "db: running\n");
+	assert_prints("vm delete db", "error: cannot delete db: it is not stopped\n");
+	assert_prints("vm stop --force db", "db: stopped\n");
+	assert_int_equal(db->state, VM_STOPPED);
+	assert_prints("vm pause db", "error: cannot pause db: it is in another state\n");
+	assert_prints("vm reset db", "error: cannot reset db: it is in another state\n");
+	assert_prints("vm delete db", "db: deleted\n");
+	assert_prints("vm delete db", "error: no VM is named \"db\"; vm list shows all\n");
+	fake_start_fails = "not enough free host memory";
+	assert_prints("vm stop web1 --force", "web1: stopped\n");
+	assert_prints("vm start web1", "error: cannot start web1: not enough free host memory\n");
+	assert_int_equal(fake_buttons, 0);
+}
+
+#define PRESSED                                                                                    \
+	"web1: ACPI power button pressed; waiting up to 2.000 s for the guest to power off\n"      \
+	"(Ctrl-C stops waiting)\n"
+
+static unsigned int waits;
+
+static void guest_powers_off(void)
+{
+	if (++waits == 3) {
+		vm_find("web1")->state = VM_STOPPED;
+	}
+}
+
+static void test_vm_stop(void **state)
+{
+	(void)state;
+	waits = 0;
+	fake_on_wait = guest_powers_off;
+	assert_prints("vm stop web1", PRESSED "web1: stopped\n");
+	assert_int_equal(fake_buttons, 1);
+	assert_int_equal(waits, 3);
+	assert_prints("vm stop web1", "error: web1 is stopped\n");
+}
+
+static void test_vm_stop_takes_too_long(void **state)
+{
+	uint64_t begun = fake_now;
+
+	(void)state;
+	assert_prints("vm stop web1", PRESSED "error: web1 did not power off in time; vm stop web1 "
+					      "--force stops it at once\n");
+	assert_int_equal(fake_now - begun, 2000000000);
+	assert_int_equal(vm_find("web1")->state, VM_RUNNING);
+}
+
+static void test_vm_stop_interrupted(void **state)
+{
+	(void)state;
+	/* Ctrl-C takes what was typed before it; what follows is the next line. */
+	assert_has(fake_host_run("vm stop web1\rxyz\x03version\r"),
+		   "error: web1 may still power off: not waited for\r\ninsula> version\r\nInsula");
+}
+
+/* ---- a guest's console ---- */
+
+static void guest_prints(const char *text)
+{
+	while (*text != '\0') {
+		guest_console_put(&vm_find("web1")->console, *text++);
+	}
+}
+
+static unsigned int stage;
+static char typed_into_guest[512];
+
+static void console_session(void)
+{
+	struct vm *vm = vm_find("web1");
+	size_t len = strlen(typed_into_guest);
+	int c;
+
+	while ((c = guest_console_get(&vm->console)) >= 0) {
+		typed_into_guest[len++] = (char)c;
+	}
+	switch (stage++) {
+	case 0:
+		guest_prints("raw\nbytes\x1b[31m");
+		fake_host_log("[    1.000000] a line\n");
+		break;
+	case 1:
+		vm->state = VM_STOPPED;
+		break;
+	default:
+		fake_on_wait = NULL;
+		fake_host_keys("\x1dversion\r");
+		break;
+	}
+}
+
+static void test_vm_console(void **state)
+{
+	const char *text;
+
+	(void)state;
+	stage = 0;
+	memset(typed_into_guest, 0, sizeof(typed_into_guest));
+	guest_prints("earlier\r\n");
+	fake_on_wait = console_session;
+	text = fake_host_run("vm console web1\rls\r\x03q");
+	assert_string_equal(text, "vm console web1\r\n"
+				  "[console of web1, which is running; Ctrl-] comes back]\r\n"
+				  "earlier\r\n"
+				  "raw\nbytes\x1b[31m"
+				  "\r\n[web1 is stopped; Ctrl-] comes back]\r\n"
+				  "\x1b[0m[left the console of web1]\r\n"
+				  "(1 log line meanwhile: host log)\r\n"
+				  "insula> version\r\nInsula 0.1 (0123456789ab)\r\ninsula> ");
+	assert_string_equal(typed_into_guest, "ls\r\x03q");
+	assert_null(vm_find("web1")->console.reader);
+}
+
+static void test_vm_console_recent_output(void **state)
+{
+	const char *text;
+
+	(void)state;
+	for (unsigned int i = 0; i < 3000; i++) {
+		char line[16];
+
+		snprintf(line, sizeof(line), "line%04u\r\n", i);
+		guest_prints(line);
+	}
+	text = fake_host_run("vm console web1\r\x1d");
+	/* 16384 bytes kept: 1638 lines, and of the one before only its end, which is not shown. */
+	assert_has(text, "comes back]\r\nline1362\r\n");
+	assert_has(text, "line2999\r\n\x1b[0m[left");
+}
+
+static void test_vm_console_deaf_guest(void **state)
+{
+	static char keys[GUEST_CONSOLE_IN + 300 + 32];
+	size_t len = (size_t)sprintf(keys, "vm console web1\r");
+
+	(void)state;
+	memset(keys + len, 'x', GUEST_CONSOLE_IN + 300);
+	len += GUEST_CONSOLE_IN + 300;
+	memcpy(keys + len, "\x1d", 2);
+	/* 44 more than the guest's queue and ours take: a bell each, and Ctrl-] still works. */
+	assert_has(fake_host_run(keys), "\a\a\a\a\x1b[0m[left the console of web1]");
+	assert_prints("vm console nobody", "error: no VM is named \"nobody\"; vm list shows all\n");
+}
+
+/* ---- the host ---- */
+
+static void test_host_info(void **state)
+{
+	(void)state;
+	assert_prints("host info", "name            insula\nversion         0.1 (0123456789ab)\n"
+				   "cpu             2 x Test CPU\nvirtualization  SVM\n"
+				   "with            AMD-V\nmemory          1 GiB, 1000 MiB free\n"
+				   "uptime          1.000 s\n"
+				   "time            2000-02-29 23:59:59 UTC\n"
+				   "loaded by       PVH\noptions         opt\n");
+	assert_prints("host info --json",
+		      "{\"name\":\"insula\",\"version\":\"0.1\",\"git\":\"0123456789ab\","
+		      "\"cpu\":\"Test CPU\",\"vendor\":\"TestVendor\",\"cpus\":2,"
+		      "\"virtualization\":\"SVM\",\"features\":[{\"name\":\"AMD-V\","
+		      "\"required\":true,\"present\":true},{\"name\":\"nested paging\","
+		      "\"required\":true,\"present\":false},{\"name\":\"NRIP save\","
+		      "\"required\":false,\"present\":false}],\"memory\":1073741824,"
+		      "\"free\":1048576000,\"uptime_ns\":1000000000,\"time\":951868799,"
+		      "\"tsc_hz\":1000000000,\"loader\":\"PVH\",\"cmdline\":\"opt\"}\n");
+}
+
+static void test_host_tables(void **state)
+{
+	(void)state;
+	assert_prints("host cpus", "2 x Test CPU\nCPU     BUSY  THREADS  IDLE SO FAR\n"
+				   "0      50.0%        1      0.600 s\n"
+				   "1     100.0%        0      0.000 s\n");
+	assert_prints("host cpus --json", "[{\"cpu\":0,\"threads\":1,\"idle_ns\":600000000},"
+					  "{\"cpu\":1,\"threads\":0,\"idle_ns\":0}]\n");
+	assert_prints("host memory", "total            1 GiB  RAM that the boot loader reported\n"
+				     "image            5 MiB  the hypervisor's image and the boot "
+				     "modules\n"
+				     "hypervisor       3 MiB  allocated by the hypervisor\n"
+				     "guest           16 MiB  RAM of running VMs\n"
+				     "free          1000 MiB  for either\n");
+	assert_prints("host memory --json",
+		      "{\"total\":1073741824,\"image\":5242880,\"hypervisor\":3145728,"
+		      "\"guest\":16777216,\"free\":1048576000}\n");
+	assert_has(fake_host_command("host devices"),
+		   "com1     16550 serial port, 115200 baud, 3 line errors\n");
+}
+
+static void test_host_log(void **state)
+{
+	(void)state;
+	assert_prints("host log", "[    0.000000] one\n[    0.000002] host: \"three\"\n");
+	assert_prints("host log host", "[    0.000002] host: \"three\"\n");
+	assert_prints("host log debug --json",
+		      "[\"[    0.000000] one\",\"[    0.000001] two\",\"[    0.000002] host: "
+		      "\\\"three\\\"\"]\n");
+	assert_prints("host log loud",
+		      "error: found the level \"loud\", allowed: bug, host, guest, "
+		      "info, debug\n");
+}
+
+static void test_host_poweroff(void **state)
+{
+	(void)state;
+	assert_prints("host poweroff",
+		      "error: 1 VM is still on (web1): stop it first, or use --force\n");
+	assert_prints("vm start db", "db: running\n");
+	assert_prints("host reboot",
+		      "error: 2 VMs are still on (web1, db): stop them first, or use --force\n");
+	assert_int_equal(fake_poweroffs + fake_reboots, 0);
+	assert_prints("host poweroff --force",
+		      "Powering off.\nerror: this machine did not power off (see host log)\n");
+	assert_int_equal(fake_poweroffs, 1);
+	assert_int_equal(vm_find("web1")->state, VM_STOPPED);
+	assert_prints("host reboot",
+		      "Rebooting.\nerror: this machine did not reboot (see host log)\n");
+	assert_int_equal(fake_reboots, 1);
+}
+
+/* ---- the configuration ---- */
+
+static void test_config(void **state)
+{
+	(void)state;
+	assert_prints("config show", "[host]\n\n[vm.web1]\nmemory = \"16M\"\nkernel = \"boot:k\"\n"
+				     "autostart = true\nstop_timeout = \"2s\"\n\n"
+				     "[vm.db]\nboot = \"multiboot\"\nkernel = \"boot:db.elf\"\n");
+	assert_has(fake_host_command("config show --json"),
+		   "{\"host\":{\"name\":\"insula\",\"console\":\"com1,115200\",\"log\":\"info\","
+		   "\"scheduler\":\"share\"},\"vm\":{\"web1\":{\"memory\":\"16M\",");
+	assert_prints("config check", "boot:insula.conf: no errors, 2 VMs\n");
+	assert_prints("config check boot:none", "error: cannot read boot:none: not found\n");
+	fake_host_module("bad.conf", "[vm.a]\nkernel = \"boot:k\"\ncpus = 9\n[hots]\n");
+	assert_prints(
+		"config check boot:bad.conf",
+		"boot:bad.conf:3:1: vm.a.cpus: found 9, allowed: 1 (more are not supported in "
+		"this version)\n"
+		"boot:bad.conf:4:1: hots: unknown table, allowed: [host] and [vm.NAME]; did "
+		"you mean host?\n"
+		"error: boot:bad.conf: 2 errors; 0 VMs without one\n");
+}
+
+static void test_config_help(void **state)
+{
+	(void)state;
+	assert_prints("config help vm.NAME.memory",
+		      "vm.NAME.memory: RAM of the VM, rounded up to 2 MiB\n"
+		      "  type     size\n"
+		      "  allowed  a size like \"512M\" or \"1G\", \"2M\" to \"256G\"\n"
+		      "  default  \"256M\"\n");
+	assert_has(fake_host_command("config help kernel"), "  default  none: it must be given\n");
+	assert_prints("config help disks",
+		      "vm.NAME.disks: disks of the VM\nNot supported in this version.\n");
+	assert_prints("config help zzz", "error: no key is named \"zzz\"; config help lists all\n");
+	assert_has(fake_host_command("config help"), "\nvm.NAME.weight ");
+}
+
+/* ---- the rest ---- */
+
+static void test_help(void **state)
+{
+	(void)state;
+	assert_has(fake_host_command("help"),
+		   "vm create NAME KEY=VALUE...    make a VM, stopped; keys as in the "
+		   "configuration\n");
+	assert_prints("help host memory",
+		      "host memory [--json]\nwho uses the host's memory\n"
+		      "--json prints one JSON value on one line, for scripts.\n");
+	assert_has(fake_host_command("help vm stop"), "stop_timeout; Ctrl-C stops waiting.");
+	assert_has(fake_host_command("help config"), "config check [FILE] ");
+	assert_prints("help vm lits", "error: no command is named \"vm lits\"; help vm lists those "
+				      "there are\n");
+	assert_prints("help confgi",
+		      "error: no command is named \"confgi\"; did you mean config?\n");
+	assert_prints("clear", "\x1b[H\x1b[2J");
+}
+
+/* No line of help is wider than a terminal, and every command has its words of help. */
+static void test_help_fits(void **state)
+{
+	static const char *const lists[] = { "help",	     "config help",	"host info",
+					     "vm list",	     "vm stats web1",	"help vm create",
+					     "help vm stop", "help vm console", "help trace",
+					     "help vm stats" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
+		const char *line = fake_host_command(lists[i]);
+
+		for (const char *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
+			if (end - line >= 80) {
+				fail_msg("%s: too wide: %.*s", lists[i], (int)(end - line), line);
+			}
+		}
+	}
+}
+
+static void add_record(unsigned int cpu, struct trace_record r)
+{
+	static struct trace_record rings[2][TRACE_RECORDS];
+
+	if (trace_rings[cpu].rec == NULL) {
+		memset(rings[cpu], 0, sizeof(rings[cpu]));
+		trace_rings[cpu].rec = rings[cpu];
+	}
+	*trace_add(&trace_rings[cpu]) = r;
+}
+
+static void test_trace(void **state)
+{
+	(void)state;
+	assert_prints("trace", "Nothing has been recorded yet.\n");
+	vm_find("web1")->exit_names = exit_names;
+	add_record(0, (struct trace_record){ 1000, 50, TRACE_EXIT, 1, 0x1234, 7, 1 << 16 });
+	add_record(1, (struct trace_record){ 2000, 0, TRACE_SWITCH, 7, 0, 1, 0 });
+	add_record(0, (struct trace_record){ 3000, 0, TRACE_IRQ, 0xec, 0, 0, 0 });
+	add_record(0, (struct trace_record){ 4000, 0, TRACE_WAKE, 99, 0, 0, 0 });
+	add_record(0, (struct trace_record){ 5000, 0, TRACE_INJECT, 0x20, 0, 1, 9 << 16 });
+	add_record(1, (struct trace_record){ 6000, 9, TRACE_EXIT, 77, 1, 2, 9 << 16 | 500 });
+	add_record(1, (struct trace_record){ 7000, 0, 4711, 0, 0, 0, 0 });
+	assert_prints("trace", "[    0.000001]  0 exit   web1/0 CPUID rip 1234 qual 7 took 50\n"
+			       "[    0.000002]  1 switch idle -> console\n"
+			       "[    0.000003]  0 irq    vector ech\n"
+			       "[    0.000004]  0 wake   thread 99\n"
+			       "[    0.000005]  0 inject ?/0 vector 20h info 1\n"
+			       "[    0.000006]  1 exit   ?/500 exit 77 rip 1 qual 2 took 9\n"
+			       "[    0.000007]  1 ?      \n");
+	assert_prints("trace 1", "[    0.000007]  1 ?      \n");
+	assert_prints("trace 0", "error: found \"0\", allowed: 1 to 1024 records\n");
+	assert_prints("trace many", "error: found \"many\", allowed: 1 to 1024 records\n");
+	for (unsigned int i = 0; i < 2 * TRACE_RECORDS; i++) {
+		add_record(0, (struct trace_record){ i, 0, TRACE_IRQ, 1, 0, 0, 0 });
+	}
+	assert_has(fake_host_command("trace 1024"), "[    0.000007]  1 ?");
+}
+
+static void top_quits(void)
+{
+	static unsigned int naps;
+
+	vm_find("web1")->cpu_time += 500000000;
+	if (++naps % 3 == 0) {
+		fake_host_keys("q");
+	}
+}
+
+static void test_top(void **state)
+{
+	const char *text;
+
+	(void)state;
+	fake_on_wait = top_quits;
+	text = fake_host_run("top\r");
+	assert_has(text, "\x1b[HInsula 0.1, up 1.250 s, 2 CPUs, 1000 MiB of 1 GiB free; q "
+			 "quits\x1b[K\r\n");
+	assert_has(text,
+		   "\r\nweb1                            running    50.0%         0    16 MiB    "
+		   "1.000 s\x1b[K\r\n");
+	assert_has(text, "\r\nconsole ");
+	assert_string_equal(text + strlen(text) - 11, "\x1b[Jinsula> ");
+}
+
+static void test_completion(void **state)
+{
+	(void)state;
+	assert_has(fake_host_run("vm sto\tw\t\x15"), "vm stop web1 ");
+	assert_has(fake_host_run("vm create x ker\tbo\t\x15"), "vm create x kernel=boot:");
+	assert_has(fake_host_run("vm create x kernel=boot:k\t\x15"), "kernel=boot:k ");
+	assert_has(fake_host_run("vm set db on_c\tr\t\x15"), "vm set db on_crash=restart ");
+	assert_has(fake_host_run("config help stop_\t\x15"), "config help stop_timeout ");
+	assert_has(fake_host_run("config check b\ti\t\x15"), "config check boot:insula.conf ");
+	assert_has(fake_host_run("host log d\t\x15"), "host log debug ");
+	assert_has(fake_host_run("help host po\t\x15"), "help host poweroff ");
+	assert_has(fake_host_run("host power\t--\t\x15"), "host poweroff --force ");
+}
+
+/* Memory that runs out is an error line, never a crash. */
+static void test_out_of_memory(void **state)
+{
+	static const char *const lines[] = { "vm create x kernel=boot:k", "vm set db memory=4M",
+					     "config check", "top", "trace" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+		fake_heap_limit = 0;
+		assert_has(fake_host_command(lines[i]), "error: ");
+		fake_heap_limit = ~0ul;
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_no_configuration, setup),
+		cmocka_unit_test_setup(test_startup, setup),
+		cmocka_unit_test_setup(test_startup_without_virtualization, setup),
+		cmocka_unit_test_setup(test_log_line_redraws_the_row, setup),
+		cmocka_unit_test_setup(test_pasted_lines, setup),
+		cmocka_unit_test_setup(test_cancelled_line, setup),
+		cmocka_unit_test_setup(test_vm_list, setup_vms),
+		cmocka_unit_test_setup(test_vm_list_empty, setup),
+		cmocka_unit_test_setup(test_vm_info, setup_vms),
+		cmocka_unit_test_setup(test_vm_stats, setup_vms),
+		cmocka_unit_test_setup(test_vm_create, setup_vms),
+		cmocka_unit_test_setup(test_vm_set, setup_vms),
+		cmocka_unit_test_setup(test_vm_states, setup_vms),
+		cmocka_unit_test_setup(test_vm_stop, setup_vms),
+		cmocka_unit_test_setup(test_vm_stop_takes_too_long, setup_vms),
+		cmocka_unit_test_setup(test_vm_stop_interrupted, setup_vms),
+		cmocka_unit_test_setup(test_vm_console, setup_vms),
+		cmocka_unit_test_setup(test_vm_console_recent_output, setup_vms),
+		cmocka_unit_test_setup(test_vm_console_deaf_guest, setup_vms),
+		cmocka_unit_test_setup(test_host_info, setup_vms),
+		cmocka_unit_test_setup(test_host_tables, setup_vms),
+		cmocka_unit_test_setup(test_host_log, setup_vms),
+		cmocka_unit_test_setup(test_host_poweroff, setup_vms),
+		cmocka_unit_test_setup(test_config, setup_vms),
+		cmocka_unit_test_setup(test_config_help, setup_vms),
+		cmocka_unit_test_setup(test_help, setup_vms),
+		cmocka_unit_test_setup(test_help_fits, setup_vms),
+		cmocka_unit_test_setup(test_trace, setup_vms),
+		cmocka_unit_test_setup(test_top, setup_vms),
+		cmocka_unit_test_setup(test_completion, setup_vms),
+		cmocka_unit_test_setup(test_out_of_memory, setup_vms),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
