@@ -213,7 +213,7 @@ static const struct shell_cmd cmds[] = {
 	{ "trace", "", "[COUNT]",
 	  "the last exits, switches and interrupts\n"
 	  "COUNT is 1 to 1024 records (20 if not given), oldest first. A line: time,\n"
-	  "CPU, kind; for an exit the vCPU, reason, guest RIP, qualification, ticks it took.",
+	  "CPU, kind; of an exit the vCPU, reason, guest RIP, qualification, ticks taken.",
 	  cmd_trace },
 };
 

@@ -11,10 +11,13 @@
 #include "hv/base/heap.h"
 #include "hv/base/log.h"
 #include "hv/base/page.h"
+#include "hv/base/stretch.h"
+#include "hv/base/symtab.h"
 #include "hv/base/trace.h"
 #include "hv/lib/errno.h"
 #include "hv/lib/string.h"
 #include "hv/mgmt/bootfs.h"
+#include "hv/mgmt/cmd.h"
 #include "hv/mgmt/console.h"
 #include "hv/sched.h"
 #include "hv/thread.h"
@@ -30,6 +33,9 @@ void (*fake_on_wait)(void);
 unsigned int fake_buttons, fake_poweroffs, fake_reboots, fake_list_depth;
 enum log_level fake_sink_level;
 struct trace_ring trace_rings[CPU_MAX];
+struct stretch stretches[CPU_MAX];
+/* host isolation reads memory by faulting: only the image can, and its system test does. */
+const struct shell_table cmd_isolation_table;
 
 /* ---- serial port ---- */
 
@@ -211,6 +217,12 @@ void spin_unlock(struct spinlock *l)
 {
 	assert_int_equal(l->taken, 1);
 	l->taken = 0;
+}
+
+const char *symtab_lookup(uint64_t addr, uint64_t *offset)
+{
+	(void)offset;
+	return addr == 0x1234 ? "vcpu_run" : NULL;
 }
 
 /* ---- log ---- */
@@ -452,6 +464,7 @@ void fake_host_reset(void)
 	fake_buttons = fake_poweroffs = fake_reboots = fake_list_depth = 0;
 	fake_now = 1000000000;
 	memset(trace_rings, 0, sizeof(trace_rings));
+	memset(stretches, 0, sizeof(stretches));
 }
 
 static void console_main(void)

@@ -19,6 +19,7 @@
 #include "fakes/fake_arch.h"
 #include "fakes/fake_heap.h"
 #include "hv/base/log.h"
+#include "hv/base/stretch.h"
 #include "hv/base/trace.h"
 #include "hv/lib/string.h"
 #include "hv/mgmt/fake_host.h"
@@ -221,7 +222,8 @@ static void test_vm_stats(void **state)
 		      "(unknown)                           1                1          1    0.0%\n"
 		      "all                                15             3001        200\n");
 	assert_prints("vm stats web1 --json",
-		      "{\"name\":\"web1\",\"state\":\"running\",\"exits\":15,\"ticks\":3001,"
+		      "{\"name\":\"web1\",\"state\":\"running\",\"started_ticks\":1000000000,"
+		      "\"entered_ticks\":0,\"exits\":15,\"ticks\":3001,"
 		      "\"reasons\":[{\"number\":5,\"name\":\"HLT\",\"count\":10,\"ticks\":2000},"
 		      "{\"number\":1,\"name\":\"CPUID\",\"count\":4,\"ticks\":1000},"
 		      "{\"number\":99,\"name\":\"(unknown)\",\"count\":1,\"ticks\":1}]}\n");
@@ -455,25 +457,33 @@ static void test_host_info(void **state)
 				   "uptime          1.000 s\n"
 				   "time            2000-02-29 23:59:59 UTC\n"
 				   "loaded by       PVH\noptions         opt\n");
-	assert_prints("host info --json",
-		      "{\"name\":\"insula\",\"version\":\"0.1\",\"git\":\"0123456789ab\","
-		      "\"cpu\":\"Test CPU\",\"vendor\":\"TestVendor\",\"cpus\":2,"
-		      "\"virtualization\":\"SVM\",\"features\":[{\"name\":\"AMD-V\","
-		      "\"required\":true,\"present\":true},{\"name\":\"nested paging\","
-		      "\"required\":true,\"present\":false},{\"name\":\"NRIP save\","
-		      "\"required\":false,\"present\":false}],\"memory\":1073741824,"
-		      "\"free\":1048576000,\"uptime_ns\":1000000000,\"time\":951868799,"
-		      "\"tsc_hz\":1000000000,\"loader\":\"PVH\",\"cmdline\":\"opt\"}\n");
+	assert_prints(
+		"host info --json",
+		"{\"name\":\"insula\",\"version\":\"0.1\",\"git\":\"0123456789ab\","
+		"\"cpu\":\"Test CPU\",\"vendor\":\"TestVendor\",\"cpus\":2,"
+		"\"virtualization\":\"SVM\",\"features\":[{\"name\":\"AMD-V\","
+		"\"required\":true,\"present\":true},{\"name\":\"nested paging\","
+		"\"required\":true,\"present\":false},{\"name\":\"NRIP save\","
+		"\"required\":false,\"present\":false}],\"memory\":1073741824,"
+		"\"free\":1048576000,\"uptime_ns\":1000000000,\"time\":951868799,"
+		"\"tsc_hz\":1000000000,\"entry_ticks\":0,\"loader\":\"PVH\",\"cmdline\":\"opt\"}\n");
 }
 
 static void test_host_tables(void **state)
 {
 	(void)state;
-	assert_prints("host cpus", "2 x Test CPU\nCPU     BUSY  THREADS  IDLE SO FAR\n"
-				   "0      50.0%        1      0.600 s\n"
-				   "1     100.0%        0      0.000 s\n");
-	assert_prints("host cpus --json", "[{\"cpu\":0,\"threads\":1,\"idle_ns\":600000000},"
-					  "{\"cpu\":1,\"threads\":0,\"idle_ns\":0}]\n");
+	assert_prints("host cpus",
+		      "2 x Test CPU\nCPU     BUSY  THREADS  IDLE SO FAR  LONGEST MASKED\n"
+		      "0      50.0%        1      0.600 s            0 ns\n"
+		      "1     100.0%        0      0.000 s            0 ns\n");
+	stretches[0].longest = 99;
+	stretches[0].ended[0] = 0x1234;
+	assert_prints("host cpus --json", "[{\"cpu\":0,\"threads\":1,\"idle_ns\":600000000,"
+					  "\"longest_masked_ticks\":99,"
+					  "\"longest_masked_ended_in\":[\"vcpu_run\"]},"
+					  "{\"cpu\":1,\"threads\":0,\"idle_ns\":0,"
+					  "\"longest_masked_ticks\":0,"
+					  "\"longest_masked_ended_in\":[]}]\n");
 	assert_prints("host memory", "total            1 GiB  RAM that the boot loader reported\n"
 				     "image            5 MiB  the hypervisor's image and the boot "
 				     "modules\n"
@@ -579,10 +589,10 @@ static void test_help(void **state)
 /* No line of help is wider than a terminal, and every command has its words of help. */
 static void test_help_fits(void **state)
 {
-	static const char *const lists[] = { "help",	     "config help",	"host info",
-					     "vm list",	     "vm stats web1",	"help vm create",
-					     "help vm stop", "help vm console", "help trace",
-					     "help vm stats" };
+	static const char *const lists[] = { "help",	      "config help",	 "host info",
+					     "vm list",	      "vm stats web1",	 "help vm create",
+					     "help vm stop",  "help vm console", "help trace",
+					     "help vm stats", "help host log" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
