@@ -22,7 +22,7 @@ struct slab {
 };
 _Static_assert(sizeof(struct slab) <= HEADER_SIZE, "fits before the first object");
 
-static const uint16_t sizes[] = { 32, 64, 128, 256, 504, 1008, 2016 };
+static const uint16_t sizes[] = { 32, 64, 128, 256, 496, 1008, 2016 };
 static struct spinlock lock = SPINLOCK_INIT(LOCK_HEAP);
 static struct list_node with_room[ARRAY_SIZE(sizes)]; /* [lock] */
 

@@ -73,7 +73,7 @@ static void for_each_free_chunk(const struct boot_info *info, void (*fn)(uint32_
 	}
 }
 
-static uint32_t first_free = CHUNK_NONE;
+static uint32_t first_free;
 
 static void note_first(uint32_t c)
 {
@@ -114,6 +114,9 @@ void page_init(const struct boot_info *info)
 {
 	uint64_t table_chunks;
 
+	first_free = CHUNK_NONE;
+	pages_free = 0;
+	stats = (struct page_stats){ 0 };
 	measure(info);
 	for_each_free_chunk(info, note_first);
 	BUG_ON(first_free == CHUNK_NONE);
