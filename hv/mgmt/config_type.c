@@ -47,6 +47,7 @@ static bool too_long(struct config_reader *r, const struct toml_node *n, size_t 
 
 static bool read_text(struct config_reader *r, char *field, size_t size, const struct toml_node *n)
 {
+	memset(field, 0, size); /* equal settings are equal bytes */
 	return string_copy(field, n->string, size) || too_long(r, n, size - 1);
 }
 
