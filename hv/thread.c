@@ -25,6 +25,7 @@ struct cpu_run {
 };
 
 static struct cpu_run runs[CPU_MAX];
+static unsigned int run_count; /* highest online CPU + 1; atomic, grows while CPUs come up */
 static const struct sched_ops *const policy = &sched_share_ops;
 static struct spinlock all_lock = SPINLOCK_INIT(LOCK_THREADS);
 static struct list_node all = LIST_INIT(all); /* [all_lock] */
@@ -76,6 +77,7 @@ void thread_init_cpu(void)
 	r->current = &r->idle;
 	add_to_all(&r->idle);
 	__atomic_store_n(&r->online, true, __ATOMIC_RELEASE);
+	__atomic_fetch_add(&run_count, 1, __ATOMIC_SEQ_CST);
 }
 
 static bool may_run_on(const struct thread *t, unsigned int cpu)
@@ -174,12 +176,17 @@ static void thread_main(void)
 	thread_exit();
 }
 
+static unsigned int next_cpu(unsigned int cpu)
+{
+	return cpu + 1 < run_count ? cpu + 1 : 0;
+}
+
 /* An idle CPU that t may use, else the one it used last. */
 static unsigned int choose_cpu(const struct thread *t)
 {
-	for (unsigned int i = 0; i < CPU_MAX; i++) {
-		unsigned int cpu = (t->cpu + i) % CPU_MAX;
+	unsigned int cpu = t->cpu;
 
+	for (unsigned int i = 0; i < run_count; i++, cpu = next_cpu(cpu)) {
 		if (runs[cpu].online && runs[cpu].current == &runs[cpu].idle &&
 		    runs[cpu].q.count == 0 && may_run_on(t, cpu)) {
 			return cpu;
@@ -231,7 +238,7 @@ int thread_create(struct thread **out, const struct thread_params *p)
 	t->state = THREAD_RUNNABLE;
 	t->cpu = cpu_id();
 	while (!may_run_on(t, t->cpu) || !runs[t->cpu].online) {
-		t->cpu = (t->cpu + 1) % CPU_MAX;
+		t->cpu = next_cpu(t->cpu);
 	}
 	t->cpu = choose_cpu(t);
 	add_to_all(t);
@@ -414,8 +421,8 @@ static void steal(void)
 {
 	unsigned int me = cpu_id();
 
-	for (unsigned int i = 1; i < CPU_MAX; i++) {
-		struct thread *t = steal_from(&runs[(me + i) % CPU_MAX], me);
+	for (unsigned int cpu = next_cpu(me); cpu != me; cpu = next_cpu(cpu)) {
+		struct thread *t = steal_from(&runs[cpu], me);
 
 		if (t != NULL) {
 			enqueue(t, false);

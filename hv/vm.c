@@ -4,6 +4,7 @@
 #include "hv/vm.h"
 
 #include "arch/clock.h"
+#include "arch/cpu.h"
 #include "arch/hvm.h"
 #include "hv/base/heap.h"
 #include "hv/base/log.h"
@@ -198,6 +199,9 @@ int vm_start(struct vm *vm, const char **why)
 		return fail(why,
 			    "this machine has no usable hardware virtualization (see host info)",
 			    -ENODEV);
+	}
+	if (vm->cfg.pin != 0 && (vm->cfg.pin & (UINT64_MAX >> (64 - cpu_count()))) == 0) {
+		return fail(why, "this machine has none of the CPUs that it is pinned to", -ENODEV);
 	}
 	vm->state = VM_STARTING;
 	vm->event = VM_EVENT_NONE;
