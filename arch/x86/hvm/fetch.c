@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Reads the guest's instruction: its bytes, its length, the code size it runs with. */
 /* On a CPU that does not save the next RIP it runs at every exit, so it is short. */
+#include "arch/x86/hvm/code_page.h"
 #include "arch/x86/hvm/exit.h"
 #include "arch/x86/hvm/insn.h"
-#include "arch/x86/hvm/walk.h"
 #include "arch/x86/hvm/x86_bits.h"
-#include "hv/guest_mem.h"
 #include "hv/lib/errno.h"
 #include "hv/vcpu.h"
 
@@ -36,16 +35,12 @@ static uint64_t code_address(const struct vcpu *v)
 /* Copies n bytes of the page that linear lies in; 0 if they cannot be read. */
 static unsigned int fetch_page(struct vcpu *v, uint64_t linear, uint8_t *bytes, unsigned int n)
 {
-	const uint8_t *code;
-	gpa_t gpa;
+	const uint8_t *code = code_page_find(v, linear);
 
-	if (!walk_code(v, linear, &gpa)) {
-		return 0;
-	}
-	code = guest_mem_slice(v->vm, gpa, n);
 	if (code == NULL) {
 		return 0;
 	}
+	code += linear % PAGE_SIZE;
 	if (likely(n == INSN_MAX_LEN)) { /* two overlapping words */
 		__builtin_memcpy(bytes, code, 8);
 		__builtin_memcpy(bytes + 7, code + 7, 8);

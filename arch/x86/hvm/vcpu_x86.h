@@ -4,6 +4,7 @@
 #ifndef ARCH_X86_HVM_VCPU_X86_H
 #define ARCH_X86_HVM_VCPU_X86_H
 
+#include "arch/x86/hvm/code_page.h"
 #include "hv/lib/types.h"
 
 struct vcpu;
@@ -22,6 +23,7 @@ struct vcpu_x86 {
 	uint64_t mcg_status;
 	uint64_t hwcr, nb_cfg; /* AMD only */
 	uint32_t unknown_msrs; /* logged so far */
+	struct code_page code; /* [O] */
 };
 
 /* vcpu_x86.c: allocates v->x86 and its CPUID, sets reset values; before ops->vcpu_create. -ENOMEM */

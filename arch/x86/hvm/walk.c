@@ -18,8 +18,6 @@
 #define PTE_NX	     BIT(63)
 #define PTE_ADDRESS  0x000ffffffffff000ul
 
-#define LEVELS_MAX 4u
-
 /* The registers that a walk depends on. */
 struct context {
 	struct vcpu *v;
@@ -40,7 +38,8 @@ static const struct mode mode_long = { 4, 9, 8, 3 };
 
 /* What a walk found. */
 struct path {
-	void *entry[LEVELS_MAX]; /* the guest's entries, from the top */
+	void *entry[WALK_LEVELS]; /* the guest's entries, from the top */
+	uint64_t value[WALK_LEVELS];
 	unsigned int depth;
 	uint64_t leaf;
 	uint64_t rights; /* PTE_WRITE, PTE_USER where all levels have them; PTE_NX where any has */
@@ -167,7 +166,8 @@ static bool follow(const struct context *c, const struct mode *m, uint64_t linea
 			return false;
 		}
 		add_rights(p, m, entry, level);
-		p->entry[p->depth++] = at;
+		p->entry[p->depth] = at;
+		p->value[p->depth++] = entry;
 		if (is_leaf(c, m, entry, level)) {
 			p->leaf = entry;
 			p->gpa.v = leaf_address(m, entry, level, linear);
@@ -274,7 +274,16 @@ bool walk_linear(struct vcpu *v, uint64_t linear, unsigned int access, gpa_t *gp
 	return true;
 }
 
-bool walk_code(struct vcpu *v, uint64_t linear, gpa_t *gpa)
+static void leave_trail(const struct path *p, struct walk_trail *trail)
+{
+	trail->depth = p->depth;
+	for (unsigned int i = 0; i < p->depth; i++) {
+		trail->entry[i] = p->entry[i];
+		trail->value[i] = p->value[i];
+	}
+}
+
+bool walk_code(struct vcpu *v, uint64_t linear, gpa_t *gpa, struct walk_trail *trail)
 {
 	struct context c = context_of(v);
 	struct path p;
@@ -283,11 +292,13 @@ bool walk_code(struct vcpu *v, uint64_t linear, gpa_t *gpa)
 	linear = truncate(&c, linear);
 	if ((c.cr0 & X86_CR0_PG) == 0) {
 		gpa->v = linear;
+		trail->depth = 0;
 		return true;
 	}
 	if (!follow(&c, mode_of(&c), linear, &p, &error)) {
 		return false;
 	}
+	leave_trail(&p, trail);
 	*gpa = p.gpa;
 	return true;
 }

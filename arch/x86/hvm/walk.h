@@ -29,11 +29,20 @@ enum walk_access {
  */
 bool walk_linear(struct vcpu *v, uint64_t linear, unsigned int access, gpa_t *gpa, uint32_t *error);
 
+#define WALK_LEVELS 4u
+
+/* The guest's entries that a translation depends on, from the top, and what they held. */
+struct walk_trail {
+	const void *entry[WALK_LEVELS];
+	uint64_t value[WALK_LEVELS];
+	unsigned int depth; /* 0: paging is off */
+};
+
 /*
  * The same for the instruction that the CPU has just fetched: no check, nothing is set. False: the
  * tables do not lead anywhere (any more).
  */
-bool walk_code(struct vcpu *v, uint64_t linear, gpa_t *gpa);
+bool walk_code(struct vcpu *v, uint64_t linear, gpa_t *gpa, struct walk_trail *trail);
 
 /*
  * As walk_linear for an access that the guest makes now: touches, and raises #PF or (not canonical)
