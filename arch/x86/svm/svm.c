@@ -7,7 +7,6 @@
 #include "arch/paging.h"
 #include "arch/x86/cpu/cpuid.h"
 #include "arch/x86/cpu/msr.h"
-#include "arch/x86/cpu/percpu.h"
 #include "arch/x86/cpu/x86.h"
 #include "arch/x86/hvm/backends.h"
 #include "arch/x86/hvm/hvm_start.h"
@@ -20,6 +19,7 @@
 #include "hv/base/heap.h"
 #include "hv/base/page.h"
 #include "hv/base/stretch.h"
+#include "hv/base/trace.h"
 #include "hv/lib/errno.h"
 #include "hv/lib/string.h"
 #include "hv/vm.h"
@@ -42,8 +42,8 @@
 #define IOPM_ORDER  2u /* 12 KiB: "I/O Intercepts" */
 
 struct svm_cpu {
-	struct vmcb *host; /* VMSAVE of what VMRUN does not keep for us */
-	void *save_area;   /* VM_HSAVE_PA: the processor's own */
+	hpa_t host;	 /* a VMCB with VMSAVE's part of our state, which VMRUN does not keep */
+	void *save_area; /* VM_HSAVE_PA: the processor's own */
 	struct asid_pool asids;
 };
 
@@ -143,6 +143,7 @@ static int make_maps(void)
 static int cpu_enable(void)
 {
 	struct svm_cpu *c = &cpus[cpu_id()];
+	void *host;
 	int err = make_maps();
 
 	if (err != 0) {
@@ -151,14 +152,15 @@ static int cpu_enable(void)
 	if (msr_read(MSR_VM_CR) & VM_CR_SVMDIS) {
 		return -EACCES;
 	}
-	c->host = page_alloc(0);
+	host = page_alloc(0);
 	c->save_area = page_alloc(0);
-	if (c->host == NULL || c->save_area == NULL) {
+	if (host == NULL || c->save_area == NULL) {
 		return -ENOMEM;
 	}
+	c->host = paging_hpa(host);
 	msr_write(MSR_EFER, msr_read(MSR_EFER) | VMCB_EFER_SVME);
 	msr_write(MSR_VM_HSAVE_PA, paging_hpa(c->save_area).v);
-	__asm__ volatile("vmsave %[vmcb]" : : [vmcb] "a"(paging_hpa(c->host).v) : "memory");
+	__asm__ volatile("vmsave %[vmcb]" : : [vmcb] "a"(c->host.v) : "memory");
 	asid_init(&c->asids, svm_features.asids);
 	return 0;
 }
@@ -237,8 +239,14 @@ static void vcpu_destroy_vmcb(struct vcpu *v)
 
 static void switched_in(struct vcpu *v)
 {
+	struct svm_vcpu *s = svm_of(v);
+	unsigned int cpu = cpu_id();
+
 	/* Another CPU may have run it since: nothing that this one keeps of the VMCB is good. */
-	svm_of(v)->clean = 0;
+	s->clean = 0;
+	s->cpu = &cpus[cpu];
+	s->ring = &trace_rings[cpu];
+	s->stretch = &stretches[cpu];
 	vcpu_x86_load(v);
 }
 
@@ -272,24 +280,22 @@ static void prepare_tlb(struct vcpu *v, struct svm_vcpu *s, struct svm_cpu *c)
 static enum hvm_next vcpu_run(struct vcpu *v)
 {
 	struct svm_vcpu *s = svm_of(v);
-	unsigned int cpu = percpu_id();
-	struct svm_cpu *c = &cpus[cpu];
-	struct stretch *stretch = &stretches[cpu];
+	struct svm_cpu *c = s->cpu;
 	struct vmcb *b = s->b;
 
-	svm_event_prepare(v);
+	svm_event_prepare(v, s);
 	prepare_tlb(v, s, c);
 	b->c.clean = svm_features.clean_bits ? s->clean : 0;
 	b->s.rax = v->gprs[GPR_RAX];
 	b->s.rsp = v->gprs[GPR_RSP];
-	stretch_end(stretch, x86_rdtsc());
-	svm_entry(v->gprs, s->hpa.v, paging_hpa(c->host).v);
+	stretch_end(s->stretch, x86_rdtsc());
+	svm_entry(v->gprs, s->hpa.v, c->host.v);
 	v->exit_tsc = x86_rdtsc();
-	stretch_begin(stretch, v->exit_tsc);
+	stretch_begin(s->stretch, v->exit_tsc);
 	v->gprs[GPR_RAX] = b->s.rax;
 	v->gprs[GPR_RSP] = b->s.rsp;
 	s->clean = VMCB_CLEAN_ALL;
-	svm_event_after_exit(v);
+	svm_event_after_exit(v, s);
 	return svm_exit_handle(v);
 }
 

@@ -28,10 +28,17 @@ enum svm_step {
 	SVM_STEP_LMSW,	 /* to let the processor carry out LMSW, which cannot do harm */
 };
 
+struct svm_cpu;
+struct stretch;
+struct trace_ring;
+
 struct svm_vcpu { /* all [O], as struct vcpu says */
 	struct vmcb *b;
-	hpa_t hpa;	/* of b */
-	uint32_t clean; /* what the CPU may keep of b: enum vmcb_clean */
+	hpa_t hpa;		 /* of b */
+	uint32_t clean;		 /* what the CPU may keep of b: enum vmcb_clean */
+	struct svm_cpu *cpu;	 /* the one it has */
+	struct trace_ring *ring; /* that CPU's */
+	struct stretch *stretch;
 	struct asid_tag asid;
 	uint64_t slat_generation; /* of the translations that the ASID may carry */
 	uint64_t redo;		  /* EXITINTINFO of an event to deliver again, 0: none */
@@ -58,10 +65,31 @@ static inline void svm_dirty(struct svm_vcpu *s, uint32_t groups)
 /* svm_entry.S: one VMRUN; GPRs but RAX and RSP go through gprs. */
 void svm_entry(uint64_t gprs[16], uint64_t guest_vmcb, uint64_t host_vmcb);
 
-/* svm_event.c: before an entry: what is to be injected, and which windows are asked for. */
-void svm_event_prepare(struct vcpu *v);
-/* After an exit, before its handler: an interrupted delivery, an interrupted step. */
-void svm_event_after_exit(struct vcpu *v);
+/* svm_event.c: chooses what is injected and which windows are open. */
+void svm_event_pending(struct vcpu *v);
+/* An interrupted delivery, an interrupted step, a shadow that was lost. */
+void svm_event_unusual_exit(struct vcpu *v);
+
+/* Before an entry. */
+static inline void svm_event_prepare(struct vcpu *v, struct svm_vcpu *s)
+{
+	s->b->c.event_inj = 0;
+	if (unlikely(v->pending != 0 || s->redo != 0 || s->window) && s->step == SVM_STEP_NONE) {
+		svm_event_pending(v);
+	}
+	s->entry_shadow = s->b->c.shadow;
+	s->entry_rip = s->b->s.rip;
+}
+
+/* After an exit, before its handler. */
+static inline void svm_event_after_exit(struct vcpu *v, struct svm_vcpu *s)
+{
+	if (unlikely((s->b->c.exit_int_info & VMCB_EVENT_VALID) != 0 || s->entry_shadow != 0 ||
+		     s->step != SVM_STEP_NONE)) {
+		svm_event_unusual_exit(v);
+	}
+}
+
 enum exit_action svm_event_on_vintr(struct vcpu *v);
 enum exit_action svm_event_on_iret(struct vcpu *v);
 enum exit_action svm_event_on_exception(struct vcpu *v);

@@ -174,27 +174,25 @@ static void keep_interrupted(struct vcpu *v, struct svm_vcpu *s, uint64_t info)
  */
 static void keep_shadow(struct svm_vcpu *s)
 {
-	if (s->entry_shadow && s->b->s.rip == s->entry_rip && s->b->c.exit_code >= VMEXIT_INTR &&
-	    s->b->c.exit_code <= VMEXIT_VINTR) {
+	if (s->entry_shadow != 0 && !svm_features.nrips && s->b->s.rip == s->entry_rip &&
+	    s->b->c.exit_code >= VMEXIT_INTR && s->b->c.exit_code <= VMEXIT_VINTR) {
 		s->b->c.shadow = VMCB_SHADOW;
 	}
 }
 
-void svm_event_after_exit(struct vcpu *v)
+void svm_event_unusual_exit(struct vcpu *v)
 {
 	struct svm_vcpu *s = svm_of(v);
 	struct vmcb *b = s->b;
 
-	if (unlikely(s->entry_shadow)) {
-		keep_shadow(s);
-	}
-	if (unlikely(s->step != SVM_STEP_NONE)) {
+	keep_shadow(s);
+	if (s->step != SVM_STEP_NONE) {
 		step_end(s);
 		if (!exit_is_exception(b)) {
 			s->step = SVM_STEP_NONE;
 		}
 	}
-	if (unlikely(b->c.exit_int_info & VMCB_EVENT_VALID)) {
+	if (b->c.exit_int_info & VMCB_EVENT_VALID) {
 		keep_interrupted(v, s, b->c.exit_int_info);
 	}
 }
@@ -236,8 +234,9 @@ static void redo(struct svm_vcpu *s)
 	s->redo = 0;
 }
 
-static void prepare(struct vcpu *v, struct svm_vcpu *s)
+void svm_event_pending(struct vcpu *v)
 {
+	struct svm_vcpu *s = svm_of(v);
 	bool irq = false;
 	bool nmi = false;
 	bool injected = v->pending != 0 && pick(v, s, &irq, &nmi);
@@ -256,16 +255,4 @@ static void prepare(struct vcpu *v, struct svm_vcpu *s)
 		redo(s);
 	}
 	set_window(s, irq);
-}
-
-void svm_event_prepare(struct vcpu *v)
-{
-	struct svm_vcpu *s = svm_of(v);
-
-	s->b->c.event_inj = 0;
-	if (unlikely(v->pending != 0 || s->redo != 0 || s->window) && s->step == SVM_STEP_NONE) {
-		prepare(v, s);
-	}
-	s->entry_shadow = (s->b->c.shadow & VMCB_SHADOW) != 0 && !svm_features.nrips;
-	s->entry_rip = s->b->s.rip;
 }

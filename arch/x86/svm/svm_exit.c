@@ -3,7 +3,6 @@
 /* What an exit means on both vendors is arch/x86/hvm's. */
 #include "arch/x86/svm/svm.h"
 
-#include "arch/cpu.h"
 #include "arch/x86/cpu/x86.h"
 #include "arch/x86/hvm/event.h"
 #include "arch/x86/hvm/exit.h"
@@ -313,12 +312,12 @@ static enum hvm_next act(struct vcpu *v, const struct row *row, enum exit_action
 	}
 }
 
-static struct trace_record *trace(struct vcpu *v, unsigned int reason)
+/* The CPU's ring is there: trace_init_cpu comes before threads. */
+static struct trace_record *trace(const struct vcpu *v, unsigned int reason)
 {
-	static struct trace_record nowhere; /* before the CPU has its ring */
-	struct trace_ring *ring = &trace_rings[cpu_id()];
-	struct trace_record *rec = likely(ring->rec != NULL) ? trace_add(ring) : &nowhere;
-	const struct vmcb *b = svm_of(v)->b;
+	const struct svm_vcpu *s = svm_of(v);
+	struct trace_record *rec = trace_add(s->ring);
+	const struct vmcb *b = s->b;
 
 	rec->tsc = v->exit_tsc;
 	rec->kind = TRACE_EXIT;
