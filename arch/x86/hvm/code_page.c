@@ -56,12 +56,12 @@ static __attribute__((noinline)) const uint8_t *find_anew(struct vcpu *v, uint64
 	return code;
 }
 
-const uint8_t *code_page_find(struct vcpu *v, uint64_t linear)
+const uint8_t *code_page_find(struct vcpu *v, uint64_t linear, uint64_t cr3, uint64_t efer)
 {
 	const struct code_page *c = &v->x86->code;
 
-	if (c->tag == ALIGN_DOWN(linear, PAGE_SIZE) + 1 && c->cr3 == x86_reg(v, HVM_CR3) &&
-	    (x86_reg(v, HVM_EFER) & X86_EFER_LMA) != 0 && is_unchanged(c)) {
+	if (c->tag == ALIGN_DOWN(linear, PAGE_SIZE) + 1 && c->cr3 == cr3 &&
+	    (efer & X86_EFER_LMA) != 0 && is_unchanged(c)) {
 		return c->code;
 	}
 	return find_anew(v, linear);

@@ -17,8 +17,8 @@ struct code_page {
 
 /*
  * The page of RAM that linear lies in, by the guest's own tables; NULL if they lead nowhere or not to
- * RAM. v's thread.
+ * RAM. v's thread. cr3, efer: as they are now.
  */
-const uint8_t *code_page_find(struct vcpu *v, uint64_t linear);
+const uint8_t *code_page_find(struct vcpu *v, uint64_t linear, uint64_t cr3, uint64_t efer);
 
 #endif

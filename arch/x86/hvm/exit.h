@@ -62,6 +62,8 @@ enum exit_action exit_unexpected(struct vcpu *v, uint64_t reason);
 unsigned int exit_fetch(struct vcpu *v, uint8_t bytes[15]);
 /* Length of the instruction at RIP, prefixes included, by the decoder; 0 if it cannot be decoded. */
 unsigned int exit_insn_length(struct vcpu *v);
+/* The same for a backend that has at hand what it depends on: CS:RIP as a linear address, CR3, EFER. */
+unsigned int exit_insn_length_at(struct vcpu *v, uint64_t linear, uint64_t cr3, uint64_t efer);
 /* Default code size from CS and EFER: 16, 32 or 64. */
 unsigned int exit_code_bits(const struct vcpu *v);
 

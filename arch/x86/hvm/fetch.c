@@ -35,7 +35,7 @@ static uint64_t code_address(const struct vcpu *v)
 /* Copies n bytes of the page that linear lies in; 0 if they cannot be read. */
 static unsigned int fetch_page(struct vcpu *v, uint64_t linear, uint8_t *bytes, unsigned int n)
 {
-	const uint8_t *code = code_page_find(v, linear);
+	const uint8_t *code = code_page_find(v, linear, x86_reg(v, HVM_CR3), x86_reg(v, HVM_EFER));
 
 	if (code == NULL) {
 		return 0;
@@ -88,7 +88,8 @@ static unsigned int common_length(const uint8_t *bytes, unsigned int got)
 	return len <= got ? len : 0;
 }
 
-unsigned int exit_insn_length(struct vcpu *v)
+/* With prefixes, of another kind, or across a page's end. */
+static __attribute__((noinline)) unsigned int decoded_length(struct vcpu *v)
 {
 	uint8_t bytes[INSN_MAX_LEN] = { 0 };
 	unsigned int got = exit_fetch(v, bytes);
@@ -105,4 +106,21 @@ unsigned int exit_insn_length(struct vcpu *v)
 	default:
 		return 0;
 	}
+}
+
+unsigned int exit_insn_length(struct vcpu *v)
+{
+	return exit_insn_length_at(v, code_address(v), x86_reg(v, HVM_CR3), x86_reg(v, HVM_EFER));
+}
+
+unsigned int exit_insn_length_at(struct vcpu *v, uint64_t linear, uint64_t cr3, uint64_t efer)
+{
+	uint64_t offset = linear % PAGE_SIZE;
+	const uint8_t *code = code_page_find(v, linear, cr3, efer);
+	unsigned int len = 0;
+
+	if (likely(code != NULL && offset <= PAGE_SIZE - INSN_MAX_LEN)) {
+		len = common_length(code + offset, INSN_MAX_LEN);
+	}
+	return likely(len != 0) ? len : decoded_length(v);
 }

@@ -262,6 +262,16 @@ const char *const *svm_exit_names(void)
 	return names;
 }
 
+static bool is_64bit(const struct vmcb_save *s)
+{
+	return (s->efer & EFER_LMA) != 0 && (s->cs.attr & SEG_L) != 0;
+}
+
+static uint64_t linear_rip(const struct vmcb_save *s)
+{
+	return likely(is_64bit(s)) ? s->rip : (uint32_t)(s->cs.base + s->rip);
+}
+
 static uint64_t next_rip(struct vcpu *v, const struct vmcb *b, const struct row *row)
 {
 	unsigned int len;
@@ -272,7 +282,7 @@ static uint64_t next_rip(struct vcpu *v, const struct vmcb *b, const struct row 
 	if (svm_features.nrips) {
 		return b->c.nrip;
 	}
-	len = exit_insn_length(v);
+	len = exit_insn_length_at(v, linear_rip(&b->s), b->s.cr3, b->s.efer);
 	if (len == 0) {
 		vm_crash(v->vm, "no instruction can be read at %016lx", b->s.rip);
 	}
@@ -285,7 +295,7 @@ static void skip(struct vcpu *v, const struct row *row)
 	struct vmcb *b = s->b;
 	uint64_t rip = next_rip(v, b, row);
 
-	b->s.rip = b->s.efer & EFER_LMA && b->s.cs.attr & SEG_L ? rip : (uint32_t)rip;
+	b->s.rip = likely(is_64bit(&b->s)) ? rip : (uint32_t)rip;
 	b->c.shadow = 0;
 	if (unlikely(b->s.rflags &
 		     RFLAGS_TF)) { /* the trap that the instruction would have ended in */
