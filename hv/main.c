@@ -85,7 +85,10 @@ void hv_main(const struct boot_info *info)
 	uart_start(COM1_IRQ);
 	hvm_init();
 	start_cpu();
-	log_printf(LOG_INFO, "cpu: %u running", cpu_start_others(other_cpu_main) + 1);
+	log_printf(LOG_INFO, "cpu: %s; %u running", cpu_brand(),
+		   cpu_start_others(other_cpu_main) + 1);
+	log_printf(LOG_INFO, "clock: TSC at %lu kHz by the %s", clock_hz() / 1000,
+		   clock_reference());
 	timer_init(&watchdog, watch);
 	if (cpu_count() > 1) {
 		watch(&watchdog);

@@ -30,7 +30,7 @@ def kvm_works(iso):
             machine.sock.settimeout(max(0.01, deadline - time.monotonic()))
             data = machine.sock.recv(65536)
             if not data:
-                return False, "QEMU ended: " + machine.log_tail().strip()
+                return False, machine.log_tail().strip().split("\n")[0] or "QEMU ended"
             seen += data
         return True, ""
     except OSError:
