@@ -1,30 +1,32 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Fills and compares the stretch of memory that a form works on. */
-/* Byte by byte, so that it needs only the plainest of MMIO. */
+/* By plain loads and stores of 8 bytes. */
 #include "guests/mmio/area.h"
 #include "guests/lib/print.h"
 
+#define WORDS (AREA_SIZE / 8)
+
 void area_fill(uint64_t addr)
 {
-	volatile uint8_t *p = (volatile uint8_t *)addr;
+	uint64_t word = 0x8877665544332211;
 	unsigned int i;
 
-	for (i = 0; i < AREA_SIZE; i++) {
-		p[i] = (uint8_t)(0x11 * (i + 1) + (i >> 4));
+	for (i = 0; i < WORDS; i++) {
+		((volatile uint64_t *)addr)[i] = word;
+		word = (word << 9 | word >> 55) ^ 0x0123456789abcdef;
 	}
 }
 
 bool area_same(uint64_t device, uint64_t ram)
 {
-	const volatile uint8_t *p = (const volatile uint8_t *)device;
-	const volatile uint8_t *q = (const volatile uint8_t *)ram;
 	unsigned int i;
 
-	for (i = 0; i < AREA_SIZE; i++) {
-		uint8_t got = p[i], want = q[i];
+	for (i = 0; i < WORDS; i++) {
+		uint64_t got = ((const volatile uint64_t *)device)[i];
+		uint64_t want = ((const volatile uint64_t *)ram)[i];
 
 		if (got != want) {
-			print("  byte %u: %02x, RAM has %02x\n", i, got, want);
+			print("  bytes from %u: %016lx, RAM has %016lx\n", i * 8, got, want);
 			return false;
 		}
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The stretch of memory that a form works on, in RAM or in the device. */
-/* Byte by byte, so that it needs only the plainest of MMIO. */
+/* By plain loads and stores of 8 bytes. */
 #ifndef GUESTS_MMIO_AREA_H
 #define GUESTS_MMIO_AREA_H
 
