@@ -12,6 +12,8 @@
 #define STUB_SIZE  16u
 #define STACK_SIZE 8192u
 #define GATE_INT   0x8e00u /* present, interrupt gate */
+#define GATE_USER  0x6000u /* any ring may INT */
+#define VEC_USER   0x30u
 #define TSS_TYPE   0x89u
 
 enum { IST_NONE, IST_FAULT, IST_IRQ, IST_NMI, IST_COUNT };
@@ -47,7 +49,7 @@ static void set_gate(unsigned int vector, uint64_t entry, unsigned int ist)
 	idt[vector] = (struct gate){
 		.low = (uint16_t)entry,
 		.selector = SEL_CODE64,
-		.flags = (uint16_t)(GATE_INT | ist),
+		.flags = (uint16_t)(GATE_INT | ist | (vector == VEC_USER ? GATE_USER : 0)),
 		.mid = (uint16_t)(entry >> 16),
 		.high = (uint32_t)(entry >> 32),
 	};
@@ -99,8 +101,18 @@ void idt_handle(unsigned int vector, idt_handler_fn *fn)
 	handlers[vector] = fn;
 }
 
+static _Noreturn void die(const struct idt_frame *frame)
+{
+	print("guest: unexpected vector %lu error %lx at %lx cr2 %lx\n", frame->vector,
+	      frame->error, frame->rip, cpu_read_cr2());
+	power_off();
+}
+
 void idt_abandon(struct idt_frame *frame)
 {
+	if (!idt_recover) {
+		die(frame);
+	}
 	last = (struct idt_fault){
 		.vector = (unsigned int)frame->vector,
 		.error = frame->error,
@@ -114,21 +126,12 @@ void idt_abandon(struct idt_frame *frame)
 	frame->rflags = 2;
 }
 
-static _Noreturn void die(const struct idt_frame *frame)
-{
-	print("guest: unexpected vector %lu error %lx at %lx cr2 %lx\n", frame->vector,
-	      frame->error, frame->rip, cpu_read_cr2());
-	power_off();
-}
-
 void idt_dispatch(struct idt_frame *frame)
 {
 	if (handlers[frame->vector]) {
 		handlers[frame->vector](frame);
-	} else if (idt_recover) {
-		idt_abandon(frame);
 	} else {
-		die(frame);
+		idt_abandon(frame);
 	}
 }
 

@@ -56,7 +56,8 @@ void idt_cooked(unsigned int vector);
  */
 bool idt_try(idt_try_fn *fn, void *arg, struct idt_fault *fault);
 
-/* For a handler: after it returns, the innermost idt_try() returns true with this vector. */
+/* For a handler: after it returns, the innermost idt_try() returns true with this vector. Outside of */
+/* any it does not return, but tells and switches off. */
 void idt_abandon(struct idt_frame *frame);
 
 #endif

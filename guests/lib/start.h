@@ -25,6 +25,7 @@
 extern const uint32_t start_magic; /* EAX and EBX at entry */
 extern const uint32_t start_info;
 extern uint64_t start_gdt[];
+extern const uint8_t start_gdtr[10];
 extern uint64_t start_pml4[];
 #endif
 
