@@ -8,8 +8,6 @@
 #include "arch/x86/vmx/vmx_vcpu.h"
 #include "hv/vcpu.h"
 
-#define WINDOWS (PROC_INTERRUPT_WINDOW | PROC_NMI_WINDOW)
-
 _Static_assert((int)EVENT_INTERRUPT == INTR_EXTERNAL && (int)EVENT_NMI == INTR_NMI &&
 		       (int)EVENT_EXCEPTION == INTR_EXCEPTION &&
 		       (int)EVENT_SOFT_INTERRUPT == INTR_SOFT_INTERRUPT,
@@ -22,7 +20,7 @@ static bool is_software(uint32_t type)
 
 static void set_windows(struct vmx_vcpu *x, bool irq, bool nmi)
 {
-	uint32_t proc = x->proc & ~(uint32_t)WINDOWS;
+	uint32_t proc = x->proc & ~(uint32_t)VMX_EVENT_WINDOWS;
 
 	proc |= irq ? (uint32_t)PROC_INTERRUPT_WINDOW : 0;
 	proc |= nmi ? (uint32_t)PROC_NMI_WINDOW : 0;
@@ -70,13 +68,6 @@ static void drop_software(struct vmx_vcpu *x)
 	if (is_software(INTR_TYPE(x->reinject))) {
 		x->reinject = 0;
 	}
-}
-
-bool vmx_event_is_idle(const struct vcpu *v)
-{
-	const struct vmx_vcpu *x = v->hvm;
-
-	return (v->pending | x->reinject | (x->proc & (uint32_t)WINDOWS)) == 0;
 }
 
 void vmx_event_prepare(struct vcpu *v)

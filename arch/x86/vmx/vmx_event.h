@@ -4,9 +4,10 @@
 #ifndef ARCH_X86_VMX_VMX_EVENT_H
 #define ARCH_X86_VMX_VMX_EVENT_H
 
-#include "hv/lib/types.h"
+#include "arch/x86/vmx/vmx_vcpu.h"
+#include "hv/vcpu.h"
 
-struct vcpu;
+#define VMX_EVENT_WINDOWS (PROC_INTERRUPT_WINDOW | PROC_NMI_WINDOW)
 
 /* SDM Vol. 3C, "VM-Exit Interruption-Information Field" and its two siblings. */
 #define INTR_VECTOR	 0xffu
@@ -25,9 +26,16 @@ enum intr_type {
 
 /* All: v's thread, its VMCS current. */
 
+/* True if an entry has nothing to inject, and no window to open or close. */
+static inline bool vmx_event_is_idle(const struct vcpu *v)
+{
+	const struct vmx_vcpu *x = v->hvm;
+
+	return (__atomic_load_n(&v->pending, __ATOMIC_RELAXED) | x->reinject |
+		(x->proc & (uint32_t)VMX_EVENT_WINDOWS)) == 0;
+}
 /* Before each entry at which something is pending, cut short or a window is open. */
 void vmx_event_prepare(struct vcpu *v);
-bool vmx_event_is_idle(const struct vcpu *v);
 /* After an exit with this valid IDT-vectoring information, before the exit is handled. */
 void vmx_event_cut_short(struct vcpu *v, uint32_t info);
 /* The exit came from an IRET that had unblocked NMIs already: they stay blocked. */
