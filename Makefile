@@ -81,7 +81,7 @@ fuzz: ## run every fuzz target FUZZ_SECONDS (60) long; K=name narrows
 	@tests/fuzz/run.py $(K)
 
 .PHONY: system
-system: $(BUILD)/insula.elf build/guests/vmlinuz ## boot tests in both emulators; K=name narrows
+system: $(BUILD)/insula.elf build/guests/vmlinuz bare-guests ## boot tests in both emulators; K=name narrows
 	@tests/system/run.py $(K)
 
 .PHONY: lint
