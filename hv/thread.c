@@ -368,8 +368,8 @@ void thread_yield(void)
 		return;
 	}
 	charge(r, clock_now());
+	t->state = THREAD_RUNNABLE;
 	if (t != &r->idle) {
-		t->state = THREAD_RUNNABLE;
 		policy->enqueue(&r->q, &t->se, false);
 	}
 	switch_next(r);
