@@ -15,20 +15,29 @@ GRUB_MODULES = "biosdisk iso9660 normal multiboot2 regexp serial terminal termin
 
 
 def make(out, image, modules, cmdline=""):
-    """Writes the ISO to out; modules is {name: path}. Raises CalledProcessError if GRUB cannot."""
+    """Writes the ISO to out; modules is {name: path}. Raises RuntimeError if GRUB cannot."""
+    with open(os.path.join(ROOT, "boot/grub/grub.cfg")) as file:
+        config = file.read()
+    with tempfile.NamedTemporaryFile("w", prefix="insula-options-") as options:
+        quoted = cmdline.replace("'", "'\\''")
+        options.write(f"set insula_options='{quoted}'\n")
+        options.flush()
+        files = {f"modules/{name}": path for name, path in modules.items()}
+        make_tree(out, config, {"insula.elf": image, "options.cfg": options.name, **files})
+
+
+def make_tree(out, config, files, grub_modules=GRUB_MODULES):
+    """Any boot ISO: grub.cfg's text and files, {path below /boot: path}."""
     with tempfile.TemporaryDirectory(prefix="insula-iso-") as tree:
         os.makedirs(f"{tree}/boot/grub")
         os.makedirs(f"{tree}/boot/modules")
-        shutil.copy(os.path.join(ROOT, "boot/grub/grub.cfg"), f"{tree}/boot/grub/grub.cfg")
-        shutil.copy(image, f"{tree}/boot/insula.elf")
-        with open(f"{tree}/boot/options.cfg", "w") as file:
-            quoted = cmdline.replace("'", "'\\''")
-            file.write(f"set insula_options='{quoted}'\n")
-        for name, path in modules.items():
-            shutil.copy(path, f"{tree}/boot/modules/{name}")
+        with open(f"{tree}/boot/grub/grub.cfg", "w") as file:
+            file.write(config)
+        for name, path in files.items():
+            shutil.copy(path, f"{tree}/boot/{name}")
         run = subprocess.run(
             ["grub-mkrescue", "-d", "/usr/lib/grub/i386-pc", "-o", out, "--compress=no",
-             f"--install-modules={GRUB_MODULES}", "--locales=", "--themes=", "--fonts=", tree],
+             f"--install-modules={grub_modules}", "--locales=", "--themes=", "--fonts=", tree],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
         if run.returncode != 0:
             raise RuntimeError("grub-mkrescue failed:\n" + run.stdout.decode(errors="replace"))
