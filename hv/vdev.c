@@ -6,6 +6,7 @@
 #include "hv/base/heap.h"
 #include "hv/base/log.h"
 #include "hv/lib/errno.h"
+#include "hv/thread.h"
 #include "hv/vm.h"
 
 extern const struct vdev_class *const vdev_classes_start[], *const vdev_classes_end[];
@@ -40,6 +41,7 @@ static int create_stage(struct vm *vm, enum vdev_stage stage)
 
 		if ((*c)->stage == stage && ((*c)->wanted == NULL || (*c)->wanted(&vm->cfg))) {
 			err = create_one(vm, *c);
+			thread_checkpoint();
 		}
 		if (err != 0) {
 			return err;

@@ -176,6 +176,7 @@ static int put_together(struct vm *vm, struct vcpu_start *start, const char **wh
 	if (err != 0) {
 		return fail(why, "not enough hypervisor memory for its page tables", err);
 	}
+	thread_checkpoint();
 	iobus_init(&vm->pio);
 	iobus_init(&vm->mmio);
 	memset(&vm->virq, 0, sizeof(vm->virq));

@@ -14,7 +14,8 @@
 #include "hv/thread.h"
 #include "version.h"
 
-#define PROMPT "insula> "
+#define PROMPT	    "insula> "
+#define WRITE_SLICE 64u /* bytes of output between checkpoints */
 
 static const struct shell_table *const tables[] = {
 	&cmd_vm_info_table, &cmd_vm_table,  &cmd_host_table,  &cmd_isolation_table,
@@ -171,7 +172,14 @@ static enum line_result read_line(void)
 
 static void shell_write(void *arg UNUSED, const char *text, size_t len)
 {
-	screen_write(text, len);
+	while (len > 0) {
+		size_t n = u64_min(len, WRITE_SLICE);
+
+		screen_write(text, n);
+		thread_checkpoint();
+		text += n;
+		len -= n;
+	}
 }
 
 static void body(void *arg UNUSED)
