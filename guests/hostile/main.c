@@ -87,7 +87,7 @@ static void run_group(const struct hostile_group *g)
 	unsigned int every = (unsigned int)mboot_number("every", g->every);
 	unsigned int stride = (unsigned int)mboot_number("stride", 1), n;
 
-	print("hostile %s: %u steps\n", g->name, count);
+	print("hostile %s: %u steps, run=%lu\n", g->name, count, mboot_number("run", 0));
 	if (g->prepare) {
 		g->prepare();
 	}

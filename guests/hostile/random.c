@@ -13,7 +13,8 @@ void hostile_random(void)
 	unsigned int first = (unsigned int)mboot_number("seed", 0);
 	unsigned int count = (unsigned int)mboot_number("count", 1), n;
 
-	print("hostile random: %u streams from %u\n", count, first);
+	print("hostile random: %u streams from %u, run=%lu\n", count, first,
+	      mboot_number("run", 0));
 	fpu_init();
 	random_run_init();
 	for (n = first; n < first + count; n++) {

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A guest that does its worst loses only itself: the host and a neighbour that checks its own memory
+go on. Under INSULA_SOAK=1 every step and 10,000 random streams, else a sample of the slow groups.
+"""
+import os
+import re
+import time
+
+from guestvm import Guests, Neighbour
+
+SOAK = os.environ.get("INSULA_SOAK") == "1"
+STUCK = 20  # seconds without a new line before a guest counts as hung
+
+
+class Attacker:
+    """Runs a group of the hostile guest to its end, whatever the VM dies of on the way."""
+
+    def __init__(self, kind):
+        vms = {"attacker": {"kernel": "hostile", "memory": "16M", "testdev": True},
+               "neighbour": Neighbour.CONFIG}
+        self.guests, self.runs, self.ends = Guests(kind, vms), 0, {}
+
+    def __enter__(self):
+        self.neighbour = Neighbour(self.guests).__enter__()
+        return self
+
+    def __exit__(self, kind, *exc):
+        try:
+            if kind is None:
+                self.neighbour.check()
+                self.print_ends()
+        finally:
+            self.guests.__exit__()
+
+    def print_ends(self):
+        for step, how in self.ends.items():
+            print(f"{step}: {how}")
+
+    def once(self, cmdline):
+        """One start of the guest: (what it printed, how it ended)."""
+        self.runs += 1
+        mark = f"run={self.runs}"
+        self.guests.start("attacker", f"{cmdline} {mark}")
+        text, how, changed = "", None, time.monotonic()
+        while how is None:
+            info = self.guests.wait("attacker", 1)
+            new = self.guests.console("attacker")
+            new = new[new.find(mark):] if mark in new else new
+            if new != text:
+                text, changed = new, time.monotonic()
+            if info["state"] != "running":
+                how = info["crash_reason"] or "switched off"
+            elif text.count(mark) > 1:
+                how = "reset"
+            elif time.monotonic() - changed > STUCK:
+                how = "hung"
+        if how in ("reset", "hung"):
+            self.guests.stop("attacker")
+        return text, how
+
+    def group(self, name, arguments=""):
+        """Every step of a group; self.ends says which of them ended the VM, and how."""
+        at, every = 0, ""
+        while True:
+            text, how = self.once(f"{name} from={at} {every} {arguments}")
+            if f"hostile {name} done" in text:
+                return
+            steps = re.findall(r"^step (\d+) ?(.*)$", text, re.M)
+            assert steps, f"{name} from {at} printed no step ({how}):\n{text[-2000:]}"
+            last, what = int(steps[-1][0]), steps[-1][1]
+            if not every and not self.is_exact(steps):
+                at, every = last, "every=1"  # once more, to find the very step
+                continue
+            self.ends[f"{name} step {last} {what}"] = how
+            print(f"{name} step {last} {what}: {how}", flush=True)
+            at, every = last + 1, ""
+
+    @staticmethod
+    def is_exact(steps):
+        """Whether each step was announced, so that the last one is the one that did it."""
+        numbers = [int(n) for n, _ in steps]
+        return len(numbers) > 1 and numbers[-1] - numbers[-2] == 1
+
+    def streams(self, first, count):
+        """Random streams; those that ended the VM are in self.ends."""
+        at = first
+        while at < first + count:
+            text, how = self.once(f"random seed={at} count={first + count - at}")
+            if "hostile random done" in text:
+                return
+            streams = re.findall(r"^stream (\d+) (?!ended)(\S+)$", text, re.M)
+            assert streams, f"random from {at} printed no stream ({how}):\n{text[-2000:]}"
+            self.ends[f"stream {streams[-1][0]} {streams[-1][1]}"] = how
+            at = int(streams[-1][0]) + 1
+
+
+def run_group(kind, name, arguments=""):
+    with Attacker(kind) as attacker:
+        attacker.group(name, arguments)
+
+
+def test_ends(kind):
+    """Triple faults, HLT with IF clear, resets and power-off are seen as what they are."""
+    with Attacker(kind) as attacker:
+        attacker.group("end")
+    want = {"triple-fault": "triple|shutdown", "triple-fault-page": "triple|shutdown",
+            "halt-if0": "hung|halt", "reset-cf9": "reset", "reset-keyboard": "reset",
+            "reset-port92": "reset", "power-off": "switched off", "init-self": "hung|reset|"}
+    for number, (name, how) in enumerate(want.items()):
+        assert re.search(how, attacker.ends[f"end step {number} {name}"], re.I), attacker.ends
+
+
+def test_msr(kind):
+    run_group(kind, "msr")
+
+
+def test_port(kind):
+    run_group(kind, "port", "" if SOAK else "stride=5")
+
+
+def test_pci(kind):
+    run_group(kind, "pci")
+
+
+def test_mmio(kind):
+    run_group(kind, "mmio", "" if SOAK else "stride=3")
+
+
+def test_insn(kind):
+    run_group(kind, "insn", "" if SOAK else "stride=5")
+
+
+def test_cr(kind):
+    run_group(kind, "cr")
+
+
+def test_virt(kind):
+    run_group(kind, "virt")
+
+
+def test_jump(kind):
+    run_group(kind, "jump")
+
+
+def test_tables(kind):
+    run_group(kind, "tables")
+
+
+def test_descr(kind):
+    run_group(kind, "descr")
+
+
+def test_string(kind):
+    run_group(kind, "string", "" if SOAK else "stride=5")
+
+
+def test_random(kind):
+    with Attacker(kind) as attacker:
+        attacker.streams(0, 10000 if SOAK else 70)
+
+
+for function in [f for name, f in list(vars().items()) if name.startswith("test_")]:
+    function.timeout = 3 * 3600 if SOAK else 300
