@@ -16,6 +16,7 @@
 #include "hv/mgmt/bootfs.h"
 #include "hv/mgmt/console.h"
 #include "hv/mgmt/loader.h"
+#include "hv/mgmt/screen.h"
 #include "hv/thread.h"
 #include "hv/timer.h"
 #include "hv/vm.h"
@@ -74,7 +75,7 @@ void hv_main(const struct boot_info *info)
 
 	cpu_boot_init();
 	uart_early_init(COM1, COM1_BAUD);
-	panic_set_flush(uart_flush_polled);
+	panic_set_flush(screen_flush);
 	log_set_sink(log_to_uart, LOG_INFO);
 	log_printf(LOG_INFO, "Insula %s (%s)", INSULA_VERSION, INSULA_GIT);
 	page_init(info);

@@ -97,3 +97,9 @@ unsigned int screen_take_missed(void)
 	spin_unlock(&screen.lock);
 	return missed;
 }
+
+void screen_flush(void)
+{
+	screen.mode = SCREEN_COMMAND; /* without the lock: its holder stands still */
+	uart_flush_polled();
+}

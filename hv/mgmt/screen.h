@@ -20,6 +20,8 @@ void screen_write(const char *text, size_t len);
 void screen_edit(const char *text, size_t len, const char *row, size_t row_len);
 /* The log's sink: one line with its \n. Any context, log's lock held. */
 void screen_log(const char *text, size_t len);
+/* For a panic: log lines are never held back from now on, and all that is queued is sent. */
+void screen_flush(void);
 /* Log lines held back since the last call. */
 unsigned int screen_take_missed(void);
 

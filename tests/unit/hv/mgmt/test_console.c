@@ -23,6 +23,7 @@
 #include "hv/base/trace.h"
 #include "hv/lib/string.h"
 #include "hv/mgmt/fake_host.h"
+#include "hv/mgmt/screen.h"
 
 static const char conf[] = "[host]\nname = \"rack3\"\nlog = \"guest\"\n"
 			   "[vm.late]\nkernel = \"boot:k\"\nautostart = true\nstart_order = 2\n"
@@ -137,6 +138,26 @@ static void test_pasted_lines(void **state)
 		"[{\"name\":\"com1\",\"description\":\"16550 serial port, 115200 baud, 3 line "
 		"errors\"},{\"name\":\"clock\",\"description\":\"TSC at 1000000 kHz, measured "
 		"against the PIT\"}]\r\ninsula> ");
+}
+
+static void panic_in_session(void)
+{
+	fake_on_wait = NULL;
+	fake_host_log("[    1.000000] held back\n");
+	screen_flush();
+	fake_host_log("[    1.000000] bug: PANIC on CPU 0:\n");
+	fake_host_keys("\x1d");
+}
+
+static void test_panic_is_never_held_back(void **state)
+{
+	const char *text;
+
+	(void)state;
+	fake_on_wait = panic_in_session;
+	text = fake_host_run("vm console web1\r");
+	assert_has(text, "comes back]\r\n[    1.000000] bug: PANIC on CPU 0:\r\n");
+	assert_null(strstr(text, "held back"));
 }
 
 static void test_cancelled_line(void **state)
@@ -708,6 +729,7 @@ int main(void)
 		cmocka_unit_test_setup(test_log_line_redraws_the_row, setup),
 		cmocka_unit_test_setup(test_pasted_lines, setup),
 		cmocka_unit_test_setup(test_cancelled_line, setup),
+		cmocka_unit_test_setup(test_panic_is_never_held_back, setup_vms),
 		cmocka_unit_test_setup(test_vm_list, setup_vms),
 		cmocka_unit_test_setup(test_vm_list_empty, setup),
 		cmocka_unit_test_setup(test_vm_info, setup_vms),
