@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Owns editing: keys and escape sequences, the kill buffer, history, search, completion, drawing. */
+/* Owns editing: the text and cursor, the kill buffer, history, search, completion, drawing. */
 /* Sends escape sequences only when something other than typing at the end asks for them. */
 #include "hv/mgmt/line_edit.h"
 #include "hv/lib/fmt.h"
 #include "hv/lib/string.h"
 #include "hv/mgmt/utf8.h"
 
-#define CTRL(c)	  ((c)&0x1f)
-#define ESCAPE	  0x1b
-#define BACKSPACE 0x7f
-#define SCROLL	  20u /* columns that a long line jumps by */
+#define SCROLL 20u /* columns that a long line jumps by */
 
 typedef void key_fn(struct line_edit *le);
 
@@ -452,19 +449,17 @@ static void search_backspace(struct line_edit *le)
 }
 
 /* True if the key was for the search; any other key takes the line and then acts. */
-static bool search_key(struct line_edit *le, char c)
+static bool search_key(struct line_edit *le, enum line_key key)
 {
-	switch (c) {
-	case CTRL('R'):
-	case CTRL('C'):
-	case '\r':
-	case '\n':
+	switch (key) {
+	case LINE_KEY_SEARCH:
+	case LINE_KEY_CANCEL:
+	case LINE_KEY_ENTER:
 		return false;
-	case CTRL('G'):
+	case LINE_KEY_ABORT:
 		search_abort(le);
 		return true;
-	case CTRL('H'):
-	case BACKSPACE:
+	case LINE_KEY_BACKSPACE:
 		search_backspace(le);
 		return true;
 	default:
@@ -573,169 +568,44 @@ static void key_tab(struct line_edit *le)
 	}
 }
 
-/* ---- from bytes to keys ---- */
+/* ---- keys to functions ---- */
 
-static key_fn *const control_keys[32] = {
-	[CTRL('A')] = key_home,	      [CTRL('B')] = key_left,	    [CTRL('C')] = key_cancel,
-	[CTRL('D')] = key_delete,     [CTRL('E')] = key_end,	    [CTRL('F')] = key_right,
-	[CTRL('H')] = key_backspace,  [CTRL('I')] = key_tab,	    [CTRL('J')] = key_enter,
-	[CTRL('K')] = key_kill_end,   [CTRL('L')] = key_clear,	    [CTRL('M')] = key_enter,
-	[CTRL('N')] = key_down,	      [CTRL('P')] = key_up,	    [CTRL('R')] = key_search,
-	[CTRL('U')] = key_kill_start, [CTRL('W')] = key_kill_blank, [CTRL('Y')] = key_yank,
+static key_fn *const keys[LINE_KEYS] = {
+	[LINE_KEY_LEFT] = key_left,
+	[LINE_KEY_RIGHT] = key_right,
+	[LINE_KEY_HOME] = key_home,
+	[LINE_KEY_END] = key_end,
+	[LINE_KEY_UP] = key_up,
+	[LINE_KEY_DOWN] = key_down,
+	[LINE_KEY_WORD_LEFT] = key_word_left,
+	[LINE_KEY_WORD_RIGHT] = key_word_right,
+	[LINE_KEY_DELETE] = key_delete,
+	[LINE_KEY_BACKSPACE] = key_backspace,
+	[LINE_KEY_KILL_END] = key_kill_end,
+	[LINE_KEY_KILL_START] = key_kill_start,
+	[LINE_KEY_KILL_BLANK] = key_kill_blank,
+	[LINE_KEY_KILL_WORD_LEFT] = key_kill_word_left,
+	[LINE_KEY_KILL_WORD_RIGHT] = key_kill_word_right,
+	[LINE_KEY_YANK] = key_yank,
+	[LINE_KEY_TAB] = key_tab,
+	[LINE_KEY_ENTER] = key_enter,
+	[LINE_KEY_CANCEL] = key_cancel,
+	[LINE_KEY_CLEAR] = key_clear,
+	[LINE_KEY_SEARCH] = key_search,
 };
 
-/* After ESC: Alt and a letter. */
-static const struct {
-	char byte;
-	key_fn *fn;
-} alt_keys[] = {
-	{ 'b', key_word_left },
-	{ 'B', key_word_left },
-	{ 'f', key_word_right },
-	{ 'F', key_word_right },
-	{ 'd', key_kill_word_right },
-	{ 'D', key_kill_word_right },
-	{ BACKSPACE, key_kill_word_left },
-	{ CTRL('H'), key_kill_word_left },
-};
-
-/* ECMA-48 control sequences of cursor keys, as terminals in the VT220 line send them. */
-static const struct {
-	char final;
-	unsigned int param; /* of those ending in ~ */
-	key_fn *fn;
-} csi_keys[] = {
-	{ 'A', 0, key_up },   { 'B', 0, key_down }, { 'C', 0, key_right },  { 'D', 0, key_left },
-	{ 'H', 0, key_home }, { 'F', 0, key_end },  { '~', 1, key_home },   { '~', 7, key_home },
-	{ '~', 4, key_end },  { '~', 8, key_end },  { '~', 3, key_delete },
-};
-
-/* Ctrl or Alt with Left and Right: CSI 1 ; 5 C and the like. */
-static const struct {
-	char final;
-	key_fn *fn;
-} csi_word_keys[] = { { 'C', key_word_right }, { 'D', key_word_left } };
-
-static void do_csi(struct line_edit *le, char final)
+enum line_result line_edit_feed(struct line_edit *le, char byte)
 {
-	bool modified = le->csi_param >= 100; /* "1;5": see csi_byte */
-
-	for (size_t i = 0; i < ARRAY_SIZE(csi_word_keys) && modified; i++) {
-		if (csi_word_keys[i].final == final) {
-			csi_word_keys[i].fn(le);
-			return;
-		}
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(csi_keys); i++) {
-		if (csi_keys[i].final == final &&
-		    (final != '~' || csi_keys[i].param == le->csi_param)) {
-			csi_keys[i].fn(le);
-			return;
-		}
-	}
-}
-
-/* Collects parameters until the final byte; a second parameter only has to be noticed. */
-static void csi_byte(struct line_edit *le, char c)
-{
-	if (c >= '0' && c <= '9' && le->csi_param < 100) {
-		le->csi_param = le->csi_param * 10 + (unsigned int)(c - '0');
-	} else if (c == ';') {
-		le->csi_param = 100;
-	} else if (c >= 0x40 && c < 0x7f) {
-		le->state = LINE_KEY_PLAIN;
-		do_csi(le, c);
-	}
-}
-
-static void escape_byte(struct line_edit *le, char c)
-{
-	le->state = c == '[' ? LINE_KEY_CSI : c == 'O' ? LINE_KEY_SS3 : LINE_KEY_PLAIN;
-	le->csi_param = 0;
-	for (size_t i = 0; i < ARRAY_SIZE(alt_keys); i++) {
-		if (alt_keys[i].byte == c) {
-			alt_keys[i].fn(le);
-		}
-	}
-}
-
-static void ss3_byte(struct line_edit *le, char c)
-{
-	le->state = LINE_KEY_PLAIN;
-	do_csi(le, c);
-}
-
-static void type(struct line_edit *le, const char *s, size_t n)
-{
-	if (le->searching) {
-		search_type(le, s, n);
-	} else {
-		insert(le, s, n);
-	}
-}
-
-/* A byte of text; a character goes in when it is whole, and what is no UTF-8 is dropped. */
-static void text_byte(struct line_edit *le, char c)
-{
-	unsigned int need;
-	uint32_t code;
-
-	if (le->utf8_len > 0 && (c & 0xc0) != 0x80) {
-		le->utf8_len = 0;
-	}
-	le->utf8[le->utf8_len++] = c;
-	need = utf8_length((unsigned char)le->utf8[0]);
-	if (need > le->utf8_len) {
-		return;
-	}
-	if (utf8_decode(le->utf8, le->utf8_len, &code) == le->utf8_len && code >= 0xa0) {
-		type(le, le->utf8, le->utf8_len);
-	} else if ((c & 0x80) == 0) {
-		type(le, &c, 1);
-	}
-	le->utf8_len = 0;
-}
-
-static void control_byte(struct line_edit *le, char c)
-{
-	key_fn *fn = c == BACKSPACE ? key_backspace : control_keys[(unsigned char)c];
-
-	le->utf8_len = 0;
-	if (le->searching && search_key(le, c)) {
-		return;
-	}
-	if (c == ESCAPE) {
-		le->state = LINE_KEY_ESC;
-	} else if (fn != NULL) {
-		fn(le);
-	}
-}
-
-static bool is_control(char c)
-{
-	return (c >= 0 && c < 0x20) || c == BACKSPACE;
-}
-
-enum line_result line_edit_feed(struct line_edit *le, char c)
-{
-	bool lf_of_crlf = le->after_cr && c == '\n';
+	enum line_key key = line_key_feed(&le->input, byte);
 
 	le->result = LINE_MORE;
-	le->after_cr = c == '\r';
-	if (lf_of_crlf) {
-		return LINE_MORE;
-	}
-	if (le->state == LINE_KEY_ESC && (c == BACKSPACE || c == CTRL('H') || !is_control(c))) {
-		escape_byte(le, c);
-	} else if (is_control(c)) { /* also ends a broken escape sequence */
-		le->state = LINE_KEY_PLAIN;
-		control_byte(le, c);
-	} else if (le->state == LINE_KEY_CSI) {
-		csi_byte(le, c);
-	} else if (le->state == LINE_KEY_SS3) {
-		ss3_byte(le, c);
-	} else {
-		text_byte(le, c);
+	if (key == LINE_KEY_TEXT && le->searching) {
+		search_type(le, le->input.text, le->input.text_len);
+	} else if (key == LINE_KEY_TEXT) {
+		insert(le, le->input.text, le->input.text_len);
+	} else if (key != LINE_KEY_NONE && !(le->searching && search_key(le, key)) &&
+		   keys[key] != NULL) {
+		keys[key](le);
 	}
 	return le->result;
 }
@@ -745,8 +615,7 @@ void line_edit_begin(struct line_edit *le, const char *prompt)
 	le->prompt = prompt;
 	le->searching = false;
 	le->history_pos = 0;
-	le->utf8_len = 0;
-	le->state = LINE_KEY_PLAIN;
+	line_key_reset(&le->input);
 	set_text(le, "");
 	put(le, prompt);
 }

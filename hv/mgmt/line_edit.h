@@ -5,6 +5,7 @@
 #define HV_MGMT_LINE_EDIT_H
 
 #include "hv/lib/types.h"
+#include "hv/mgmt/line_key.h"
 
 #define LINE_MAX	1023u
 #define LINE_COLUMNS	80u
@@ -18,8 +19,6 @@ enum line_result {
 	LINE_ENTER,  /* the line is in line_edit_text() */
 	LINE_CANCEL, /* Ctrl-C */
 };
-
-enum line_key_state { LINE_KEY_PLAIN, LINE_KEY_ESC, LINE_KEY_CSI, LINE_KEY_SS3 };
 
 struct line_edit;
 /* Tab: offers words (line_edit_offer) for what stands before the cursor: line, NUL-terminated. */
@@ -39,14 +38,10 @@ struct line_edit {
 	unsigned int history_count;
 	unsigned int history_next; /* slot that the next line goes to */
 	unsigned int history_pos;  /* 0: the new line; n: the nth last */
-	enum line_key_state state;
-	unsigned int csi_param;
-	unsigned int utf8_len; /* bytes collected of a character */
+	struct line_key_input input;
 	unsigned int needle_len;
-	bool after_cr; /* a LF now belongs to the CR before it */
 	bool searching;
 	enum line_result result;
-	char utf8[4];
 	char needle[64];
 	char search_prompt[96];
 	char text[LINE_MAX + 1];
