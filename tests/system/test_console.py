@@ -37,13 +37,13 @@ disks = []
 class Console:
     """A machine with that configuration and the small guests, at its prompt."""
 
-    def __init__(self, kind, config=CONFIG):
+    def __init__(self, kind, config=CONFIG, **options):
         self.file = tempfile.NamedTemporaryFile("w", suffix=".conf")
         self.file.write(config)
         self.file.flush()
         self.machine = Machine(kind, memory="256M", modules={
             "insula.conf": self.file.name, "echo": "build/guests/echo.elf",
-            "hello": "build/guests/hello.elf"})
+            "hello": "build/guests/hello.elf"}, **options)
 
     def __enter__(self):
         self.machine.expect_exact(PROMPT)
@@ -224,3 +224,17 @@ def test_poweroff(kind):
         machine.send("host poweroff --force\r")
         machine.expect_exact("Powering off.")
         machine.emulator.wait(60)
+
+
+def test_no_virtualization(kind):
+    """A CPU without: the prompt works, and says why VMs do not start."""
+    cpu = {"qemu": "EPYC,-svm", "bochs": "core2_penryn_t9600"}[kind]
+    with Console(kind, CONFIG + "autostart = true\n", cpu=cpu) as machine:
+        why = "this machine has no usable hardware virtualization (see host info)"
+        assert f"error: cannot start hello: {why}" in machine.before.decode()
+        assert machine.command("vm start echo") == f"error: cannot start echo: {why}"
+        text = machine.command("host info")
+        assert "virtualization  not usable: VMs cannot start" in text
+        assert "missing         none" not in text and "missing         " in text, text
+        assert json.loads(machine.command("host info --json"))["virtualization"] is None
+        assert json.loads(machine.command("vm list --json"))[1]["state"] == "stopped"
