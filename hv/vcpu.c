@@ -11,6 +11,7 @@
 #include "hv/lib/errno.h"
 #include "hv/lib/fmt.h"
 #include "hv/thread.h"
+#include "hv/vdev.h"
 #include "hv/vm.h"
 
 static uint32_t requests(const struct vcpu *v)
@@ -48,6 +49,12 @@ static void note_first_exit(void)
 	}
 }
 
+static void work_for_devices(struct vcpu *v)
+{
+	__atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQ_DEVICES, __ATOMIC_SEQ_CST);
+	vdev_work_all(v->vm);
+}
+
 static void vcpu_body(void *arg)
 {
 	struct vcpu *v = arg;
@@ -57,6 +64,9 @@ static void vcpu_body(void *arg)
 		if (asked & VCPU_REQ_PAUSE) {
 			sleep_unless(v, not_paused);
 			continue;
+		}
+		if (asked & VCPU_REQ_DEVICES) {
+			work_for_devices(v);
 		}
 		switch (hvm->vcpu_run(v)) {
 		case HVM_AGAIN:
@@ -140,8 +150,10 @@ int vcpu_create(struct vm *vm, unsigned int id, const struct vcpu_start *start)
 
 void vcpu_destroy(struct vcpu *v)
 {
+	spin_lock(&v->vm->dev_lock); /* devices send it work */
 	v->vm->vcpus[v->id] = NULL;
 	v->vm->vcpu_count--;
+	spin_unlock(&v->vm->dev_lock);
 	hvm_vcpu_destroy(v);
 	heap_free(v);
 }

@@ -14,8 +14,9 @@ struct vcpu_x86;
 #define VCPU_EXIT_REASONS 128u /* rows of an exit table, both vendors */
 
 /* Things asked of a vCPU by others; it looks before each entry. */
-#define VCPU_REQ_STOP  BIT(0)
-#define VCPU_REQ_PAUSE BIT(1)
+#define VCPU_REQ_STOP	 BIT(0)
+#define VCPU_REQ_PAUSE	 BIT(1)
+#define VCPU_REQ_DEVICES BIT(2) /* vdev_work_all() */
 
 /* Events waiting to be injected: bits of vcpu.pending. */
 #define VCPU_PENDING_EXCEPTION BIT(0)

@@ -79,6 +79,34 @@ void vdev_reset_all(struct vm *vm)
 	spin_unlock(&vm->dev_lock);
 }
 
+/* vCPUs come and go under the lock that the caller holds. */
+void vdev_request_work(struct vm *vm)
+{
+	struct vcpu *v = vcpu_current();
+
+	if (v == NULL || v->vm != vm) {
+		v = vm->vcpus[0];
+	}
+	if (v != NULL) {
+		vcpu_request(v, VCPU_REQ_DEVICES);
+	}
+}
+
+void vdev_work_all(struct vm *vm)
+{
+	struct list_node *n;
+
+	spin_lock(&vm->dev_lock);
+	list_for_each (n, &vm->devices) {
+		struct vdev *d = container_of(n, struct vdev, node);
+
+		if (d->cls->work != NULL) {
+			d->cls->work(d->dev);
+		}
+	}
+	spin_unlock(&vm->dev_lock);
+}
+
 void vdev_destroy_all(struct vm *vm)
 {
 	while (!list_empty(&vm->devices)) {

@@ -26,6 +26,8 @@ struct vdev_class {
 	int (*create)(struct vm *vm, void *dev);
 	/* Power-on state. Called after create and at a reset, devices' lock held. */
 	void (*reset)(void *dev);
+	/* NULL or: does what vdev_request_work() put off. On a vCPU's thread, devices' lock held. */
+	void (*work)(void *dev);
 	/* Destroys timers. The bus claims vanish with the VM. No lock held; may be NULL. */
 	void (*destroy)(void *dev);
 	/* The guest-visible state, saved and loaded as one versioned block. */
@@ -51,5 +53,14 @@ struct vdev {
 int vdev_create_all(struct vm *vm);
 void vdev_reset_all(struct vm *vm);
 void vdev_destroy_all(struct vm *vm);
+
+/*
+ * For devices: asks for work() of vm's devices on one of its vCPUs' threads, before that enters the
+ * guest again: what came in a timer or from another thread but touches guest memory, or would take
+ * long in one go. Devices' lock held; any thread, interrupt windows too.
+ */
+void vdev_request_work(struct vm *vm);
+/* By hv/vcpu.c. */
+void vdev_work_all(struct vm *vm);
 
 #endif
