@@ -71,6 +71,8 @@ void cpu_watch_others(void);
 const char *cpu_brand(void);
 /* "GenuineIntel" or "AuthenticAMD"; static storage. */
 const char *cpu_vendor(void);
+/* 64 random bits from RDRAND; false if there is none, or it fails. */
+bool cpu_random_hardware(uint64_t *val);
 /* 64 random bits from RDRAND, else from the TSC; not for keys. */
 uint64_t cpu_random(void);
 

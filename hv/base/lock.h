@@ -17,6 +17,7 @@ enum lock_rank {
 	LOCK_SCHED,   /* a CPU's run queue */
 	LOCK_PAGING,
 	LOCK_HEAP,
+	LOCK_RANDOM, /* the random generator's key */
 	LOCK_PAGE,
 	LOCK_LOG,
 	LOCK_SCREEN, /* the management terminal's last row */

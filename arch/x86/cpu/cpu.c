@@ -97,12 +97,23 @@ static uint64_t mix(uint64_t x)
 	return x ^ x >> 31;
 }
 
+/* CPUID is not asked again: on a virtual host it costs an exit. */
+bool cpu_random_hardware(uint64_t *val)
+{
+	static enum { UNKNOWN, NO, YES } has;
+
+	if (has == UNKNOWN) {
+		has = (x86_cpuid(1, 0).ecx & CPUID1_ECX_RDRAND) != 0 ? YES : NO;
+	}
+	return has == YES && rdrand(val);
+}
+
 uint64_t cpu_random(void)
 {
 	static uint64_t counter;
 	uint64_t val;
 
-	if ((x86_cpuid(1, 0).ecx & CPUID1_ECX_RDRAND) != 0 && rdrand(&val)) {
+	if (cpu_random_hardware(&val)) {
 		return val;
 	}
 	uint64_t n = __atomic_add_fetch(&counter, 0x9e3779b97f4a7c15ul, __ATOMIC_RELAXED);

@@ -10,6 +10,7 @@ unsigned int fake_cpu;
 uint64_t fake_now;
 uint64_t fake_armed = CLOCK_NEVER;
 unsigned int fake_windows;
+bool fake_has_random = true;
 
 unsigned int cpu_id(void)
 {
@@ -23,6 +24,24 @@ void cpu_relax(void)
 void cpu_irq_window(void)
 {
 	fake_windows++;
+}
+
+static uint64_t next_random(void)
+{
+	static uint64_t count;
+
+	return ++count * 0x9e3779b97f4a7c15ul;
+}
+
+bool cpu_random_hardware(uint64_t *val)
+{
+	*val = next_random();
+	return fake_has_random;
+}
+
+uint64_t cpu_random(void)
+{
+	return next_random();
 }
 
 uint64_t clock_now(void)
