@@ -10,11 +10,12 @@
 #include "hv/vdev.h"
 #include "hv/vm.h"
 
-#define CONFIG_ADDRESS 0xcf8u
-#define CONFIG_DATA    0xcfcu
-#define CONFIG_ENABLE  0x80000000u
-#define CONFIG_BITS    0x80fffffcu
-#define DEVFNS	       256u
+#define CONFIG_ADDRESS	0xcf8u
+#define CONFIG_DATA	0xcfcu
+#define CONFIG_ENABLE	0x80000000u
+#define CONFIG_BITS	0x80fffffcu
+#define DEVFNS		256u
+#define VPCI_CAPS_FIRST 0x40u /* behind the header */
 
 /* 82371SB data sheet, "RC - Reset Control Register" */
 #define RC_CPU	    0x04u /* its rising edge resets */
@@ -126,6 +127,37 @@ void vpci_identify(struct vpci_function *f, uint16_t vendor, uint16_t device, ui
 	f->writable[0x0c] = 0xff; /* cache line size */
 	f->writable[0x0d] = 0xff; /* latency timer */
 	f->writable[0x3c] = 0xff; /* interrupt line: firmware's notepad */
+}
+
+int vpci_add_capability(struct vpci_function *f, const uint8_t *body, unsigned int size)
+{
+	unsigned int at = f->caps_end ? f->caps_end : VPCI_CAPS_FIRST;
+	unsigned int link = VPCI_CAPABILITIES;
+
+	if (size < 2 || at + size > VPCI_CONFIG) {
+		return -ENOSPC;
+	}
+	while (f->config[link]) {
+		link = f->config[link] + 1u;
+	}
+	memcpy(&f->config[at], body, size);
+	f->config[at + 1] = 0;
+	f->config[link] = (uint8_t)at;
+	f->config[VPCI_STATUS] |= VPCI_STATUS_CAPS;
+	f->caps_end = (uint8_t)u64_min(ALIGN_UP(at + size, 4u), 0xffu);
+	return (int)at;
+}
+
+const struct vpci_function *vpci_next(const struct vm *vm, unsigned int devfn)
+{
+	const struct vpci *p = vm->pci;
+
+	for (; p && devfn < DEVFNS; devfn++) {
+		if (p->functions[devfn]) {
+			return p->functions[devfn];
+		}
+	}
+	return NULL;
 }
 
 int vpci_add(struct vm *vm, unsigned int devfn, struct vpci_function *f)
@@ -266,6 +298,7 @@ static int add_host_bridge(struct vpci *p)
 	struct vpci_function *f = &p->host;
 
 	f->config = p->s.host;
+	f->name = "host bridge";
 	vpci_identify(f, 0x8086, 0x1237, 0x060000, 2, 0);
 	f->writable[VPCI_COMMAND] = VPCI_COMMAND_MEMORY; /* it is always master */
 	f->config[VPCI_COMMAND] = VPCI_COMMAND_MEMORY | VPCI_COMMAND_MASTER;
@@ -294,6 +327,7 @@ static int add_isa_bridge(struct vpci *p)
 	struct vpci_function *f = &p->isa;
 
 	f->config = p->s.isa;
+	f->name = "ISA bridge";
 	f->config_written = isa_written;
 	vpci_identify(f, 0x8086, 0x7000, 0x060100, 0, 0);
 	f->config[VPCI_HEADER] = 0x80; /* more functions in this slot */

@@ -8,6 +8,7 @@
 
 struct vm;
 struct vpci_function;
+struct vpci_msix;
 
 #define VPCI_BARS	     6u
 #define VPCI_CONFIG	     256u
@@ -52,11 +53,14 @@ struct vpci_function {
 	/* NULL or: a BAR was mapped at bar[i].base, or unmapped. */
 	void (*bar_moved)(struct vpci_function *f, unsigned int i);
 	void *dev;
+	const char *name;	/* for `vm info`; NULL: its numbers only */
+	struct vpci_msix *msix; /* NULL: none */
 	/* vpci's own: */
 	struct vm *vm;
 	uint8_t devfn;
-	bool intx;    /* pin as the device drives it */
-	bool driving; /* … and as it reaches the router */
+	uint8_t caps_end; /* where the next capability goes; 0: at the start */
+	bool intx;	  /* pin as the device drives it */
+	bool driving;	  /* … and as it reaches the router */
 	uint8_t power_on[VPCI_CONFIG];
 };
 
@@ -64,12 +68,19 @@ struct vpci_function {
 void vpci_identify(struct vpci_function *f, uint16_t vendor, uint16_t device, uint32_t class_code,
 		   uint8_t revision, uint8_t pin);
 /*
+ * Before vpci_add: appends a capability (its ID in body[0], the link in body[1] is filled in). Its
+ * offset in config, or -ENOSPC.
+ */
+int vpci_add_capability(struct vpci_function *f, const uint8_t *body, unsigned int size);
+/*
  * Puts f on the bus: config holds its power-on contents, bar[] what it decodes (BAR bits of config
  * and writable are filled in here). From create() of a VDEV_CHIP. -EINVAL (devfn, BARs), -EBUSY.
  */
 int vpci_add(struct vm *vm, unsigned int devfn, struct vpci_function *f);
 /* The first slot from `from` on without any function: a devfn, or -ENOSPC. */
 int vpci_free_slot(struct vm *vm, unsigned int from);
+/* The first function from devfn on, or NULL. Devices' lock held. */
+const struct vpci_function *vpci_next(const struct vm *vm, unsigned int devfn);
 /* Power-on contents, BARs unmapped, pin released: from the device's reset(). */
 void vpci_reset_function(struct vpci_function *f);
 /* After the device's state was loaded: checks config and maps the BARs. -EINVAL */

@@ -280,6 +280,7 @@ static void init_config(struct vpm *p)
 	struct vpci_function *f = &p->pci;
 
 	f->config = p->s.config;
+	f->name = "PIIX4 PM";
 	f->dev = p;
 	f->config_written = vpm_config_written;
 	vpci_identify(f, 0x8086, 0x7113, 0x068000, 3, 1);
