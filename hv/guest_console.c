@@ -12,20 +12,53 @@ void guest_console_init(struct guest_console *c)
 	spin_init(&c->lock, LOCK_CONSOLE);
 }
 
+static struct thread *wake_reader(struct guest_console *c)
+{
+	struct thread *wake = c->reader_asleep ? c->reader : NULL;
+
+	c->reader_asleep = false;
+	return wake;
+}
+
 void guest_console_put(struct guest_console *c, char ch)
 {
-	struct thread *wake = NULL;
+	struct thread *wake;
 
 	spin_lock(&c->lock);
 	c->out[c->out_head++ % GUEST_CONSOLE_OUT] = ch;
-	if (c->reader_asleep) {
-		c->reader_asleep = false;
-		wake = c->reader;
-	}
+	wake = wake_reader(c);
 	spin_unlock(&c->lock);
 	if (wake != NULL) {
 		thread_unpark(wake);
 	}
+}
+
+void guest_console_write(struct guest_console *c, const char *buf, size_t len)
+{
+	size_t skip = len > GUEST_CONSOLE_OUT ? len - GUEST_CONSOLE_OUT : 0;
+	struct thread *wake;
+
+	spin_lock(&c->lock);
+	c->out_head += skip;
+	for (size_t done = skip; done < len;) {
+		size_t at = c->out_head % GUEST_CONSOLE_OUT;
+		size_t n = u64_min(len - done, GUEST_CONSOLE_OUT - at);
+
+		memcpy(c->out + at, buf + done, n);
+		c->out_head += n;
+		done += n;
+	}
+	wake = wake_reader(c);
+	spin_unlock(&c->lock);
+	if (wake != NULL) {
+		thread_unpark(wake);
+	}
+}
+
+bool guest_console_has_input(const struct guest_console *c)
+{
+	return __atomic_load_n(&c->in_head, __ATOMIC_RELAXED) !=
+	       __atomic_load_n(&c->in_tail, __ATOMIC_RELAXED);
 }
 
 int guest_console_get(struct guest_console *c)

@@ -30,6 +30,10 @@ void guest_console_init(struct guest_console *c);
 
 /* The UART's side: one byte out; wakes a reader that has read everything, else costs a store. */
 void guest_console_put(struct guest_console *c, char ch);
+/* As many in one go; of more than the ring holds, the end. */
+void guest_console_write(struct guest_console *c, const char *buf, size_t len);
+/* Does input wait? A hint: takes no lock. */
+bool guest_console_has_input(const struct guest_console *c);
 /* The next input byte, or -1. */
 int guest_console_get(struct guest_console *c);
 void guest_console_set_input(struct guest_console *c, void (*ready)(void *), void *arg);

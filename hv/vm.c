@@ -104,6 +104,7 @@ int vm_create(const struct vm_config *cfg, struct vm **out, const char **why)
 	spin_init(&vm->dev_lock, LOCK_DEVICES);
 	list_init(&vm->devices);
 	guest_console_init(&vm->console);
+	guest_console_init(&vm->hvc);
 	list_push_back(&vms, &vm->node);
 	*out = vm;
 	return 0;
@@ -150,6 +151,7 @@ static void join_vcpus(struct vm *vm)
 static void take_apart(struct vm *vm, enum vm_state state)
 {
 	guest_console_set_input(&vm->console, NULL, NULL);
+	guest_console_set_input(&vm->hvc, NULL, NULL);
 	vdev_destroy_all(vm);
 	hvm_vm_destroy(vm);
 	gpa_space_destroy(&vm->mem);

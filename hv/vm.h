@@ -33,7 +33,8 @@ struct vm {
 	struct virq virq;	  /* [dev_lock] */
 	struct list_node devices; /* struct vdev */
 	void *pci;		  /* the PCI bus, drivers/emul/vpci.h */
-	struct guest_console console;
+	struct guest_console console; /* of its serial port */
+	struct guest_console hvc;     /* of its virtio console: `vm console N --port 1` */
 	struct vcpu *vcpus[VM_CPUS_MAX];
 	unsigned int vcpu_count;
 	uint64_t tsc_offset; /* guest TSC starts at 0 */

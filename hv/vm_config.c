@@ -14,4 +14,6 @@ void vm_config_defaults(struct vm_config *cfg)
 	cfg->boot = VM_BOOT_LINUX;
 	cfg->on_crash = VM_ON_CRASH_STOP;
 	cfg->stop_timeout = 60000;
+	cfg->hvc = true;
+	cfg->rng = true;
 }
