@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Constants of Virtio 1.2 that device and driver share: numbers, offsets, bits. */
+/* No code and no type: bare-metal guests include it too. */
+#ifndef DRIVERS_VIRTIO_VIRTIO_REGS_H
+#define DRIVERS_VIRTIO_VIRTIO_REGS_H
+
+/* 4.1.2 "PCI Device Discovery" */
+#define VIRTIO_PCI_VENDOR 0x1af4u
+#define VIRTIO_PCI_DEVICE 0x1040u /* plus the device type */
+
+/* 5 "Device Types" */
+#define VIRTIO_ID_NET	  1u
+#define VIRTIO_ID_BLOCK	  2u
+#define VIRTIO_ID_CONSOLE 3u
+#define VIRTIO_ID_ENTROPY 4u
+#define VIRTIO_ID_BALLOON 5u
+
+/* 2.1 "Device Status Field" */
+#define VIRTIO_ACKNOWLEDGE 0x01u
+#define VIRTIO_DRIVER	   0x02u
+#define VIRTIO_DRIVER_OK   0x04u
+#define VIRTIO_FEATURES_OK 0x08u
+#define VIRTIO_NEEDS_RESET 0x40u
+#define VIRTIO_FAILED	   0x80u
+
+/* 6 "Reserved Feature Bits", as bit numbers */
+#define VIRTIO_F_INDIRECT_DESC 28u
+#define VIRTIO_F_EVENT_IDX     29u
+#define VIRTIO_F_VERSION_1     32u
+
+/* 4.1.4 "Virtio Structure PCI Capabilities" */
+#define VIRTIO_PCI_CAP_ID	0x09u /* vendor specific */
+#define VIRTIO_PCI_CAP_COMMON	1u
+#define VIRTIO_PCI_CAP_NOTIFY	2u
+#define VIRTIO_PCI_CAP_ISR	3u
+#define VIRTIO_PCI_CAP_DEVICE	4u
+#define VIRTIO_PCI_CAP_PCI	5u
+#define VIRTIO_PCI_CAP_SIZE	16u
+#define VIRTIO_PCI_CAP_TYPE_OFF 3u
+#define VIRTIO_PCI_CAP_BAR_OFF	4u
+#define VIRTIO_PCI_CAP_OFF_OFF	8u
+#define VIRTIO_PCI_CAP_LEN_OFF	12u
+#define VIRTIO_PCI_CAP_EXTRA	16u /* notify: multiplier; PCI: the data window */
+
+/* 4.1.4.3 "Common configuration structure layout": offsets */
+#define VIRTIO_COMMON_DEVICE_FEATURE_SELECT 0u
+#define VIRTIO_COMMON_DEVICE_FEATURE	    4u
+#define VIRTIO_COMMON_DRIVER_FEATURE_SELECT 8u
+#define VIRTIO_COMMON_DRIVER_FEATURE	    12u
+#define VIRTIO_COMMON_CONFIG_VECTOR	    16u
+#define VIRTIO_COMMON_NUM_QUEUES	    18u
+#define VIRTIO_COMMON_STATUS		    20u
+#define VIRTIO_COMMON_GENERATION	    21u
+#define VIRTIO_COMMON_QUEUE_SELECT	    22u
+#define VIRTIO_COMMON_QUEUE_SIZE	    24u
+#define VIRTIO_COMMON_QUEUE_VECTOR	    26u
+#define VIRTIO_COMMON_QUEUE_ENABLE	    28u
+#define VIRTIO_COMMON_QUEUE_NOTIFY_OFF	    30u
+#define VIRTIO_COMMON_QUEUE_DESC	    32u
+#define VIRTIO_COMMON_QUEUE_DRIVER	    40u
+#define VIRTIO_COMMON_QUEUE_DEVICE	    48u
+#define VIRTIO_COMMON_SIZE		    56u
+
+#define VIRTIO_NO_VECTOR  0xffffu
+#define VIRTIO_ISR_QUEUE  0x1u
+#define VIRTIO_ISR_CONFIG 0x2u
+
+/* 2.7 "Split Virtqueues" */
+#define VIRTQ_DESC_SIZE	     16u
+#define VIRTQ_DESC_NEXT	     1u
+#define VIRTQ_DESC_WRITE     2u
+#define VIRTQ_DESC_INDIRECT  4u
+#define VIRTQ_DESC_ALIGN     16u
+#define VIRTQ_AVAIL_ALIGN    2u
+#define VIRTQ_USED_ALIGN     4u
+#define VIRTQ_NO_INTERRUPT   1u /* flags of the available ring */
+#define VIRTQ_RING_FLAGS     0u /* offsets in both rings */
+#define VIRTQ_RING_IDX	     2u
+#define VIRTQ_RING_ENTRIES   4u
+#define VIRTQ_AVAIL_BYTES(n) (6u + 2u * (n))
+#define VIRTQ_USED_BYTES(n)  (6u + 8u * (n))
+#define VIRTQ_USED_EVENT(n)  (4u + 2u * (n)) /* offset in the available ring */
+#define VIRTQ_AVAIL_EVENT(n) (4u + 8u * (n)) /* offset in the used ring */
+
+/* 5.3 "Console Device" */
+#define VIRTIO_CONSOLE_F_SIZE	     0u
+#define VIRTIO_CONSOLE_F_MULTIPORT   1u
+#define VIRTIO_CONSOLE_F_EMERG_WRITE 2u
+#define VIRTIO_CONSOLE_COLS	     0u
+#define VIRTIO_CONSOLE_ROWS	     2u
+#define VIRTIO_CONSOLE_MAX_PORTS     4u
+#define VIRTIO_CONSOLE_EMERG	     8u
+#define VIRTIO_CONSOLE_CONFIG	     12u
+#define VIRTIO_CONSOLE_CONTROL_SIZE  8u /* le32 port, le16 event, le16 value */
+#define VIRTIO_CONSOLE_DEVICE_READY  0u
+#define VIRTIO_CONSOLE_DEVICE_ADD    1u
+#define VIRTIO_CONSOLE_PORT_READY    3u
+#define VIRTIO_CONSOLE_CONSOLE_PORT  4u
+#define VIRTIO_CONSOLE_PORT_OPEN     6u
+
+#endif

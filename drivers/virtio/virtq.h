@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Split virtqueues as a device sees them: bounds-checked buffers out, completions in, interrupts */
+/* no more often than the driver wants. Everything here runs on a thread of the VM, lock held. */
+#ifndef DRIVERS_VIRTIO_VIRTQ_H
+#define DRIVERS_VIRTIO_VIRTQ_H
+
+#include "hv/lib/types.h"
+
+struct virtio_dev;
+
+#define VIRTQ_SIZE_MAX 256u /* entries of a ring, and so segments of a chain */
+
+struct virtq_state {	 /* saved */
+	uint64_t desc;	 /* guest-physical: descriptor table, */
+	uint64_t driver; /* available ring, */
+	uint64_t device; /* used ring */
+	uint16_t size;
+	uint16_t vector;
+	uint16_t next;	    /* available index of the next chain to take */
+	uint16_t used;	    /* used index: chains completed */
+	uint16_t signalled; /* used index when an interrupt was last considered */
+	uint8_t enabled;
+	uint8_t reserved[5];
+};
+_Static_assert(sizeof(struct virtq_state) == 40, "part of the saved state");
+
+struct virtq {
+	struct virtq_state *s;
+	struct virtio_dev *dev;
+	uint8_t *desc; /* slices, valid while enabled */
+	uint8_t *avail;
+	uint8_t *used;
+	uint16_t number; /* (c) */
+	bool indirect;	 /* negotiated features, while enabled */
+	bool event_idx;
+	uint32_t epoch; /* of the enabling: older completions vanish */
+};
+
+struct virtq_seg {
+	uint8_t *base;
+	uint32_t len; /* never 0 */
+};
+
+/* A buffer taken from a queue: plain copies, nothing in it changes under the device's hands. */
+struct virtq_chain {
+	uint64_t read_len;  /* bytes in seg[0 .. readable) */
+	uint64_t write_len; /* bytes in seg[readable .. count) */
+	uint32_t epoch;
+	uint16_t head;
+	uint16_t readable;
+	uint16_t count;
+	struct virtq_seg seg[VIRTQ_SIZE_MAX];
+};
+
+/*
+ * Takes the next buffer: true, and *c is filled. False: there is none (then the driver has been asked
+ * to notify of the next), or the driver broke a rule and the device needs a reset.
+ */
+bool virtq_pop(struct virtq *q, struct virtq_chain *c);
+/*
+ * Completes c: len bytes of its writable part were filled from its start. In any order, at any time;
+ * a chain from before a reset is ignored. The driver hears of it at virtq_signal().
+ */
+void virtq_push(struct virtq *q, const struct virtq_chain *c, uint32_t len);
+/* After a batch of virtq_push(): interrupts the driver if it wants that. */
+void virtq_signal(struct virtq *q);
+/* Is there a chain to take? A hint, costs one load. */
+bool virtq_has_next(const struct virtq *q);
+
+/* Copies between c's readable (writable) part from byte off on, and buf; bytes that there were. */
+size_t virtq_read(const struct virtq_chain *c, uint64_t off, void *buf, size_t len);
+size_t virtq_write(const struct virtq_chain *c, uint64_t off, const void *buf, size_t len);
+
+/* ---- the transport's side ---- */
+
+/* Power-on state, with room for size entries. */
+void virtq_reset(struct virtq *q, uint16_t size);
+/*
+ * Looks at what the driver has set up and begins; or again after a load, with the indices as they are.
+ * NULL, or which rule it breaks.
+ */
+const char *virtq_enable(struct virtq *q);
+
+#endif
