@@ -8,6 +8,7 @@
 #include "hv/mgmt/shell.h"
 
 struct boot_info;
+struct guest_console;
 struct vm;
 
 extern const struct shell_table cmd_vm_table;
@@ -30,8 +31,14 @@ bool cmd_vm_is_off(const struct vm *vm);
 
 /* ---- cmd_vm_console.c ---- */
 
-/* Joins the terminal and vm's serial port until Ctrl-]. List not locked: only the shell deletes. */
-int cmd_vm_console_join(struct shell_call *c, struct vm *vm);
+/* Joins the terminal and one of vm's consoles until Ctrl-]. List not locked: only the shell deletes. */
+int cmd_vm_console_join(struct shell_call *c, struct vm *vm, struct guest_console *console);
+
+/* ---- cmd_vm_pci.c ---- */
+
+/* The PCI functions of vm, which is not stopped while the caller holds the list. */
+void cmd_vm_pci_print(struct shell_out *out, struct vm *vm);
+void cmd_vm_pci_json(struct json *j, struct vm *vm);
 
 /* ---- cmd_config.c ---- */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Owns the session at a guest's serial port: bytes both ways, unchanged, until Ctrl-]. */
+/* Owns the session at a guest's serial port or virtio console: bytes both ways, unchanged, until Ctrl-]. */
 /* Keeps nothing: the rings are hv/guest_console's. */
 #include "hv/lib/string.h"
 #include "hv/mgmt/cmd.h"
@@ -13,6 +13,7 @@
 struct session {
 	struct shell_call *c;
 	struct vm *vm;
+	struct guest_console *console;
 	uint64_t cursor;     /* in the guest's output */
 	enum vm_state state; /* last shown */
 	size_t held;	     /* keys that the guest's queue had no room for */
@@ -60,7 +61,7 @@ static void show_recent(struct session *s)
 	bool first = true;
 	size_t n;
 
-	while ((n = guest_console_read(&s->vm->console, &s->cursor, buf, sizeof(buf))) > 0) {
+	while ((n = guest_console_read(s->console, &s->cursor, buf, sizeof(buf))) > 0) {
 		size_t skip = first ? skip_cut_line(s->cursor - n, buf, n) : 0;
 
 		show(s, buf + skip, n - skip);
@@ -72,13 +73,13 @@ static void show_recent(struct session *s)
 static bool pump_out(struct session *s)
 {
 	char buf[256];
-	size_t n = guest_console_read(&s->vm->console, &s->cursor, buf, sizeof(buf));
+	size_t n = guest_console_read(s->console, &s->cursor, buf, sizeof(buf));
 
 	show(s, buf, n);
 	return n > 0;
 }
 
-/* Hands held keys to the guest, as many as it takes. The lock keeps its UART from vanishing. */
+/* Hands held keys to the guest, as many as it takes. The lock keeps its device from vanishing. */
 static void deliver(struct session *s)
 {
 	size_t n;
@@ -87,7 +88,7 @@ static void deliver(struct session *s)
 		return;
 	}
 	vm_list_lock();
-	n = guest_console_type(&s->vm->console, s->keys, s->held);
+	n = guest_console_type(s->console, s->keys, s->held);
 	vm_list_unlock();
 	memmove(s->keys, s->keys + n, s->held - n);
 	s->held -= n;
@@ -139,18 +140,20 @@ static void pump(struct session *s)
 	}
 }
 
-int cmd_vm_console_join(struct shell_call *c, struct vm *vm)
+int cmd_vm_console_join(struct shell_call *c, struct vm *vm, struct guest_console *console)
 {
 	const struct shell_io *io = c->sh->io;
-	struct session s = { .c = c, .vm = vm, .state = vm->state, .fresh_line = true };
+	struct session s = {
+		.c = c, .vm = vm, .console = console, .state = vm->state, .fresh_line = true
+	};
 
 	io->terminal(io->arg, SHELL_RAW);
 	say(&s, "[console of %s, which is %s; Ctrl-] comes back]", vm->cfg.name,
 	    vm_state_name(vm->state));
-	guest_console_attach(&vm->console, thread_current());
+	guest_console_attach(console, thread_current());
 	show_recent(&s);
 	pump(&s);
-	guest_console_attach(&vm->console, NULL);
+	guest_console_attach(console, NULL);
 	say(&s, "\x1b[0m[left the console of %s]", vm->cfg.name);
 	io->terminal(io->arg, SHELL_LINES);
 	return 0;

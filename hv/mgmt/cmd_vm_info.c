@@ -2,6 +2,7 @@
 /* Owns the commands that look at VMs: list, info, stats, and the way to a guest's console. */
 /* Changes nothing. */
 #include "arch/clock.h"
+#include "hv/lib/errno.h"
 #include "hv/lib/fmt.h"
 #include "hv/lib/string.h"
 #include "hv/mgmt/cmd.h"
@@ -75,6 +76,7 @@ static void info_json(struct shell_call *c, struct vm *vm)
 	json_summary(&j, vm);
 	json_string(&j, "crash_reason", vm->crash_reason[0] != '\0' ? vm->crash_reason : NULL);
 	json_u64(&j, "starts", vm->starts);
+	cmd_vm_pci_json(&j, vm);
 	json_object(&j, "config");
 	config_json_vm(&vm->cfg, &j);
 	json_finish(&j);
@@ -101,7 +103,9 @@ static int info_locked(struct shell_call *c, struct vm *vm)
 	}
 	shell_out_printf(c->out, "cpu time   %s\n",
 			 show_time(text, sizeof(text), clock_ticks_to_ns(vm_cpu_time(vm))));
-	shell_out_printf(c->out, "starts     %lu\n\n", vm->starts);
+	shell_out_printf(c->out, "starts     %lu\n", vm->starts);
+	cmd_vm_pci_print(c->out, vm);
+	shell_out_puts(c->out, "\n");
 	config_write_vm(&vm->cfg, c->out);
 	return 0;
 }
@@ -234,8 +238,26 @@ static int cmd_stats(struct shell_call *c)
 
 /* ---- console ---- */
 
+/* Port 0 is the serial port, port 1 the virtio console; NULL after an error. */
+static struct guest_console *pick_port(struct shell_call *c, struct vm *vm)
+{
+	const char *port = c->argc > 1 ? c->argv[1] : "0";
+
+	if (shell_option(c, "--port") != (c->argc > 1) || port[1] != '\0' || *port < '0' ||
+	    *port > '1') {
+		shell_error(c, "the port is --port 0 (serial) or --port 1 (virtio)");
+		return NULL;
+	}
+	if (*port == '1' && !vm->cfg.hvc) {
+		shell_error(c, "%s has no virtio console (hvc = false)", vm->cfg.name);
+		return NULL;
+	}
+	return *port == '1' ? &vm->hvc : &vm->console;
+}
+
 static int cmd_console(struct shell_call *c)
 {
+	struct guest_console *console;
 	struct vm *vm;
 
 	vm_list_lock();
@@ -244,7 +266,11 @@ static int cmd_console(struct shell_call *c)
 	if (vm == NULL) {
 		return shell_error(c, "no VM is named \"%.40s\"; vm list shows all", c->argv[0]);
 	}
-	return cmd_vm_console_join(c, vm);
+	console = pick_port(c, vm);
+	if (console == NULL) {
+		return -EINVAL;
+	}
+	return cmd_vm_console_join(c, vm, console);
 }
 
 static const struct shell_cmd cmds[] = {
@@ -256,8 +282,9 @@ static const struct shell_cmd cmds[] = {
 	  "TICKS are of the time stamp counter, from the exit to the next entry; SHARE is\n"
 	  "of all ticks spent outside the guest.",
 	  cmd_stats },
-	{ "vm", "console", "VM",
+	{ "vm", "console", "VM [--port] [PORT]",
 	  "join a guest's serial port; Ctrl-] comes back\n"
+	  "--port 1 joins its virtio console (hvc0 in Linux) instead.\n"
 	  "Shows the recent output first. The guest runs on, and its output is kept, while\n"
 	  "nobody looks.",
 	  cmd_console },

@@ -201,7 +201,7 @@ static const struct config_key keys[] = {
 	  .type = &config_type_boolean,
 	  .allowed = "true or false",
 	  .def = "true",
-	  .help = "give the VM a virtio console, which vm console VM --port 1 joins",
+	  .help = "give the VM a virtio console (vm console VM --port 1)",
 	  FIELD(struct vm_config, hvc) },
 	{ .table = CONFIG_VM,
 	  .name = "rng",

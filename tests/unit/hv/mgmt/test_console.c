@@ -5,7 +5,7 @@
 /* TEST_SOURCES: hv/mgmt/shell_words.c hv/mgmt/shell_out.c hv/mgmt/line_edit.c hv/mgmt/line_key.c hv/mgmt/utf8.c */
 /* TEST_SOURCES: hv/mgmt/near.c hv/mgmt/json.c hv/mgmt/show.c hv/mgmt/diag.c hv/mgmt/toml.c hv/mgmt/toml_scan.c */
 /* TEST_SOURCES: hv/mgmt/config.c hv/mgmt/config_schema.c hv/mgmt/config_type.c */
-/* TEST_SOURCES: hv/mgmt/cmd_vm.c hv/mgmt/cmd_vm_info.c hv/mgmt/cmd_vm_console.c */
+/* TEST_SOURCES: hv/mgmt/cmd_vm.c hv/mgmt/cmd_vm_info.c hv/mgmt/cmd_vm_console.c hv/mgmt/cmd_vm_pci.c */
 /* TEST_SOURCES: hv/mgmt/cmd_host.c hv/mgmt/cmd_config.c hv/mgmt/cmd_misc.c hv/mgmt/cmd_top.c */
 /* TEST_SOURCES: hv/mgmt/cmd_trace.c hv/guest_console.c hv/vm_config.c hv/lib/errno.c */
 /* TEST_SOURCES: hv/lib/fmt.c hv/lib/string.c tests/unit/fakes/fake_heap.c */
@@ -211,12 +211,13 @@ static void test_vm_info(void **state)
 	assert_prints("vm info db --json",
 		      "{\"id\":2,\"name\":\"db\",\"state\":\"crashed\",\"cpus\":1,"
 		      "\"memory\":268435456,\"cpu_time_ns\":0,\"uptime_ns\":0,"
-		      "\"crash_reason\":\"unexpected \\\"exit\\\" 99\",\"starts\":0,\"config\":{"
+		      "\"crash_reason\":\"unexpected \\\"exit\\\" 99\",\"starts\":0,\"pci\":[],"
+		      "\"config\":{"
 		      "\"memory\":\"256M\",\"cpus\":1,\"weight\":256,\"pin\":[],"
 		      "\"boot\":\"multiboot\",\"kernel\":\"boot:db.elf\",\"initrd\":\"\","
 		      "\"modules\":[],\"cmdline\":\"\",\"cpuid\":[],\"autostart\":false,"
 		      "\"start_order\":0,\"on_crash\":\"stop\",\"stop_timeout\":\"1m\","
-		      "\"testdev\":false}}\n");
+		      "\"testdev\":false,\"hvc\":true,\"rng\":true}}\n");
 	assert_has(fake_host_command("vm info web1"), "memory     16 MiB, allocated\nuptime ");
 	assert_prints("vm info web2", "error: no VM is named \"web2\"; did you mean web1?\n");
 	assert_prints("vm info zzz", "error: no VM is named \"zzz\"; vm list shows all\n");
