@@ -12,6 +12,7 @@
 #include "tests/unit/fakes/fake_arch.h"
 
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +22,9 @@ extern const struct vdev_class *const vdev_classes_start[], *const vdev_classes_
 struct vm fake_vm;
 unsigned int fake_resets;
 unsigned int fake_poweroffs;
+unsigned int fake_works;
+unsigned int fake_logs;
+char fake_log[160];
 bool fake_intr;
 unsigned int fake_sent;
 struct virq_msg fake_msg;
@@ -50,8 +54,19 @@ void vm_poweroff(struct vm *vm UNUSED)
 	fake_poweroffs++;
 }
 
-void vm_log(struct vm *vm UNUSED, const char *fmt UNUSED, ...)
+void vm_log(struct vm *vm UNUSED, const char *fmt, ...)
 {
+	va_list ap;
+
+	fake_logs++;
+	va_start(ap, fmt);
+	vsnprintf(fake_log, sizeof(fake_log), fmt, ap);
+	va_end(ap);
+}
+
+void vdev_request_work(struct vm *vm UNUSED)
+{
+	fake_works++;
 }
 
 static void take_msg(struct vm *vm UNUSED, const struct virq_msg *msg)
@@ -92,15 +107,17 @@ int fake_pc_start(void **state UNUSED)
 {
 	memset(&fake_vm, 0, sizeof(fake_vm));
 	fake_now = FAKE_PC_START;
-	fake_resets = fake_poweroffs = fake_sent = 0;
+	fake_resets = fake_poweroffs = fake_sent = fake_works = fake_logs = 0;
+	fake_log[0] = '\0';
 	fake_intr = false;
-	fake_vm.cfg.testdev = true;
+	fake_vm.cfg.testdev = fake_vm.cfg.hvc = fake_vm.cfg.rng = true;
 	fake_vm.mem.size = 5 * GIB;
 	fake_vm.mem.low_size = GPA_LOW_RAM_MAX;
 	timer_init_cpu();
 	spin_init(&fake_vm.dev_lock, LOCK_DEVICES);
 	list_init(&fake_vm.devices);
 	guest_console_init(&fake_vm.console);
+	guest_console_init(&fake_vm.hvc);
 	virq_set_lapic_ops(&lapic);
 	create_stage(VDEV_CONTROLLER);
 	create_stage(VDEV_CHIP);
@@ -117,6 +134,21 @@ void fake_pc_reset(void)
 		struct vdev *d = container_of(it, struct vdev, node);
 
 		d->cls->reset(d->dev);
+	}
+	spin_unlock(&fake_vm.dev_lock);
+}
+
+void fake_pc_work(void)
+{
+	struct list_node *it;
+
+	spin_lock(&fake_vm.dev_lock);
+	list_for_each (it, &fake_vm.devices) {
+		struct vdev *d = container_of(it, struct vdev, node);
+
+		if (d->cls->work) {
+			d->cls->work(d->dev);
+		}
 	}
 	spin_unlock(&fake_vm.dev_lock);
 }

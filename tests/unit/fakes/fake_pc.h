@@ -18,6 +18,9 @@
 extern struct vm fake_vm;
 extern unsigned int fake_resets; /* times a reset was requested */
 extern unsigned int fake_poweroffs;
+extern unsigned int fake_works; /* times that devices asked for work() */
+extern unsigned int fake_logs;	/* lines that devices logged; the last one: */
+extern char fake_log[160];
 extern bool fake_intr;	       /* the PIC's INTR */
 extern unsigned int fake_sent; /* messages sent to local APICs; the last one: */
 extern struct virq_msg fake_msg;
@@ -26,6 +29,8 @@ extern struct virq_msg fake_msg;
 int fake_pc_start(void **state);
 int fake_pc_stop(void **state);
 void fake_pc_reset(void);
+/* What a vCPU does after vdev_request_work(). */
+void fake_pc_work(void);
 
 /* Accesses as a vCPU would make them, devices' lock held. */
 uint32_t fake_in(uint16_t port, uint8_t size);
