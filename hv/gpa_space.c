@@ -91,8 +91,10 @@ int gpa_space_create(struct gpa_space *s, uint64_t size)
 	s->extents = heap_alloc(GPA_EXTENTS_MAX * sizeof(*s->extents));
 	err = s->extents != NULL ? paging_space_create(&s->root) : -ENOMEM;
 	if (err == 0) {
+		thread_checkpoint();
 		err = allocate(s);
 	}
+	thread_checkpoint();
 	if (err != 0) {
 		gpa_space_destroy(s);
 		return err;

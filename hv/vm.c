@@ -127,6 +127,7 @@ int vm_delete(struct vm *vm, const char **why)
 
 static void join_vcpus(struct vm *vm)
 {
+	thread_checkpoint();
 	memset(vm->last_stats, 0, sizeof(vm->last_stats));
 	for (unsigned int i = 0; i < VM_CPUS_MAX; i++) {
 		struct vcpu *v = vm->vcpus[i];
@@ -153,7 +154,9 @@ static void take_apart(struct vm *vm, enum vm_state state)
 	guest_console_set_input(&vm->console, NULL, NULL);
 	guest_console_set_input(&vm->hvc, NULL, NULL);
 	vdev_destroy_all(vm);
+	thread_checkpoint();
 	hvm_vm_destroy(vm);
+	thread_checkpoint();
 	gpa_space_destroy(&vm->mem);
 	vm->event = VM_EVENT_NONE;
 	vm->state = state;

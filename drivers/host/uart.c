@@ -46,7 +46,7 @@ enum uart_reg {
 #define SPIN_MAX   2000000u /* polls for one byte: a second or so, above a byte at 300 baud */
 #define SPIN_STALL 1000u    /* once that has failed */
 #define LOCK_TRIES 1000000u
-#define IRQ_ROUNDS 64u /* bounds one interrupt on a port that never calms down */
+#define IRQ_ROUNDS 16u /* FIFOs emptied or filled in one interrupt */
 
 static struct {
 	struct spinlock lock; /* (c) guards what follows */
@@ -153,10 +153,10 @@ static void enable(uint8_t ier)
 	}
 }
 
-/* Fills the transmitter's FIFO from the queue as often as it is empty; more by interrupt. */
+/* Fills the transmitter's FIFO from the queue if it is empty; more by interrupt. */
 static void transmit(void)
 {
-	while (uart.tx_out != uart.tx_in && (reg_read(UART_LSR) & LSR_THRE) != 0) {
+	if (uart.tx_out != uart.tx_in && (reg_read(UART_LSR) & LSR_THRE) != 0) {
 		for (unsigned int i = 0; i < TX_FIFO && uart.tx_out != uart.tx_in; i++) {
 			reg_write(UART_DATA, (uint8_t)uart.tx[uart.tx_out++ % TX_SIZE]);
 		}
@@ -202,11 +202,18 @@ static void on_interrupt(void *arg UNUSED)
 {
 	bool received = false;
 
+	unsigned int rounds = 0;
+
 	spin_lock(&uart.lock);
-	/* The line is edge-triggered: it must have been quiet once before we leave. */
-	for (unsigned int i = 0; i < IRQ_ROUNDS && (reg_read(UART_IIR) & IIR_NONE) == 0; i++) {
+	while (rounds < IRQ_ROUNDS && (reg_read(UART_IIR) & IIR_NONE) == 0) {
 		received |= receive(reg_read(UART_LSR));
 		transmit();
+		rounds++;
+	}
+	/* The line is edge-triggered: unless it was quiet it needs a new edge. */
+	if (rounds == IRQ_ROUNDS) {
+		reg_write(UART_IER, 0);
+		reg_write(UART_IER, uart.ier);
 	}
 	unlock_and_wake(received);
 }

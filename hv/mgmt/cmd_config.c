@@ -11,6 +11,7 @@
 #include "hv/mgmt/cmd.h"
 #include "hv/mgmt/config_type.h"
 #include "hv/mgmt/line_edit.h"
+#include "hv/thread.h"
 #include "hv/vm.h"
 
 #define DEFAULT_FILE "boot:insula.conf"
@@ -88,6 +89,7 @@ static int cmd_show(struct shell_call *c)
 	} else {
 		config_write_host(&host, c->out);
 		for (struct vm *vm = vm_next(NULL); vm != NULL; vm = vm_next(vm)) {
+			thread_checkpoint();
 			shell_out_puts(c->out, "\n");
 			config_write_vm(&vm->cfg, c->out);
 		}

@@ -5,6 +5,7 @@
 #include "hv/mgmt/cmd.h"
 #include "hv/mgmt/line_edit.h"
 #include "hv/mgmt/near.h"
+#include "hv/thread.h"
 #include "version.h"
 
 #define USAGE_WIDTH 30 /* columns that help gives to a usage */
@@ -43,6 +44,7 @@ static int help_noun(struct shell_call *c, const char *noun)
 	near_begin(&near, noun);
 	while ((cmd = shell_next_cmd(c->sh, cmd)) != NULL) {
 		near_try(&near, cmd->noun);
+		thread_checkpoint();
 		if (strcmp(cmd->noun, noun) == 0) {
 			help_row(c, cmd);
 			any = true;
@@ -82,6 +84,7 @@ static int help_one(struct shell_call *c, const char *noun, const char *verb)
 
 static int cmd_help(struct shell_call *c)
 {
+	thread_checkpoint();
 	if (c->argc == 0) {
 		help_all(c);
 		return 0;

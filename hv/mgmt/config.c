@@ -9,6 +9,7 @@
 #include "hv/mgmt/config_schema.h"
 #include "hv/mgmt/config_type.h"
 #include "hv/mgmt/near.h"
+#include "hv/thread.h"
 
 /* The top-level tables of the file. */
 static const struct {
@@ -222,6 +223,7 @@ static void read_vms(struct config_reader *r, struct config *out, const struct t
 			return;
 		}
 		read_vm(r, out, n);
+		thread_checkpoint();
 	}
 }
 
@@ -273,18 +275,34 @@ static void read_top(struct config_reader *r, struct config *out, const struct t
 	}
 }
 
+/* Tables below [vm]: room for that many, and for one so that none is no special case. */
+static unsigned int count_vms(const struct toml_node *root)
+{
+	unsigned int count = 1;
+
+	for (const struct toml_node *n = root->children; n != NULL; n = n->next) {
+		bool vms = strcmp(n->key, tables[CONFIG_VM].name) == 0;
+
+		for (const struct toml_node *vm = n->children; vms && vm != NULL; vm = vm->next) {
+			count++;
+		}
+	}
+	return count < CONFIG_VMS_MAX ? count : CONFIG_VMS_MAX;
+}
+
 int config_parse(const char *text, size_t size, const struct config_env *env, struct config *out,
 		 struct diag *d)
 {
 	struct config_reader r = { .env = env, .d = d };
 	struct toml_node *root = toml_parse(text, size, d);
 
+	thread_checkpoint();
 	memset(out, 0, sizeof(*out));
 	config_host_defaults(&out->host);
 	if (root == NULL) {
 		return -ENOMEM;
 	}
-	out->vms = heap_alloc(CONFIG_VMS_MAX * sizeof(*out->vms));
+	out->vms = heap_alloc(count_vms(root) * sizeof(*out->vms));
 	if (out->vms == NULL) {
 		toml_free(root);
 		return -ENOMEM;

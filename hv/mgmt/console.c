@@ -143,6 +143,7 @@ static enum line_result feed_keys(void)
 	fetch_keys();
 	while (n < console.ahead_len && result == LINE_MORE) {
 		result = line_edit_feed(&console.editor, console.ahead[n++]);
+		thread_checkpoint(); /* a key may redraw all of a long line */
 	}
 	drop_keys(n);
 	if (result == LINE_MORE) {
@@ -159,6 +160,7 @@ static enum line_result read_line(void)
 	enum line_result result;
 
 	screen_set_mode(SCREEN_PROMPT);
+	thread_checkpoint();
 	line_edit_begin(&console.editor, PROMPT);
 	flush_editor();
 	while ((result = feed_keys()) == LINE_MORE) {
@@ -167,6 +169,7 @@ static enum line_result read_line(void)
 		}
 	}
 	screen_set_mode(SCREEN_COMMAND);
+	thread_checkpoint();
 	return result;
 }
 

@@ -8,6 +8,7 @@
 #include "hv/lib/string.h"
 #include "hv/mgmt/guest_aml.h"
 #include "hv/pc_map.h"
+#include "hv/thread.h"
 
 struct acpi_header {
 	char signature[4];
@@ -238,6 +239,7 @@ static void dsdt_prt(struct guest_aml *a)
 	guest_aml_package(a, 31 * 4);
 	for (unsigned int slot = 1; slot < 32; slot++) {
 		dsdt_prt_slot(a, slot);
+		thread_checkpoint();
 	}
 	guest_aml_end(a);
 }

@@ -38,27 +38,44 @@ void guest_aml_init(struct guest_aml *a, uint8_t *buf, size_t size)
 	*a = (struct guest_aml){ .buf = buf, .size = size, .ok = true };
 }
 
-void guest_aml_bytes(struct guest_aml *a, const void *bytes, size_t len)
+/* Where the next len bytes go; NULL if there is no room for them. */
+static uint8_t *extend(struct guest_aml *a, size_t len)
 {
+	uint8_t *at = a->buf + a->len;
+
 	if (!a->ok || !range_within(a->len, len, a->size)) {
 		a->ok = false;
-		return;
+		return NULL;
 	}
-	memcpy(a->buf + a->len, bytes, len);
 	a->len += len;
+	return at;
+}
+
+void guest_aml_bytes(struct guest_aml *a, const void *bytes, size_t len)
+{
+	uint8_t *at = extend(a, len);
+
+	if (at != NULL) {
+		memcpy(at, bytes, len);
+	}
 }
 
 void guest_aml_byte(struct guest_aml *a, uint8_t byte)
 {
-	guest_aml_bytes(a, &byte, 1);
+	uint8_t *at = extend(a, 1);
+
+	if (at != NULL) {
+		*at = byte;
+	}
 }
 
 static void put(struct guest_aml *a, uint64_t val, unsigned int size)
 {
-	uint8_t bytes[8];
+	uint8_t *at = extend(a, size);
 
-	bytes_put_le(bytes, size, val);
-	guest_aml_bytes(a, bytes, size);
+	if (at != NULL) {
+		bytes_put_le(at, size, val);
+	}
 }
 
 void guest_aml_integer(struct guest_aml *a, uint64_t val)

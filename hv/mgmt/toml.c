@@ -6,6 +6,7 @@
 #include "hv/lib/errno.h"
 #include "hv/lib/string.h"
 #include "hv/mgmt/toml_scan.h"
+#include "hv/thread.h"
 
 struct parser {
 	struct toml_scan in;
@@ -416,6 +417,7 @@ static void parse_lines(struct parser *s, struct toml_node *root, struct toml_no
 
 	while (s->in.p < s->in.end && !s->no_memory) {
 		parse_line(s, root, lost, &table);
+		thread_checkpoint();
 	}
 }
 

@@ -3,7 +3,7 @@
 /* Does not change text. */
 #include "hv/mgmt/utf8.h"
 
-/* Ranges that do not fill one column; all others do. */
+/* Ranges that do not fill one column; all others do. The first is the lowest. */
 static const struct {
 	uint32_t first, last;
 	unsigned int columns;
@@ -76,6 +76,9 @@ unsigned int utf8_prev(const char *s, size_t n)
 
 static unsigned int char_width(uint32_t c)
 {
+	if (c < widths[0].first) {
+		return 1;
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(widths); i++) {
 		if (c >= widths[i].first && c <= widths[i].last) {
 			return widths[i].columns;

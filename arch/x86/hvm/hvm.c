@@ -11,6 +11,7 @@
 #include "arch/x86/hvm/x86_bits.h"
 #include "hv/base/log.h"
 #include "hv/lib/errno.h"
+#include "hv/thread.h"
 #include "hv/vm.h"
 
 #define FEATURES_MAX 48u
@@ -118,6 +119,7 @@ static int map_ram(struct vm *vm)
 		const struct gpa_extent *e = &vm->mem.extents[i];
 		int err = map_part(vm, e, 0, GPA_VGA_HOLE);
 
+		thread_checkpoint();
 		if (err == 0) {
 			err = map_part(vm, e, GPA_VGA_END, UINT64_MAX);
 		}
@@ -135,6 +137,7 @@ int hvm_vm_create(struct vm *vm)
 	if (err != 0) {
 		return err;
 	}
+	thread_checkpoint();
 	err = map_ram(vm);
 	if (err != 0) {
 		hvm->vm_destroy(vm);

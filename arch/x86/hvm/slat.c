@@ -84,27 +84,42 @@ static unsigned int best_level(const struct slat *s, uint64_t gpa, uint64_t hpa,
 	return level;
 }
 
-/*
- * Maps one page at gpa, at most of *level; lower
- * where a table is in the way already. *level: the one used.
- */
-static int set_leaf(struct slat *s, gpa_t gpa, hpa_t hpa, enum hvm_right rights,
-		    unsigned int *level)
+/* Fills one table of level l from entry on: whole pages up to size, none that is a table already. */
+static uint64_t fill_table(struct slat *s, uint64_t *entry, hpa_t hpa, uint64_t size,
+			   enum hvm_right rights, unsigned int l)
 {
+	uint64_t page = level_size(l);
+	uint64_t left = ENTRIES - (uint64_t)entry / sizeof(*entry) % ENTRIES;
+	uint64_t pages = u64_min(size / page, left);
+	bool replaced = false;
+	uint64_t i;
+
+	for (i = 0; i < pages && (entry[i] == 0 || is_leaf(s, entry[i], l)); i++) {
+		replaced |= entry[i] != 0;
+		write_entry(&entry[i], s->fmt->leaf(hpa_add(hpa, i * page), rights, l));
+	}
+	if (replaced) {
+		__atomic_fetch_add(&s->generation, 1, __ATOMIC_RELEASE);
+	}
+	return i * page;
+}
+
+/*
+ * Maps pages from gpa on that share a table, at most of this level; lower where a table is in the
+ * way already. *done: the bytes mapped.
+ */
+static int set_leaves(struct slat *s, gpa_t gpa, hpa_t hpa, uint64_t size, enum hvm_right rights,
+		      uint64_t *done)
+{
+	unsigned int level = best_level(s, gpa.v, hpa.v, size);
 	hpa_t table = s->root;
 
 	for (unsigned int l = LEVELS;; l--) {
 		uint64_t *entry = entry_of(table, gpa, l);
 		int err;
 
-		if (l <= *level && (*entry == 0 || is_leaf(s, *entry, l))) {
-			bool replaced = *entry != 0;
-
-			write_entry(entry, s->fmt->leaf(hpa, rights, l));
-			if (replaced) {
-				__atomic_fetch_add(&s->generation, 1, __ATOMIC_RELEASE);
-			}
-			*level = l;
+		if (l <= level && (*entry == 0 || is_leaf(s, *entry, l))) {
+			*done = fill_table(s, entry, hpa, size, rights, l);
 			return 0;
 		}
 		err = descend(s, entry, l, &table);
@@ -185,15 +200,15 @@ int slat_map(struct slat *s, gpa_t gpa, hpa_t hpa, uint64_t size, enum hvm_right
 		return -EINVAL;
 	}
 	while (size != 0) {
-		unsigned int level = best_level(s, gpa.v, hpa.v, size);
-		int err = set_leaf(s, gpa, hpa, rights, &level);
+		uint64_t done;
+		int err = set_leaves(s, gpa, hpa, size, rights, &done);
 
 		if (err != 0) {
 			return err;
 		}
-		gpa = gpa_add(gpa, level_size(level));
-		hpa = hpa_add(hpa, level_size(level));
-		size -= level_size(level);
+		gpa = gpa_add(gpa, done);
+		hpa = hpa_add(hpa, done);
+		size -= done;
 	}
 	return 0;
 }

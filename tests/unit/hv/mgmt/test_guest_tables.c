@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Tests the tables of a guest without firmware: checksums, pointers, and iasl as the judge of AML. */
+/* TEST_SOURCES: tests/unit/fakes/fake_checkpoint.c */
 /* TEST_SOURCES: hv/mgmt/guest_acpi.c hv/mgmt/guest_aml.c hv/mgmt/guest_mptable.c */
 #include "hv/lib/bytes.h"
 #include "hv/mgmt/guest_acpi.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The parser of the TOML subset: values, structure, places, errors, and going on after them. */
 /* What keys mean is test_config.c's. */
+/* TEST_SOURCES: tests/unit/fakes/fake_checkpoint.c */
 /* TEST_SOURCES: hv/mgmt/toml.c hv/mgmt/toml_scan.c hv/mgmt/diag.c hv/mgmt/utf8.c hv/lib/fmt.c hv/lib/string.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_heap.c */
 #include <setjmp.h>
