@@ -12,6 +12,7 @@ import time
 from boot import Machine, ROOT
 
 GUEST = re.compile(r"^\w+$")
+LOG_LINE = re.compile(r"(\x1b\[K)?\[ *\d+\.\d{6}\] .*\n")  # may come in the middle of an answer
 
 
 class Guests:
@@ -60,11 +61,15 @@ class Guests:
 
     def info(self, name):
         """The value of vm info NAME --json."""
-        for _ in range(3):  # a log line may come between the question and the answer
-            found = re.search(r"^\{.*\}$", self.machine.command(f"vm info {name} --json"), re.M)
+        self.machine.send(f"vm info {name} --json\r")
+        text = ""
+        for _ in range(1000):  # a log line draws the prompt again
+            self.machine.expect_exact("insula> ")
+            text += self.machine.before.decode(errors="replace").replace("\r", "")
+            found = re.search(r"\{.*\}", LOG_LINE.sub("", text).replace("\n", ""))
             if found:
                 return json.loads(found.group(0))
-        raise AssertionError(f"vm info {name} --json gives no JSON")
+        raise AssertionError(f"vm info {name} --json gives no JSON: {text}")
 
     def start(self, name, cmdline=None):
         if cmdline is not None:
