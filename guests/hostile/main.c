@@ -87,7 +87,8 @@ static void run_group(const struct hostile_group *g)
 	unsigned int every = (unsigned int)mboot_number("every", g->every);
 	unsigned int stride = (unsigned int)mboot_number("stride", 1), n;
 
-	print("hostile %s: %u steps, run=%lu\n", g->name, count, mboot_number("run", 0));
+	print("hostile %s: %u steps, every %u, run=%lu\n", g->name, count, every,
+	      mboot_number("run", 0));
 	if (g->prepare) {
 		g->prepare();
 	}

@@ -19,13 +19,13 @@ class Guests:
     """A machine with VMs: Guests(kind, {"vm name": {"kernel": "hello", "cmdline": "...", ...}}).
 
     A value is a key of [vm.NAME]; kernel names a folder of guests/, memory is 16M by default. The
-    boot modules are the ELF files that the VMs name and `files` ({name: path}). A context manager;
-    .machine is the boot.Machine.
+    boot modules are the ELF files that the VMs name and `files` ({name: path}); log is the level of
+    log lines on the console. A context manager; .machine is the boot.Machine.
     """
 
-    def __init__(self, kind, vms, files=None, memory="512M", timeout=60, **options):
+    def __init__(self, kind, vms, files=None, log="info", memory="512M", timeout=60, **options):
         modules = dict(files or {})
-        text = ""
+        text = f"[host]\nlog = {json.dumps(log)}\n"
         for name, keys in vms.items():
             keys = {"boot": "multiboot", "memory": "16M", **keys}
             if GUEST.match(keys["kernel"]):
