@@ -55,11 +55,25 @@ static void start_cpu(void)
 	}
 }
 
+static uint32_t scheduling; /* CPUs other than the first that take threads; atomic */
+
 static void other_cpu_main(void)
 {
 	start_cpu();
 	stretch_reset();
+	__atomic_fetch_add(&scheduling, 1, __ATOMIC_RELEASE);
 	thread_idle_loop();
+}
+
+/* They are up when this returns: a thread may be pinned to any. Nothing else runs yet. */
+static unsigned int start_others(void)
+{
+	unsigned int started = cpu_start_others(other_cpu_main);
+
+	while (__atomic_load_n(&scheduling, __ATOMIC_ACQUIRE) < started) {
+		cpu_relax();
+	}
+	return started;
 }
 
 /* A CPU that hangs, the boot CPU excepted, is found within 10 s and this. */
@@ -86,8 +100,7 @@ void hv_main(const struct boot_info *info)
 	uart_start(COM1_IRQ);
 	hvm_init();
 	start_cpu();
-	log_printf(LOG_INFO, "cpu: %s; %u running", cpu_brand(),
-		   cpu_start_others(other_cpu_main) + 1);
+	log_printf(LOG_INFO, "cpu: %s; %u running", cpu_brand(), start_others() + 1);
 	log_printf(LOG_INFO, "clock: TSC at %lu kHz by the %s", clock_hz() / 1000,
 		   clock_reference());
 	timer_init(&watchdog, watch);
