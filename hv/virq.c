@@ -32,6 +32,21 @@ void virq_pulse_line(struct vm *vm, unsigned int gsi)
 	virq_set_line(vm, gsi, false);
 }
 
+bool virq_line_waits(struct vm *vm, unsigned int gsi)
+{
+	const struct virq *q = &vm->virq;
+
+	if (gsi < ISA_IRQS && q->pic_ops != NULL && q->pic_ops->waits(q->pic, gsi)) {
+		return true;
+	}
+	return q->ioapic_ops != NULL && q->ioapic_ops->waits(q->ioapic, gsi == 0 ? 2 : gsi);
+}
+
+bool virq_msg_waits(struct vm *vm, const struct virq_msg *msg)
+{
+	return lapic_ops != NULL && lapic_ops->waits(vm, msg);
+}
+
 void virq_set_pic_output(struct vm *vm, bool level)
 {
 	vm->virq.pic_output = level;

@@ -36,6 +36,8 @@ struct virq_chip_ops {
 	uint8_t (*acknowledge)(void *chip);
 	/* IO-APIC: a level-triggered vector was EOIed. PIC: unused. Devices' lock held. */
 	void (*eoi)(void *chip, uint8_t vector);
+	/* An edge on this pin was sent on and no CPU has taken it yet. Devices' lock held. */
+	bool (*waits)(void *chip, unsigned int pin);
 };
 
 struct virq {
@@ -51,6 +53,8 @@ struct virq_lapic_ops {
 	void (*send)(struct vm *vm, const struct virq_msg *msg);
 	/* The PIC's INTR pin, wired to LINT0. Devices' lock held. */
 	void (*pic_output)(struct vm *vm, bool level);
+	/* A fixed message's vector is still requested, not in service, at a local APIC it is for. */
+	bool (*waits)(struct vm *vm, const struct virq_msg *msg);
 };
 void virq_set_lapic_ops(const struct virq_lapic_ops *ops);
 
@@ -61,6 +65,10 @@ void virq_set_lapic_ops(const struct virq_lapic_ops *ops);
 void virq_set_line(struct vm *vm, unsigned int gsi, bool level);
 /* For edges: up and down. */
 void virq_pulse_line(struct vm *vm, unsigned int gsi);
+/* The last edge still waits to be taken: another one now would be lost. Devices' lock held. */
+bool virq_line_waits(struct vm *vm, unsigned int gsi);
+/* As virq_line_waits, for what virq_send sent. */
+bool virq_msg_waits(struct vm *vm, const struct virq_msg *msg);
 /* The PIC's INTR output changes: kicks the vCPU whose LINT0 takes it. */
 void virq_set_pic_output(struct vm *vm, bool level);
 /* Sends a message (from the IO-APIC, an MSI or an IPI) to the local APICs. Any lock below LOCK_VIRQ. */

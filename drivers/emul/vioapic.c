@@ -42,16 +42,21 @@ static bool is_fixed(uint64_t rte)
 	return RTE_MODE(rte) == VIRQ_FIXED || RTE_MODE(rte) == VIRQ_LOWEST;
 }
 
+static struct virq_msg message(uint64_t rte)
+{
+	return (struct virq_msg){
+		.dest = RTE_DEST(rte),
+		.vector = (uint8_t)rte,
+		.mode = RTE_MODE(rte),
+		.logical = rte & RTE_LOGICAL,
+		.level = is_fixed(rte) && (rte & RTE_LEVEL),
+	};
+}
+
 static void deliver(struct vioapic *io, unsigned int pin)
 {
 	uint64_t *rte = &io->s.rte[pin];
-	struct virq_msg msg = {
-		.dest = RTE_DEST(*rte),
-		.vector = (uint8_t)*rte,
-		.mode = RTE_MODE(*rte),
-		.logical = *rte & RTE_LOGICAL,
-		.level = is_fixed(*rte) && (*rte & RTE_LEVEL),
-	};
+	struct virq_msg msg = message(*rte);
 
 	if (is_fixed(*rte) && msg.vector < RTE_VECTOR_MIN) {
 		return;
@@ -111,7 +116,17 @@ static void vioapic_eoi(void *chip, uint8_t vector)
 	}
 }
 
+static bool vioapic_waits(void *chip, unsigned int pin)
+{
+	struct vioapic *io = chip;
+	uint64_t rte = pin < PC_IOAPIC_PINS ? io->s.rte[pin] : RTE_MASKED;
+	struct virq_msg msg = message(rte);
+
+	return is_fixed(rte) && !(rte & RTE_MASKED) && virq_msg_waits(io->vm, &msg);
+}
+
 static const struct virq_chip_ops vioapic_ops = {
+	.waits = vioapic_waits,
 	.set_line = vioapic_set_line,
 	.eoi = vioapic_eoi,
 };

@@ -187,7 +187,16 @@ static void vpic_set_line(void *chip, unsigned int pin, bool level)
 	update_output(p);
 }
 
+static bool vpic_waits(void *chip, unsigned int pin)
+{
+	struct vpic *p = chip;
+	const struct pic_chip *c = &p->s.chip[pin >> 3 & 1];
+
+	return (c->edge & ~c->elcr & ~c->imr) >> (pin & 7) & 1;
+}
+
 static const struct virq_chip_ops vpic_ops = {
+	.waits = vpic_waits,
 	.set_line = vpic_set_line,
 	.acknowledge = vpic_acknowledge,
 };

@@ -15,6 +15,12 @@
 #define PIT_REFRESH 18 /* clocks between two toggles: what counter 1 of the PC/AT made */
 /* No more than 50,000 interrupts a second, whatever the count: edges closer than that are one. */
 #define PIT_MIN_NS 20000u
+/*
+ * Edges that came while the last one still waited to be taken are not lost: systems count time and
+ * calibrate by them, and this VM may not have had the CPU. They follow this close on each other.
+ */
+#define PIT_MISSED_NS  100000u
+#define PIT_MISSED_MAX 100u
 
 /* 82371SB data sheet, "NMI Status and Control Register" */
 #define NMISC_GATE2    0x01u
@@ -26,6 +32,7 @@ struct vpit_state {
 	struct vpit_counter counter[3];
 	int64_t rise;	  /* the edge that the timer waits for, VPIT_NEVER if none */
 	int64_t saved_at; /* clock at the save: loaded times move on by what passed since */
+	uint32_t missed;  /* edges of a periodic counter 0 that are still owed */
 	uint8_t nmisc;	  /* writable bits of port 61h */
 };
 
@@ -45,22 +52,52 @@ static int64_t pit_now(void)
 static void arm(struct vpit *p, int64_t now)
 {
 	uint64_t soonest = clock_now() + clock_ns_to_ticks(PIT_MIN_NS);
+	uint64_t owed = clock_now() + clock_ns_to_ticks(PIT_MISSED_NS), at;
 
 	p->s.rise = vpit_counter_next_rise(&p->s.counter[0], now);
 	if (p->s.rise == VPIT_NEVER) {
+		p->s.missed = 0;
 		timer_cancel(&p->timer);
 		return;
 	}
-	timer_set(&p->timer, u64_max(isa_units_to_ticks((uint64_t)p->s.rise, PIT_HZ), soonest));
+	at = u64_max(isa_units_to_ticks((uint64_t)p->s.rise, PIT_HZ), soonest);
+	/* Who has not taken one for so long is not asked more often than it gets new ones. */
+	if (p->s.missed > 0 && p->s.missed < PIT_MISSED_MAX) {
+		at = u64_min(at, owed);
+	}
+	timer_set(&p->timer, at);
 }
 
-/* Delivers an edge that is due, whether its alarm has come or is on its way. */
+/* Edges from the one awaited up to now; those of a count too fast to deliver do not add up. */
+static uint32_t edges_due(const struct vpit *p, int64_t now)
+{
+	const struct vpit_counter *c = &p->s.counter[0];
+
+	if (p->s.rise > now) {
+		return 0;
+	}
+	if ((c->mode != 2 && c->mode != 3) || c->count < PIT_HZ / (1000000000u / PIT_MISSED_NS)) {
+		return 1;
+	}
+	return 1 + (uint32_t)u64_min((uint64_t)(now - p->s.rise) / c->count, PIT_MISSED_MAX);
+}
+
+/* Delivers an edge that is due, whether its alarm has come or is on its way, or one still owed. */
 static void catch_up(struct vpit *p, int64_t now)
 {
-	if (p->s.rise <= now) {
-		virq_pulse_line(p->vm, 0);
-		arm(p, now);
+	uint32_t due = edges_due(p, now);
+
+	p->s.missed = (uint32_t)u64_min(p->s.missed + due, PIT_MISSED_MAX);
+	if (p->s.missed == 0) {
+		return;
 	}
+	if (!virq_line_waits(p->vm, 0)) {
+		virq_pulse_line(p->vm, 0);
+		p->s.missed--;
+	} else if (due > 0) {
+		virq_pulse_line(p->vm, 0); /* no harm; and it may reach a controller that is free */
+	}
+	arm(p, now);
 }
 
 static void vpit_fire(struct timer *t)
@@ -129,6 +166,7 @@ static void vpit_write(void *dev, uint16_t port, uint8_t val)
 		vpit_counter_write(&p->s.counter[port & 3], now, val);
 	}
 	if (port == 0x40 || (port == PIT_CONTROL && programs_counter_0(val))) {
+		p->s.missed = 0;
 		arm(p, now);
 	}
 }
@@ -207,7 +245,8 @@ static int vpit_after_load(void *dev)
 	struct vpit *p = dev;
 	int64_t now = pit_now();
 
-	if (!vpit_counter_is_time(p->s.saved_at) || (p->s.nmisc & ~NMISC_WRITABLE)) {
+	if (!vpit_counter_is_time(p->s.saved_at) || (p->s.nmisc & ~NMISC_WRITABLE) ||
+	    p->s.missed > PIT_MISSED_MAX) {
 		return -EINVAL;
 	}
 	for (unsigned int i = 0; i < 3; i++) {

@@ -37,8 +37,14 @@ static bool test_bit(const uint64_t reg[4], uint8_t n)
 	return (__atomic_load_n(&reg[n / 64], __ATOMIC_RELAXED) & BIT(n % 64)) != 0;
 }
 
+bool vlapic_requests(const struct vlapic *l, uint8_t vector)
+{
+	return test_bit(l->s.irr, vector);
+}
+
 static const struct virq_lapic_ops virq_ops = {
 	.send = vlapic_send,
+	.waits = vlapic_waits,
 	.pic_output = vlapic_pic_output,
 };
 

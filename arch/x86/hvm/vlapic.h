@@ -103,6 +103,10 @@ void vlapic_tsc_changed(struct vlapic *l);
 
 /* Sends to the local APICs of vm that msg addresses. */
 void vlapic_send(struct vm *vm, const struct virq_msg *msg);
+/* The message's vector is requested, and not taken yet, at one that it is for. */
+bool vlapic_waits(struct vm *vm, const struct virq_msg *msg);
+/* `vector` is in the request register. */
+bool vlapic_requests(const struct vlapic *l, uint8_t vector);
 /* The PIC's INTR output changed: it is wired to LINT0 of vCPU 0. */
 void vlapic_pic_output(struct vm *vm, bool level);
 

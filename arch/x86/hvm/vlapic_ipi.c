@@ -87,6 +87,18 @@ void vlapic_send(struct vm *vm, const struct virq_msg *msg)
 	}
 }
 
+bool vlapic_waits(struct vm *vm, const struct virq_msg *msg)
+{
+	for (unsigned int i = 0; i < vm->vcpu_count; i++) {
+		const struct vlapic *l = vm->vcpus[i]->lapic;
+
+		if (matches(l, msg) && vlapic_requests(l, msg->vector)) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static void send_all(struct vlapic *l, const struct virq_msg *msg, bool self)
 {
 	struct vm *vm = l->v->vm;

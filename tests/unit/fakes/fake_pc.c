@@ -80,7 +80,14 @@ static void take_intr(struct vm *vm UNUSED, bool level)
 	fake_intr = level;
 }
 
-static const struct virq_lapic_ops lapic = { .send = take_msg, .pic_output = take_intr };
+static bool waits_nowhere(struct vm *vm UNUSED, const struct virq_msg *msg UNUSED)
+{
+	return false;
+}
+
+static const struct virq_lapic_ops lapic = { .send = take_msg,
+					     .pic_output = take_intr,
+					     .waits = waits_nowhere };
 
 /* ---- life ---- */
 

@@ -107,6 +107,45 @@ static void test_late_alarm(void **state)
 	assert_true(fake_intr);
 }
 
+/* The VM did not have the CPU: it gets all its ticks afterwards, closely spaced, and then no more. */
+static void test_missed_ticks(void **state)
+{
+	(void)state;
+	init_pic();
+	program(0x34, 11932); /* 100 Hz */
+	assert_int_equal(ticks_in(10010000), 1);
+	fake_pass(50000000); /* five edges; the first waits in the PIC */
+	assert_int_equal(ticks_in(1000000), 5);
+	assert_int_equal(ticks_in(8000000), 0);
+	assert_in_range(ticks_in(1000000000), 99, 101);
+}
+
+/* Late alarms alone lose nothing either, and what is owed has a bound. */
+static void test_missed_ticks_have_a_bound(void **state)
+{
+	(void)state;
+	init_pic();
+	program(0x34, 11932);
+	fake_pass(100000000000ul);
+	assert_in_range(ticks_in(1000000000), 190, 202);
+	assert_in_range(ticks_in(1000000000), 99, 101);
+}
+
+/* Programming it anew forgives the debt; a masked line has none. */
+static void test_no_debt(void **state)
+{
+	(void)state;
+	init_pic();
+	program(0x34, 11932);
+	fake_pass(55000000);
+	program(0x34, 11932);
+	assert_int_equal(ticks_in(9000000), 1); /* the one in the PIC */
+	outb(0x21, 0x01);
+	fake_pass(500000000);
+	outb(0x21, 0x00);
+	assert_in_range(ticks_in(100000000), 10, 12);
+}
+
 static void test_speaker_gate(void **state)
 {
 	(void)state;
@@ -179,9 +218,18 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, fake_pc_start, fake_pc_stop)
-		T(test_periodic),	  T(test_one_shot),   T(test_no_alarm_without_count),
-		T(test_flood_is_bounded), T(test_late_alarm), T(test_speaker_gate),
-		T(test_refresh_toggles),  T(test_read_back),  T(test_save_and_load),
+		T(test_periodic),
+		T(test_one_shot),
+		T(test_no_alarm_without_count),
+		T(test_flood_is_bounded),
+		T(test_late_alarm),
+		T(test_missed_ticks),
+		T(test_missed_ticks_have_a_bound),
+		T(test_no_debt),
+		T(test_speaker_gate),
+		T(test_refresh_toggles),
+		T(test_read_back),
+		T(test_save_and_load),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
