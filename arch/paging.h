@@ -38,6 +38,8 @@ const void *paging_map_table(hpa_t hpa, uint64_t size);
  */
 void *paging_stack_alloc(void);
 void paging_stack_free(void *top);
+/* True if va lies in the unmapped space below a stack: what faulted there has overflown it. */
+bool paging_is_stack_guard(uint64_t va);
 
 /*
  * One VM's view: everything of the hypervisor's plus the VM's RAM at PAGING_VM_BASE + gpa. Threads

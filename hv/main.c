@@ -12,6 +12,7 @@
 #include "hv/base/panic.h"
 #include "hv/base/stretch.h"
 #include "hv/base/trace.h"
+#include "hv/crash_test.h"
 #include "hv/lib/fmt.h"
 #include "hv/mgmt/bootfs.h"
 #include "hv/mgmt/console.h"
@@ -111,6 +112,7 @@ void hv_main(const struct boot_info *info)
 	BUG_ON(vm_manager_start() != 0);
 	loader_init();
 	BUG_ON(console_start(info) != 0);
+	crash_test_start(info->cmdline);
 	stretch_reset();
 	thread_idle_loop();
 }

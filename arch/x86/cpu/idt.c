@@ -4,6 +4,7 @@
 #include "arch/x86/cpu/idt.h"
 
 #include "arch/cpu.h"
+#include "arch/paging.h"
 #include "arch/x86/cpu/percpu.h"
 #include "arch/x86/cpu/x86.h"
 #include "hv/base/log.h"
@@ -191,7 +192,9 @@ void idt_dispatch(struct idt_frame *f)
 	frames[cpu_id()] = f;
 	print_frame(f);
 	panic_backtrace(f->rip, f->rbp);
-	panic_stop("%s in root mode", exception_name(f->vector));
+	panic_stop("%s in root mode%s", exception_name(f->vector),
+		   paging_is_stack_guard(x86_read_cr2()) ? "; stack overflow: a guard page was hit"
+							 : "");
 }
 
 bool idt_probe_read(const void *va, uint64_t *val)
