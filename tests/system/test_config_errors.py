@@ -22,12 +22,15 @@ memory = "8M"
 boot = "multiboot"
 kernel = "boot:nowhere.elf"
 
-[vm.good]
+[vm.twice]
 memory = "8M"
+
+[vm.twice]
+memory = "9M"
 """
 # line, the words that must be in its message
 EXPECTED = [(3, "colour"), (11, "memory", "much"), (12, "cpus", "999"), (13, "boot", "floppy", "linux"),
-            (14, "kernal", "kernel"), (19, "kernel", "nowhere.elf"), (21, "good")]
+            (14, "kernal", "kernel"), (24, "twice", "21")]
 
 
 def test_all_at_once(kind):
@@ -38,10 +41,13 @@ def test_all_at_once(kind):
         errors = [line for line in said.splitlines() if line.startswith("error: ")]
         print("\n".join(errors))
         for line, *words in EXPECTED:
-            found = [e for e in errors if f"boot:insula.conf:{line}: " in e]
+            found = [e for e in errors if f"boot:insula.conf:{line}:" in e]
             assert found, f"nothing about line {line}:\n{said}"
             assert all(any(word in e for e in found) for word in words), found
-        assert "good" in states(m)
+        shown = states(m)
+        assert shown == {"good": "stopped", "lost": "stopped"}, shown
+        why = plain(m.command("vm start lost"))
+        assert why.startswith("error: cannot start lost: ") and "boot modules" in why, why
         assert "hello from guest" in run_good(m)
 
 
