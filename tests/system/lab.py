@@ -84,15 +84,15 @@ class Guest:
     def ready(self, timeout=BOOT_SECONDS):
         """Waits for the guest's shell, from its start or from what the console kept of it."""
         self.m.expect_exact(f"insula guest ready: {self.name}", timeout=timeout)
-        self.run("true", timeout)
+        self.m.expect_exact("/ # ", timeout=timeout)
 
     def run(self, line, timeout=60):
         """A command line in the guest's shell: what it printed. Its end shows by a computed mark."""
         number = next(marks)  # what the console repeats of earlier commands must not match
         self.m.send(f"{line}; echo end$(({number}+0))end\n")
-        self.m.expect_exact(f"(({number}+0))end", timeout=timeout)
-        self.m.expect(rb"\r\n(.*?)end%dend\r?\n" % number, timeout=timeout)
-        return self.m.match.group(1).decode(errors="replace").replace("\r", "")
+        self.m.expect(rb"\nend%dend\r?\n" % number, timeout=timeout)
+        said = plain(self.m.before.decode(errors="replace") + "\n")
+        return said.rpartition("))end\n")[2]  # the terminal may have echoed it twice
 
 
 def plain(text):

@@ -83,7 +83,7 @@ def create_and_delete(m):
     assert "error: cannot delete web1" in m.command("vm delete web1")  # it runs
     assert "web1: stopped" in m.command("vm stop web1 --force")
     assert "web1: deleted" in m.command("vm delete web1")
-    assert "error: " in m.command("vm create late boot=multiboot kernel=boot:none.elf")
+    assert "error: " in m.command("vm create late boot=multiboot kernal=boot:hello.elf")
     said = m.command("vm create late boot=multiboot kernel=boot:hello.elf memory=16M "
                      'cmdline="made at run time"')
     assert "late: created" in said, said
