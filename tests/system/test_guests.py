@@ -40,6 +40,13 @@ def test_mmio(kind):
     assert forms > 1500 and failed == 0, text
 
 
+def test_pcdev(kind):
+    with Guests(kind, {"a": {"kernel": "pcdev"}}) as guests:
+        text = guests.run("a")
+    checks, failed = map(int, re.search(r"^pcdev (\d+) checks, (\d+) failed$", text, re.M).groups())
+    assert checks >= 40 and failed == 0, text
+
+
 def test_again(kind):
     """A VM can be started again, and its memory is then as new."""
     with Guests(kind, {"a": {"kernel": "memcheck", "memory": "4M"}}) as guests:
