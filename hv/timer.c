@@ -14,14 +14,25 @@
 struct timer_cpu {
 	struct spinlock lock;
 	struct timer *root; /* [lock] */
+	uint64_t next;	    /* its deadline, CLOCK_NEVER without one; written under lock, atomic */
 	bool firing;	    /* [O] timer_alarm runs and arms the clock at its end */
 };
 
 static struct timer_cpu cpus[CPU_MAX];
 
+/* The root's memory is its owner's, who may cancel and free it: others read its deadline here. */
+static void set_root(struct timer_cpu *c, struct timer *root)
+{
+	c->root = root;
+	__atomic_store_n(&c->next, root != NULL ? root->deadline : CLOCK_NEVER, __ATOMIC_RELAXED);
+}
+
 void timer_init_cpu(void)
 {
-	spin_init(&cpus[cpu_id()].lock, LOCK_TIMER);
+	struct timer_cpu *c = &cpus[cpu_id()];
+
+	spin_init(&c->lock, LOCK_TIMER);
+	set_root(c, c->root);
 }
 
 void timer_init(struct timer *t, void (*fn)(struct timer *))
@@ -85,7 +96,7 @@ static void unlink_timer(struct timer_cpu *c, struct timer *t)
 	struct timer *children = merge_siblings(t->child);
 
 	if (c->root == t) {
-		c->root = children;
+		set_root(c, children);
 	} else {
 		if (t->prev->child == t) {
 			t->prev->child = t->next;
@@ -95,7 +106,7 @@ static void unlink_timer(struct timer_cpu *c, struct timer *t)
 		if (t->next != NULL) {
 			t->next->prev = t->prev;
 		}
-		c->root = merge(c->root, children);
+		set_root(c, merge(c->root, children));
 	}
 	t->child = NULL;
 	t->next = NULL;
@@ -130,7 +141,7 @@ void timer_set(struct timer *t, uint64_t deadline)
 	t->deadline = deadline;
 	t->cpu = cpu_id();
 	t->queued = true;
-	c->root = merge(c->root, t);
+	set_root(c, merge(c->root, t));
 	first = c->root == t;
 	spin_unlock(&c->lock);
 	if (first && !c->firing) {
@@ -138,19 +149,19 @@ void timer_set(struct timer *t, uint64_t deadline)
 	}
 }
 
+/* fn may set the timer again while it is waited for: a periodic one does. */
 void timer_destroy(struct timer *t)
 {
 	timer_cancel(t);
-	while (__atomic_load_n(&t->running, __ATOMIC_ACQUIRE)) {
+	while (__atomic_load_n(&t->running, __ATOMIC_ACQUIRE) != 0 || t->queued) {
 		thread_checkpoint();
+		timer_cancel(t);
 	}
 }
 
 uint64_t timer_next(void)
 {
-	const struct timer *root = cpus[cpu_id()].root;
-
-	return root != NULL ? root->deadline : CLOCK_NEVER;
+	return __atomic_load_n(&cpus[cpu_id()].next, __ATOMIC_RELAXED);
 }
 
 /* Takes out the root if it is due. */
@@ -162,7 +173,7 @@ static struct timer *take_due(struct timer_cpu *c, uint64_t now)
 	t = c->root;
 	if (t != NULL && t->deadline <= now) {
 		unlink_timer(c, t);
-		t->running = true;
+		__atomic_fetch_add(&t->running, 1, __ATOMIC_RELAXED);
 	} else {
 		t = NULL;
 	}
@@ -179,7 +190,7 @@ void timer_alarm(void)
 	c->firing = true;
 	for (unsigned int i = 0; i < FIRE_MAX && (t = take_due(c, now)) != NULL; i++) {
 		t->fn(t);
-		__atomic_store_n(&t->running, false, __ATOMIC_RELEASE);
+		__atomic_fetch_sub(&t->running, 1, __ATOMIC_RELEASE);
 	}
 	c->firing = false;
 	clock_arm(timer_next());

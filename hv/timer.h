@@ -14,7 +14,7 @@ struct timer {
 	struct timer *prev;	    /* previous sibling, or parent of a first child */
 	uint32_t cpu;		    /* whose heap it is, or was last, in */
 	bool queued;
-	bool running; /* fn is being called */
+	uint8_t running; /* calls of fn under way: one ends on a CPU while the next begins elsewhere */
 };
 
 /* fn runs on the CPU that set the timer, in an interrupt window: masked, no lock held, no sleep. */
@@ -23,7 +23,10 @@ void timer_init(struct timer *t, void (*fn)(struct timer *));
 void timer_set(struct timer *t, uint64_t deadline);
 /* True if it was set and now will not fire; false: it was idle, or fn is running elsewhere. */
 bool timer_cancel(struct timer *t);
-/* Cancels and waits until fn runs nowhere: before the timer's memory is freed. Thread context. */
+/*
+ * Cancels and waits until fn runs nowhere and has not set t again: before its memory is freed.
+ * Thread context; nobody but fn sets t any more.
+ */
 void timer_destroy(struct timer *t);
 static inline bool timer_is_set(const struct timer *t)
 {

@@ -26,8 +26,18 @@ struct probe {
 static struct probe probes[TIMERS];
 static uint64_t last_fired;
 
+/* The timer whose fn another CPU is about to finish, having set the timer again; or NULL. */
+static struct timer *running_elsewhere;
+
 void thread_checkpoint(void)
 {
+	struct timer *t = running_elsewhere;
+
+	running_elsewhere = NULL;
+	if (t != NULL) {
+		timer_set(t, fake_now + 1);
+		t->running--;
+	}
 }
 
 static void note(struct timer *t)
@@ -161,12 +171,26 @@ static void a_timer_moves_to_the_cpu_that_sets_it(void **state)
 	assert_int_equal(timer_next(), CLOCK_NEVER);
 }
 
+static void a_destroyed_timer_is_not_set_again_by_its_last_call(void **state)
+{
+	struct timer *t = &probes[0].t;
+
+	(void)state;
+	t->running = 1;
+	running_elsewhere = t;
+	timer_destroy(t);
+	assert_int_equal(t->running, 0);
+	assert_false(timer_is_set(t));
+	assert_true(timer_next() == CLOCK_NEVER);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(random_operations_match_a_sorted_model, setup),
 		cmocka_unit_test_setup(each_fires_once_in_order, setup),
 		cmocka_unit_test_setup(one_alarm_is_bounded, setup),
+		cmocka_unit_test_setup(a_destroyed_timer_is_not_set_again_by_its_last_call, setup),
 		cmocka_unit_test_setup(a_timer_moves_to_the_cpu_that_sets_it, setup),
 	};
 
