@@ -124,6 +124,7 @@ bool hvm_cpuid_feature_known(const char *name);
 
 /* Second-level map of the whole RAM of vm->mem, less the VGA hole; sets vm->slat. -ENOMEM */
 int hvm_vm_create(struct vm *vm);
+/* Also after hvm_vm_create failed or was not called. */
 void hvm_vm_destroy(struct vm *vm);
 
 /* v->lapic, v->hvm, and the registers as start says. -ENOMEM */

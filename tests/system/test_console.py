@@ -192,6 +192,11 @@ def test_lives_of_vms(kind):
         assert machine.command("vm stop echo --force").endswith("echo: stopped")
         assert machine.command("vm delete echo") == "echo: deleted"
 
+        machine.command("vm create big memory=8G boot=multiboot kernel=boot:echo")
+        assert machine.command("vm start big") == (
+            "error: cannot start big: not enough free host memory")
+        assert machine.command("vm delete big") == "big: deleted"
+
 
 def test_crash(kind):
     with Console(kind) as machine:

@@ -147,7 +147,9 @@ int hvm_vm_create(struct vm *vm)
 
 void hvm_vm_destroy(struct vm *vm)
 {
-	hvm->vm_destroy(vm);
+	if (vm->slat != NULL) { /* it may not have come to that */
+		hvm->vm_destroy(vm);
+	}
 }
 
 int hvm_vcpu_create(struct vcpu *v, const struct vcpu_start *start)

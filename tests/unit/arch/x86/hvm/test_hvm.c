@@ -54,13 +54,13 @@ static unsigned int svm_probe(struct hvm_feature *rows, unsigned int max)
 
 static int vm_create_op(struct vm *vm)
 {
-	(void)vm;
+	vm->slat = maps;
 	return 0;
 }
 
 static void vm_destroy_op(struct vm *vm)
 {
-	(void)vm;
+	vm->slat = NULL;
 	vm_destroyed++;
 }
 
@@ -206,6 +206,9 @@ static void test_ram_map(void **state)
 	map_error = -ENOMEM;
 	map_count = 0;
 	assert_int_equal(hvm_vm_create(&fake_vm), -ENOMEM);
+	assert_int_equal(vm_destroyed, 1);
+	assert_null(fake_vm.slat);
+	hvm_vm_destroy(&fake_vm); /* as vm_start does on any failure */
 	assert_int_equal(vm_destroyed, 1);
 }
 
