@@ -267,7 +267,7 @@ void thread_exit(void)
 	panic_stop("a dead thread ran");
 }
 
-void thread_join(struct thread *t)
+void thread_wait(struct thread *t)
 {
 	__atomic_store_n(&t->joiner, thread_current(), __ATOMIC_SEQ_CST);
 	while (__atomic_load_n(&t->state, __ATOMIC_SEQ_CST) != THREAD_DEAD) {
@@ -276,6 +276,11 @@ void thread_join(struct thread *t)
 	while (__atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE)) {
 		thread_yield();
 	}
+}
+
+void thread_join(struct thread *t)
+{
+	thread_wait(t);
 	paging_stack_free(t->stack);
 	heap_free(t);
 }

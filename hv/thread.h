@@ -49,7 +49,9 @@ void thread_idle_loop(void) NORETURN;
 
 /* Starts a thread; it may run at once on another CPU. -ENOMEM. The caller may keep *out until join. */
 int thread_create(struct thread **out, const struct thread_params *p);
-/* Waits until t's body has returned, then frees it. Each thread is joined exactly once. */
+/* Waits until t's body has returned. t stays, and may be unparked in vain, until it is joined. */
+void thread_wait(struct thread *t);
+/* As thread_wait, then frees t. Each thread is joined exactly once. */
 void thread_join(struct thread *t);
 void thread_exit(void) NORETURN;
 

@@ -154,7 +154,10 @@ void vcpu_destroy(struct vcpu *v)
 	v->vm->vcpus[v->id] = NULL;
 	v->vm->vcpu_count--;
 	spin_unlock(&v->vm->dev_lock);
-	hvm_vcpu_destroy(v);
+	hvm_vcpu_destroy(v); /* its local APIC's timer kicks the thread until then */
+	if (v->thread != NULL) {
+		thread_join(v->thread);
+	}
 	heap_free(v);
 }
 

@@ -67,7 +67,7 @@ struct vcpu {
 	} exception;	       /* [O] with VCPU_PENDING_EXCEPTION */
 	uint64_t tsc_offset;   /* guest TSC - host TSC */
 	uint64_t exit_tsc;     /* [O] when the last exit came */
-	struct thread *thread; /* (c) while the VM runs */
+	struct thread *thread; /* (c) */
 	uint64_t exits;
 	const char *const *exit_names; /* (c) names of the reasons below; NULL where unused */
 	struct vcpu_exit_stat stats[VCPU_EXIT_REASONS];
@@ -75,7 +75,7 @@ struct vcpu {
 
 /* Creates and starts the thread; the registers are as `start` says. -ENOMEM and the backend's. */
 int vcpu_create(struct vm *vm, unsigned int id, const struct vcpu_start *start);
-/* After its thread was joined. */
+/* After thread_wait for its thread and the end of its VM's devices: whoever kicks it must be gone. */
 void vcpu_destroy(struct vcpu *v);
 
 /* The vCPU whose thread is executing, NULL if it is none's. */

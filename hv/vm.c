@@ -125,35 +125,51 @@ int vm_delete(struct vm *vm, const char **why)
 	return 0;
 }
 
-static void join_vcpus(struct vm *vm)
+static void end_threads(struct vm *vm)
 {
-	thread_checkpoint();
-	memset(vm->last_stats, 0, sizeof(vm->last_stats));
 	for (unsigned int i = 0; i < VM_CPUS_MAX; i++) {
 		struct vcpu *v = vm->vcpus[i];
 
-		if (v == NULL) {
-			continue;
+		if (v != NULL) {
+			vcpu_request(v, VCPU_REQ_STOP);
+			thread_wait(v->thread);
+			vm->cpu_time += thread_time(v->thread);
 		}
-		vcpu_request(v, VCPU_REQ_STOP);
-		vm->cpu_time += thread_time(v->thread);
-		thread_join(v->thread);
-		v->thread = NULL;
-		for (unsigned int r = 0; r < VCPU_EXIT_REASONS; r++) {
-			vm->last_stats[r].count += v->stats[r].count;
-			vm->last_stats[r].ticks += v->stats[r].ticks;
-		}
-		vm->exit_names = v->exit_names;
-		vcpu_destroy(v);
 	}
 }
 
-/* Gives everything back; the VM's threads have ended. */
+/* What `vm stats` shows of a VM that is off. */
+static void keep_stats(struct vm *vm, const struct vcpu *v)
+{
+	for (unsigned int r = 0; r < VCPU_EXIT_REASONS; r++) {
+		vm->last_stats[r].count += v->stats[r].count;
+		vm->last_stats[r].ticks += v->stats[r].ticks;
+	}
+	vm->exit_names = v->exit_names;
+}
+
+static void destroy_vcpus(struct vm *vm)
+{
+	memset(vm->last_stats, 0, sizeof(vm->last_stats));
+	for (unsigned int i = 0; i < VM_CPUS_MAX; i++) {
+		if (vm->vcpus[i] != NULL) {
+			keep_stats(vm, vm->vcpus[i]);
+			vcpu_destroy(vm->vcpus[i]);
+		}
+	}
+}
+
+/*
+ * Gives everything back; the VM's threads have ended. Devices go before the vCPUs: until then their
+ * timers may fire on another CPU, and interrupt and wake a vCPU.
+ */
 static void take_apart(struct vm *vm, enum vm_state state)
 {
 	guest_console_set_input(&vm->console, NULL, NULL);
 	guest_console_set_input(&vm->hvc, NULL, NULL);
 	vdev_destroy_all(vm);
+	thread_checkpoint();
+	destroy_vcpus(vm);
 	thread_checkpoint();
 	hvm_vm_destroy(vm);
 	thread_checkpoint();
@@ -165,7 +181,8 @@ static void take_apart(struct vm *vm, enum vm_state state)
 static void stop_now(struct vm *vm, enum vm_state state)
 {
 	vm->state = VM_STOPPING;
-	join_vcpus(vm);
+	thread_checkpoint();
+	end_threads(vm);
 	take_apart(vm, state);
 }
 

@@ -57,7 +57,8 @@ class Console:
 def expect_state(machine, name, state):
     """Asks until the VM is in that state; the tests' time limit ends it otherwise."""
     while True:
-        found = {vm["name"]: vm["state"] for vm in json.loads(machine.command("vm list --json"))}
+        answer = machine.command("vm list --json").splitlines()[-1]  # log lines may come before
+        found = {vm["name"]: vm["state"] for vm in json.loads(answer)}
         if found[name] == state:
             return
 
