@@ -134,7 +134,7 @@ static enum exit_action repeat(struct string_io *s)
 		int err;
 
 		if (done == STRING_BATCH) {
-			return EXIT_RESUME; /* RIP still points to it */
+			return EXIT_YIELD; /* RIP still points to it */
 		}
 		err = element(s);
 		if (err != 0) {

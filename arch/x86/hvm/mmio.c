@@ -159,6 +159,7 @@ static enum exit_action execute(struct vcpu *v, gpa_t gpa, const uint8_t *bytes,
 {
 	unsigned int bits = exit_code_bits(v);
 	struct insn_cpu cpu = { .ops = &mem_ops, .ctx = v, .stack_size = stack_size(v, bits) };
+	enum insn_result result;
 	struct insn insn;
 
 	if (insn_decode(bytes, got, (enum insn_mode)(bits / 8), &insn) != 0) {
@@ -166,12 +167,13 @@ static enum exit_action execute(struct vcpu *v, gpa_t gpa, const uint8_t *bytes,
 		return EXIT_RESUME;
 	}
 	guest_regs_load(v, &cpu.regs);
-	if (insn_exec(&insn, &cpu) == INSN_UNHANDLED) {
+	result = insn_exec(&insn, &cpu);
+	if (result == INSN_UNHANDLED) {
 		crash(v, gpa, bytes, got);
 		return EXIT_RESUME;
 	}
 	store_state(v, &cpu);
-	return EXIT_RESUME;
+	return result == INSN_CONTINUE ? EXIT_YIELD : EXIT_RESUME;
 }
 
 /* The common case: a MOV whose only memory access is the one that faulted, so gpa is its address. */

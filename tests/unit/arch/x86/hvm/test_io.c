@@ -137,7 +137,7 @@ static void test_rep_in_batches(void **state)
 	(void)state;
 	code("\xf3\x6c", 2);
 	v->gprs[GPR_RCX] = 200;
-	while (exit_io(v, &io) == EXIT_RESUME) {
+	while (exit_io(v, &io) == EXIT_YIELD) {
 		assert_true(regs[HVM_RIP] == CODE);
 		exits++;
 	}
