@@ -142,7 +142,7 @@ static void test_rep_in_batches(void **state)
 		exits++;
 	}
 	assert_int_equal(reads, 200);
-	assert_int_equal(exits, 4);
+	assert_int_equal(exits, 40);
 	assert_true(v->gprs[GPR_RDI] == 200);
 }
 
