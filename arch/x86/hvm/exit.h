@@ -14,7 +14,7 @@ enum exit_action {
 	EXIT_RESUME,	/* enter again at the same RIP (fault injected, or RIP was set) */
 	EXIT_SKIP_INSN, /* done: step over the instruction */
 	EXIT_BLOCK,	/* HLT: step over it, then sleep */
-	EXIT_YIELD,	/* as RESUME, but let host interrupts in first: one waits, or a REP goes on */
+	EXIT_YIELD, /* as RESUME, but let host interrupts in first: one waits, or a REP goes on */
 };
 
 struct exit_entry {
