@@ -337,10 +337,10 @@ static enum hvm_next act(enum exit_action action, uint64_t rip)
 
 /*
  * The VMX-preemption timer goes on from exit to exit, so it is written only when this CPU's next
- * alarm is another one, or when it has expired. It stops in root mode: expiry is late by the time
- * spent there, and the alarm's own interrupt is the exact one. The timer is for a guest that keeps
- * interrupts out: Bochs 2.7 holds them all off while a guest has been entered with IF clear, so
- * that guest is never let run for longer than TIMER_LIMIT_NS.
+ * alarm is another one, or when it has expired. It stops in root mode, so each exit also looks
+ * whether the time is over, and the alarm's own interrupt is the exact one. The timer is for a guest
+ * that keeps interrupts out: Bochs 2.7 holds them all off while a guest has been entered with IF
+ * clear, so that guest is never let run for longer than TIMER_LIMIT_NS.
  */
 static void set_timer(struct vmx_vcpu *x)
 {
@@ -354,7 +354,15 @@ static void set_timer(struct vmx_vcpu *x)
 	now = clock_now();
 	ticks = deadline > now ? deadline - now : 0;
 	ticks = u64_min(ticks, clock_ns_to_ticks(TIMER_LIMIT_NS));
+	x->due = now + ticks;
 	vmcs_write(PREEMPTION_TIMER, u64_min(ticks >> vmx_caps.timer_shift, UINT32_MAX));
+}
+
+/* The time is over though the timer is not: most of it went by in root mode. */
+static enum hvm_next overdue(struct vmx_vcpu *x, enum hvm_next next)
+{
+	x->deadline = 0;
+	return next == HVM_AGAIN ? HVM_YIELD : next;
 }
 
 static void prepare(struct vcpu *v, struct vmx_vcpu *x)
@@ -435,6 +443,9 @@ enum hvm_next vmx_exit_run(struct vcpu *v)
 	reason &= REASON_BASIC;
 	rec = trace_exit(v, x, reason, rip);
 	next = act(handle(v, reason), rip);
+	if (unlikely(v->exit_tsc >= x->due)) {
+		next = overdue(x, next);
+	}
 	took = x86_rdtsc() - v->exit_tsc;
 	rec->took = (uint32_t)took;
 	v->exits++;

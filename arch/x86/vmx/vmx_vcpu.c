@@ -289,6 +289,7 @@ void vmx_vcpu_switched_in(struct vcpu *v)
 	vcpu_x86_load(v);
 	x->live = true;
 	x->deadline = 0;
+	x->due = UINT64_MAX;
 }
 
 void vmx_vcpu_switched_out(struct vcpu *v)

@@ -37,6 +37,7 @@ struct vmx_vcpu {
 	uint32_t reinject_length; /* [O] of the instruction that caused it */
 	uint64_t rsp;		  /* [O] RSP as in the VMCS */
 	uint64_t deadline;	  /* [O] what the preemption timer runs towards */
+	uint64_t due;		  /* [O] TSC at which it is over, time in root mode counted */
 	uint64_t cr2, dr6;	  /* [O] while it has no CPU */
 	struct trace_ring *trace; /* [O] its CPU's, NULL before trace_init_cpu */
 	struct stretch *stretch;  /* [O] its CPU's */
