@@ -107,6 +107,7 @@ int vm_create(const struct vm_config *cfg, struct vm **out, const char **why)
 	guest_console_init(&vm->hvc);
 	list_push_back(&vms, &vm->node);
 	*out = vm;
+	thread_checkpoint();
 	return 0;
 }
 

@@ -483,6 +483,7 @@ static void write_table(enum config_table table, const void *base, struct shell_
 	char text[64]; /* cut if longer, and then no default */
 
 	for (unsigned int i = 0; i < count; i++) {
+		thread_checkpoint();
 		if (keys[i].table != table || keys[i].type == NULL) {
 			continue;
 		}

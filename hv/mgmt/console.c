@@ -192,6 +192,7 @@ static void body(void *arg UNUSED)
 	uart_set_reader(thread_current());
 	shell_out_printf(out, "\nInsula %s (%s)\n", INSULA_VERSION, INSULA_GIT);
 	startup_run(out);
+	thread_checkpoint();
 	shell_out_puts(out, "Type help for a list of commands.\n");
 	for (;;) {
 		if (read_line() == LINE_ENTER) {

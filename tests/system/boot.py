@@ -79,7 +79,7 @@ class Emulator:
 
     def __init__(self, kind, *, cpus=1, memory="1G", icount=False, disks=(), nics=(), cpu=None,
                  modules=None, cmdline="", image=None, iso_file=None, ips=50000000,
-                 serial_file=None, gdb=False, extra=()):
+                 serial_file=None, gdb=False, debugger=("c",), extra=()):
         if kind not in KINDS:
             raise ValueError(f"machine {kind!r}: allowed are {', '.join(KINDS)}")
         self.kind = kind
@@ -88,6 +88,7 @@ class Emulator:
         self.modules, self.cmdline, self.iso_file = dict(modules or {}), cmdline, iso_file
         self.image = image or os.path.join(ROOT, "build", "insula.elf")
         self.ips, self.serial_file, self.gdb, self.extra = ips, serial_file, gdb, list(extra)
+        self.debugger = list(debugger)
         self.sock = self.proc = None
         self.dir = tempfile.mkdtemp(prefix="insula-")
         atexit.register(self.stop)
@@ -185,7 +186,7 @@ class Emulator:
             iso.make(path, self.image, self.modules, self.cmdline)
         debugger = os.path.join(self.dir, "debugger.rc")
         with open(debugger, "w") as file:  # Debian's build stops in its debugger: continue
-            file.write("c\n")
+            file.write("\n".join(self.debugger) + "\n")
         for _ in range(5):  # a free port may be taken before Bochs binds it
             port = free_port()
             config = self._bochs_config(path, port)
