@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Instructions that C has no words for: ports, MSRs, control registers, CPUID. */
-/* One per function, no policy. */
+/* Instructions that C has no words for: MSRs, control registers, CPUID, TSC; their bits and numbers. */
+/* One per function, no policy. Ports are arch/pio.h's. */
 #ifndef ARCH_X86_CPU_X86_H
 #define ARCH_X86_CPU_X86_H
 
@@ -71,7 +71,8 @@
 #define MSR_SYSENTER_EIP    0x176u
 #define MSR_PAT		    0x277u
 #define MSR_TSC_DEADLINE    0x6e0u
-#define MSR_X2APIC_BASE	    0x800u
+#define MSR_X2APIC_FIRST    0x800u
+#define MSR_X2APIC_LAST	    0x8ffu
 #define MSR_EFER	    0xc0000080u
 #define MSR_STAR	    0xc0000081u
 #define MSR_LSTAR	    0xc0000082u
@@ -94,6 +95,15 @@ static inline struct x86_cpuid x86_cpuid(uint32_t leaf, uint32_t subleaf)
 			 : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx)
 			 : "a"(leaf), "c"(subleaf));
 	return r;
+}
+
+/* As x86_cpuid, but zeros if the leaf lies beyond the last one of its range (0 or 80000000h). */
+static inline struct x86_cpuid x86_cpuid_checked(uint32_t leaf, uint32_t subleaf)
+{
+	if (x86_cpuid(leaf & 0x80000000u, 0).eax < leaf) {
+		return (struct x86_cpuid){ 0 };
+	}
+	return x86_cpuid(leaf, subleaf);
 }
 
 static inline uint64_t x86_rdtsc(void)
@@ -138,45 +148,6 @@ static inline bool x86_rdmsr_safe(uint32_t msr, uint64_t *val)
 	return ok != 0;
 }
 
-static inline void x86_outb(uint16_t port, uint8_t val)
-{
-	__asm__ volatile("outb %0, %1" : : "a"(val), "Nd"(port) : "memory");
-}
-
-static inline void x86_outw(uint16_t port, uint16_t val)
-{
-	__asm__ volatile("outw %0, %1" : : "a"(val), "Nd"(port) : "memory");
-}
-
-static inline void x86_outl(uint16_t port, uint32_t val)
-{
-	__asm__ volatile("outl %0, %1" : : "a"(val), "Nd"(port) : "memory");
-}
-
-static inline uint8_t x86_inb(uint16_t port)
-{
-	uint8_t val;
-
-	__asm__ volatile("inb %1, %0" : "=a"(val) : "Nd"(port) : "memory");
-	return val;
-}
-
-static inline uint16_t x86_inw(uint16_t port)
-{
-	uint16_t val;
-
-	__asm__ volatile("inw %1, %0" : "=a"(val) : "Nd"(port) : "memory");
-	return val;
-}
-
-static inline uint32_t x86_inl(uint16_t port)
-{
-	uint32_t val;
-
-	__asm__ volatile("inl %1, %0" : "=a"(val) : "Nd"(port) : "memory");
-	return val;
-}
-
 #define X86_CR(n)                                                                                  \
 	static inline uint64_t x86_read_cr##n(void)                                                \
 	{                                                                                          \
@@ -196,14 +167,6 @@ X86_CR(4)
 static inline void x86_invlpg(const void *va)
 {
 	__asm__ volatile("invlpg (%0)" : : "r"(va) : "memory");
-}
-
-static inline void x86_xsetbv(uint32_t xcr, uint64_t val)
-{
-	__asm__ volatile("xsetbv"
-			 :
-			 : "c"(xcr), "a"((uint32_t)val), "d"((uint32_t)(val >> 32))
-			 : "memory");
 }
 
 #endif

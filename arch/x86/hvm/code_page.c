@@ -47,7 +47,7 @@ static __attribute__((noinline)) const uint8_t *find_anew(struct vcpu *v, uint64
 		return NULL;
 	}
 	code = guest_mem_slice(v->vm, (gpa_t){ ALIGN_DOWN(gpa.v, PAGE_SIZE) }, PAGE_SIZE);
-	if (code != NULL && (x86_reg(v, HVM_EFER) & X86_EFER_LMA) != 0) {
+	if (code != NULL && (x86_reg(v, HVM_EFER) & EFER_LMA) != 0) {
 		remember(c, &trail);
 		c->tag = ALIGN_DOWN(linear, PAGE_SIZE) + 1;
 		c->cr3 = x86_reg(v, HVM_CR3);
@@ -61,7 +61,7 @@ const uint8_t *code_page_find(struct vcpu *v, uint64_t linear, uint64_t cr3, uin
 	const struct code_page *c = &v->x86->code;
 
 	if (c->tag == ALIGN_DOWN(linear, PAGE_SIZE) + 1 && c->cr3 == cr3 &&
-	    (efer & X86_EFER_LMA) != 0 && is_unchanged(c)) {
+	    (efer & EFER_LMA) != 0 && is_unchanged(c)) {
 		return c->code;
 	}
 	return find_anew(v, linear);

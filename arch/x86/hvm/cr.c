@@ -11,8 +11,8 @@
 #include "hv/vm.h"
 
 #define CR0_DEFINED                                                                                \
-	(X86_CR0_PE | X86_CR0_MP | X86_CR0_EM | X86_CR0_TS | X86_CR0_ET | X86_CR0_NE |             \
-	 X86_CR0_WP | X86_CR0_AM | X86_CR0_NW | X86_CR0_CD | X86_CR0_PG)
+	(CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | \
+	 CR0_PG)
 
 #define PDPTE_RESERVED 0xfff00000000001e6ul /* and the bits above the physical address */
 
@@ -23,7 +23,7 @@
 
 static bool is_pae_paging(uint64_t cr0, uint64_t cr4, uint64_t efer)
 {
-	return (cr0 & X86_CR0_PG) != 0 && (cr4 & X86_CR4_PAE) != 0 && (efer & X86_EFER_LMA) == 0;
+	return (cr0 & CR0_PG) != 0 && (cr4 & CR4_PAE) != 0 && (efer & EFER_LMA) == 0;
 }
 
 /* SDM Vol. 3A, "PDPTE Registers": loaded and checked as a whole. Not in RAM reads as not present. */
@@ -56,10 +56,10 @@ static bool cs_is_64bit(const struct vcpu *v)
 /* Paging goes on with LME set: long mode. */
 static bool enter_long_mode(struct vcpu *v, uint64_t efer)
 {
-	if ((x86_reg(v, HVM_CR4) & X86_CR4_PAE) == 0 || cs_is_64bit(v)) {
+	if ((x86_reg(v, HVM_CR4) & CR4_PAE) == 0 || cs_is_64bit(v)) {
 		return false;
 	}
-	hvm->set_reg(v, HVM_EFER, efer | X86_EFER_LMA);
+	hvm->set_reg(v, HVM_EFER, efer | EFER_LMA);
 	return true;
 }
 
@@ -67,7 +67,7 @@ static bool paging_on(struct vcpu *v, uint64_t cr0)
 {
 	uint64_t efer = x86_reg(v, HVM_EFER);
 
-	if ((efer & X86_EFER_LME) != 0) {
+	if ((efer & EFER_LME) != 0) {
 		return enter_long_mode(v, efer);
 	}
 	return !is_pae_paging(cr0, x86_reg(v, HVM_CR4), efer) ||
@@ -78,13 +78,13 @@ static bool paging_off(struct vcpu *v)
 {
 	uint64_t efer = x86_reg(v, HVM_EFER);
 
-	if ((efer & X86_EFER_LMA) == 0) {
+	if ((efer & EFER_LMA) == 0) {
 		return true;
 	}
-	if (cs_is_64bit(v) || (x86_reg(v, HVM_CR4) & X86_CR4_PCIDE) != 0) {
+	if (cs_is_64bit(v) || (x86_reg(v, HVM_CR4) & CR4_PCIDE) != 0) {
 		return false;
 	}
-	hvm->set_reg(v, HVM_EFER, efer & ~X86_EFER_LMA);
+	hvm->set_reg(v, HVM_EFER, efer & ~EFER_LMA);
 	return true;
 }
 
@@ -96,18 +96,17 @@ static bool write_cr0(struct vcpu *v, uint64_t val)
 	if (val >> 32 != 0) {
 		return false;
 	}
-	val = (val & CR0_DEFINED) | X86_CR0_ET;
-	if ((val & X86_CR0_PG) != 0 && (val & X86_CR0_PE) == 0) {
+	val = (val & CR0_DEFINED) | CR0_ET;
+	if ((val & CR0_PG) != 0 && (val & CR0_PE) == 0) {
 		return false;
 	}
-	if ((val & X86_CR0_NW) != 0 && (val & X86_CR0_CD) == 0) {
+	if ((val & CR0_NW) != 0 && (val & CR0_CD) == 0) {
 		return false;
 	}
-	if ((changed & X86_CR0_PG) != 0 &&
-	    !((val & X86_CR0_PG) != 0 ? paging_on(v, val) : paging_off(v))) {
+	if ((changed & CR0_PG) != 0 && !((val & CR0_PG) != 0 ? paging_on(v, val) : paging_off(v))) {
 		return false;
 	}
-	if ((changed & (X86_CR0_CD | X86_CR0_NW)) != 0 && (changed & X86_CR0_PG) == 0 &&
+	if ((changed & (CR0_CD | CR0_NW)) != 0 && (changed & CR0_PG) == 0 &&
 	    is_pae_paging(val, x86_reg(v, HVM_CR4), x86_reg(v, HVM_EFER)) &&
 	    !load_pdptes(v, x86_reg(v, HVM_CR3))) {
 		return false;
@@ -121,10 +120,10 @@ static bool write_cr3(struct vcpu *v, uint64_t val)
 	uint64_t cr4 = x86_reg(v, HVM_CR4);
 	uint64_t efer = x86_reg(v, HVM_EFER);
 
-	if ((cr4 & X86_CR4_PCIDE) != 0) {
+	if ((cr4 & CR4_PCIDE) != 0) {
 		val &= ~BIT(63); /* "keep the translations": set_reg may flush all the same */
 	}
-	if ((efer & X86_EFER_LMA) != 0 && (val & (vcpuid_reserved_pa(v) | ~(BIT(52) - 1))) != 0) {
+	if ((efer & EFER_LMA) != 0 && (val & (vcpuid_reserved_pa(v) | ~(BIT(52) - 1))) != 0) {
 		return false;
 	}
 	if (is_pae_paging(x86_reg(v, HVM_CR0), cr4, efer) && !load_pdptes(v, val)) {
@@ -140,22 +139,15 @@ static uint64_t cr4_offered(const struct vcpu *v)
 		enum vcpuid_feature feature;
 		uint64_t bits;
 	} rows[] = {
-		{ VCPUID_VME, X86_CR4_VME | X86_CR4_PVI },
-		{ VCPUID_DE, X86_CR4_DE },
-		{ VCPUID_PSE, X86_CR4_PSE },
-		{ VCPUID_PAE, X86_CR4_PAE },
-		{ VCPUID_MCE, X86_CR4_MCE },
-		{ VCPUID_PGE, X86_CR4_PGE },
-		{ VCPUID_FXSR, X86_CR4_OSFXSR },
-		{ VCPUID_SSE, X86_CR4_OSXMMEXCPT },
-		{ VCPUID_UMIP, X86_CR4_UMIP },
-		{ VCPUID_FSGSBASE, X86_CR4_FSGSBASE },
-		{ VCPUID_XSAVE, X86_CR4_OSXSAVE },
-		{ VCPUID_PCID, X86_CR4_PCIDE },
-		{ VCPUID_SMEP, X86_CR4_SMEP },
-		{ VCPUID_SMAP, X86_CR4_SMAP },
+		{ VCPUID_VME, CR4_VME | CR4_PVI }, { VCPUID_DE, CR4_DE },
+		{ VCPUID_PSE, CR4_PSE },	   { VCPUID_PAE, CR4_PAE },
+		{ VCPUID_MCE, CR4_MCE },	   { VCPUID_PGE, CR4_PGE },
+		{ VCPUID_FXSR, CR4_OSFXSR },	   { VCPUID_SSE, CR4_OSXMMEXCPT },
+		{ VCPUID_UMIP, CR4_UMIP },	   { VCPUID_FSGSBASE, CR4_FSGSBASE },
+		{ VCPUID_XSAVE, CR4_OSXSAVE },	   { VCPUID_PCID, CR4_PCIDE },
+		{ VCPUID_SMEP, CR4_SMEP },	   { VCPUID_SMAP, CR4_SMAP },
 	};
-	uint64_t offered = X86_CR4_TSD | X86_CR4_PCE;
+	uint64_t offered = CR4_TSD | CR4_PCE;
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
 		offered |= vcpuid_has(v, rows[i].feature) ? rows[i].bits : 0;
@@ -166,22 +158,22 @@ static uint64_t cr4_offered(const struct vcpu *v)
 /* SDM Vol. 3A, "Enabling PCIDs": only in long mode and with PCID 0 in use. */
 static bool pcide_ok(const struct vcpu *v, uint64_t changed, uint64_t val)
 {
-	if ((changed & val & X86_CR4_PCIDE) == 0) {
+	if ((changed & val & CR4_PCIDE) == 0) {
 		return true;
 	}
-	return (x86_reg(v, HVM_EFER) & X86_EFER_LMA) != 0 && (x86_reg(v, HVM_CR3) & 0xfff) == 0;
+	return (x86_reg(v, HVM_EFER) & EFER_LMA) != 0 && (x86_reg(v, HVM_CR3) & 0xfff) == 0;
 }
 
 static bool write_cr4(struct vcpu *v, uint64_t val)
 {
-	const uint64_t reloads = X86_CR4_PAE | X86_CR4_PSE | X86_CR4_PGE | X86_CR4_SMEP;
+	const uint64_t reloads = CR4_PAE | CR4_PSE | CR4_PGE | CR4_SMEP;
 	uint64_t changed = x86_reg(v, HVM_CR4) ^ val;
 	uint64_t efer = x86_reg(v, HVM_EFER);
 
 	if ((val & ~cr4_offered(v)) != 0 || !pcide_ok(v, changed, val)) {
 		return false;
 	}
-	if ((efer & X86_EFER_LMA) != 0 && (val & X86_CR4_PAE) == 0) {
+	if ((efer & EFER_LMA) != 0 && (val & CR4_PAE) == 0) {
 		return false;
 	}
 	if ((changed & reloads) != 0 && is_pae_paging(x86_reg(v, HVM_CR0), val, efer) &&

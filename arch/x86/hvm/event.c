@@ -80,7 +80,7 @@ void event_exception(struct vcpu *v, uint8_t vector, uint32_t error)
 	v->exception.vector = vector;
 	v->exception.error = error;
 	/* SDM Vol. 3A, "Error Code": none is pushed in real mode. */
-	v->exception.has_error = has_error_code(vector) && (x86_reg(v, HVM_CR0) & X86_CR0_PE) != 0;
+	v->exception.has_error = has_error_code(vector) && (x86_reg(v, HVM_CR0) & CR0_PE) != 0;
 	set_pending(v, VCPU_PENDING_EXCEPTION);
 }
 

@@ -9,7 +9,7 @@
 enum exit_action exit_cpuid(struct vcpu *v)
 {
 	uint32_t leaf = (uint32_t)v->gprs[GPR_RAX];
-	const struct cpuid_regs *r;
+	const struct x86_cpuid *r;
 
 	if (leaf == 1 || leaf == 0xd) {
 		vcpuid_refresh(v, leaf);

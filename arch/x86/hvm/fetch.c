@@ -13,7 +13,7 @@ unsigned int exit_code_bits(const struct vcpu *v)
 	struct hvm_segment cs;
 
 	hvm->get_seg(v, HVM_CS, &cs);
-	if ((cs.attr & X86_SEG_L) != 0 && (x86_reg(v, HVM_EFER) & X86_EFER_LMA) != 0) {
+	if ((cs.attr & X86_SEG_L) != 0 && (x86_reg(v, HVM_EFER) & EFER_LMA) != 0) {
 		return 64;
 	}
 	return (cs.attr & X86_SEG_DB) != 0 ? 32 : 16;

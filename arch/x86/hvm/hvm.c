@@ -3,7 +3,7 @@
 /* Knows no VMCS and no VMCB. */
 #include "arch/hvm.h"
 
-#include "arch/x86/cpu/cpuid.h"
+#include "arch/x86/cpu/x86.h"
 #include "arch/x86/hvm/backends.h"
 #include "arch/x86/hvm/hvm_start.h"
 #include "arch/x86/hvm/vcpu_x86.h"
@@ -85,12 +85,12 @@ const struct hvm_feature *hvm_features(unsigned int *count)
 /* SDM Vol. 1, "Enabling the XSAVE Feature Set": for vcpu_x86.c, which switches guests' state. */
 static void enable_xsave(void)
 {
-	const uint64_t sse = X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT;
-	bool xsave = (cpuid_read(1, 0).ecx & BIT(26)) != 0;
+	const uint64_t sse = CR4_OSFXSR | CR4_OSXMMEXCPT;
+	bool xsave = (x86_cpuid(1, 0).ecx & BIT(26)) != 0;
 	uint64_t cr4;
 
 	__asm__ volatile("mov %%cr4, %0" : "=r"(cr4));
-	cr4 |= sse | (xsave ? X86_CR4_OSXSAVE : 0);
+	cr4 |= sse | (xsave ? CR4_OSXSAVE : 0);
 	__asm__ volatile("mov %0, %%cr4" : : "r"(cr4) : "memory");
 }
 
@@ -181,7 +181,7 @@ void hvm_vcpu_destroy(struct vcpu *v)
 
 static bool irq_waits(const struct vcpu *v)
 {
-	if ((x86_reg(v, HVM_RFLAGS) & X86_RFLAGS_IF) == 0) {
+	if ((x86_reg(v, HVM_RFLAGS) & RFLAGS_IF) == 0) {
 		return false;
 	}
 	return vlapic_pending(v->lapic) >= 0 ||

@@ -32,7 +32,7 @@ static const struct {
 	{ HVM_RFLAGS, X86_RFLAGS_FIXED },
 	{ HVM_EFER, 0 },
 	{ HVM_CR4, 0 },
-	{ HVM_CR0, X86_CR0_CD | X86_CR0_NW | X86_CR0_ET },
+	{ HVM_CR0, CR0_CD | CR0_NW | CR0_ET },
 	{ HVM_CR2, 0 },
 	{ HVM_CR3, 0 },
 	{ HVM_DR6, 0xffff0ff0 },
@@ -114,7 +114,7 @@ static void start_real(struct vcpu *v, const struct vcpu_start *start)
 	const struct hvm_segment code = { 0, ATTR_CODE, 0xffff, 0 };
 
 	hvm->set_seg(v, HVM_CS, &code);
-	hvm->set_reg(v, HVM_CR0, X86_CR0_ET);
+	hvm->set_reg(v, HVM_CR0, CR0_ET);
 	set_gprs(v, start);
 	set_platform(v);
 }
@@ -122,7 +122,7 @@ static void start_real(struct vcpu *v, const struct vcpu_start *start)
 static void start_protected(struct vcpu *v, const struct vcpu_start *start)
 {
 	set_flat(v, ATTR_CODE | ATTR_BIG);
-	hvm->set_reg(v, HVM_CR0, X86_CR0_PE | X86_CR0_ET);
+	hvm->set_reg(v, HVM_CR0, CR0_PE | CR0_ET);
 	set_gprs(v, start);
 	set_tables(v, start);
 	set_platform(v);
@@ -131,10 +131,10 @@ static void start_protected(struct vcpu *v, const struct vcpu_start *start)
 static void start_long(struct vcpu *v, const struct vcpu_start *start)
 {
 	set_flat(v, ATTR_CODE | ATTR_LONG);
-	hvm->set_reg(v, HVM_EFER, X86_EFER_LME | X86_EFER_LMA);
-	hvm->set_reg(v, HVM_CR4, X86_CR4_PAE);
+	hvm->set_reg(v, HVM_EFER, EFER_LME | EFER_LMA);
+	hvm->set_reg(v, HVM_CR4, CR4_PAE);
 	hvm->set_reg(v, HVM_CR3, start->cr3);
-	hvm->set_reg(v, HVM_CR0, X86_CR0_PG | X86_CR0_PE | X86_CR0_ET);
+	hvm->set_reg(v, HVM_CR0, CR0_PG | CR0_PE | CR0_ET);
 	set_gprs(v, start);
 	set_tables(v, start);
 	set_platform(v);

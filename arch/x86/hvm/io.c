@@ -109,7 +109,7 @@ static int element(struct string_io *s)
 	uint64_t offset = s->v->gprs[reg] & address_mask(s);
 	enum insn_segment seg = s->io->in ? INSN_ES : (enum insn_segment)s->insn.segment;
 	uint64_t linear = insn_linear((enum insn_mode)s->insn.mode, &s->regs, seg, offset);
-	uint64_t step = (s->regs.rflags & X86_RFLAGS_DF) != 0 ? -(uint64_t)a.size : a.size;
+	uint64_t step = (s->regs.rflags & RFLAGS_DF) != 0 ? -(uint64_t)a.size : a.size;
 	int err = s->io->in ? in_element(s, linear, &a) : out_element(s, linear, &a);
 
 	if (err == 0) {

@@ -153,7 +153,7 @@ void vcpu_x86_load(struct vcpu *v)
 	__asm__ volatile("mov %0, %%db2" : : "r"(x->dr[2]));
 	__asm__ volatile("mov %0, %%db3" : : "r"(x->dr[3]));
 	if (vcpuid_has(v, VCPUID_RDTSCP)) {
-		msr_write(MSR_TSC_AUX, x->tsc_aux);
+		x86_wrmsr(MSR_TSC_AUX, x->tsc_aux);
 	}
 }
 
@@ -167,6 +167,6 @@ void vcpu_x86_save(struct vcpu *v)
 	__asm__ volatile("mov %%db2, %0" : "=r"(x->dr[2]));
 	__asm__ volatile("mov %%db3, %0" : "=r"(x->dr[3]));
 	if (vcpuid_has(v, VCPUID_RDTSCP)) {
-		x->tsc_aux = msr_read(MSR_TSC_AUX);
+		x->tsc_aux = x86_rdmsr(MSR_TSC_AUX);
 	}
 }

@@ -43,7 +43,7 @@ static bool in_range(const struct vcpuid_view *view, uint32_t leaf)
 	return leaf == HYPER_LEAF || leaf <= view->max_basic;
 }
 
-const struct cpuid_regs *vcpuid_lookup(const struct vcpuid_view *view, uint32_t leaf, uint32_t sub)
+const struct x86_cpuid *vcpuid_lookup(const struct vcpuid_view *view, uint32_t leaf, uint32_t sub)
 {
 	const struct vcpuid_leaf *l;
 
@@ -64,7 +64,7 @@ const struct cpuid_regs *vcpuid_lookup(const struct vcpuid_view *view, uint32_t 
 }
 
 /* A new row for a leaf; subleaves in rising order without gaps. NULL: the table is full. */
-static struct cpuid_regs *add_row(struct vcpuid_view *view, uint32_t leaf, uint32_t sub)
+static struct x86_cpuid *add_row(struct vcpuid_view *view, uint32_t leaf, uint32_t sub)
 {
 	struct vcpuid_leaf *l = leaf_of(view, leaf);
 
@@ -78,9 +78,9 @@ static struct cpuid_regs *add_row(struct vcpuid_view *view, uint32_t leaf, uint3
 	return &view->rows[view->count++];
 }
 
-static void add_leaf(struct vcpuid_view *view, uint32_t leaf, struct cpuid_regs regs)
+static void add_leaf(struct vcpuid_view *view, uint32_t leaf, struct x86_cpuid regs)
 {
-	struct cpuid_regs *row = add_row(view, leaf, 0);
+	struct x86_cpuid *row = add_row(view, leaf, 0);
 
 	if (row != NULL) {
 		*row = regs;
@@ -88,9 +88,9 @@ static void add_leaf(struct vcpuid_view *view, uint32_t leaf, struct cpuid_regs 
 }
 
 static void add_subleaf(struct vcpuid_view *view, uint32_t leaf, uint32_t sub,
-			struct cpuid_regs regs)
+			struct x86_cpuid regs)
 {
-	struct cpuid_regs *row = add_row(view, leaf, sub);
+	struct x86_cpuid *row = add_row(view, leaf, sub);
 
 	if (row != NULL) {
 		leaf_of(view, leaf)->indexed = true;
@@ -102,11 +102,11 @@ static void add_subleaf(struct vcpuid_view *view, uint32_t leaf, uint32_t sub,
 static void add_caches(struct vcpuid_view *view, unsigned int cpus)
 {
 	for (uint32_t sub = 0; sub < 8; sub++) {
-		struct cpuid_regs r = vcpuid_host(4, sub);
+		struct x86_cpuid r = vcpuid_host(4, sub);
 		unsigned int level = r.eax >> 5 & 7;
 
 		if ((r.eax & 0x1f) == 0) {
-			add_subleaf(view, 4, sub, (struct cpuid_regs){ 0 });
+			add_subleaf(view, 4, sub, (struct x86_cpuid){ 0 });
 			return;
 		}
 		r.eax &= 0x3fff;
@@ -120,25 +120,25 @@ static void add_topology(struct vcpuid_view *view, unsigned int cpus, uint32_t i
 {
 	unsigned int shift = cpus > 1 ? 32 - (unsigned int)__builtin_clz(cpus - 1) : 0;
 
-	add_subleaf(view, 0xb, 0, (struct cpuid_regs){ 0, 1, 0x100, id });
-	add_subleaf(view, 0xb, 1, (struct cpuid_regs){ shift, cpus, 0x201, id });
-	add_subleaf(view, 0xb, 2, (struct cpuid_regs){ 0, 0, 2, id });
+	add_subleaf(view, 0xb, 0, (struct x86_cpuid){ 0, 1, 0x100, id });
+	add_subleaf(view, 0xb, 1, (struct x86_cpuid){ shift, cpus, 0x201, id });
+	add_subleaf(view, 0xb, 2, (struct x86_cpuid){ 0, 0, 2, id });
 	view->basic[0xb].beyond = view->basic[0xb].last;
 }
 
 /* Leaf 0Dh, the parts that do not change; subleaves 0 and 1 are completed by vcpuid_refresh. */
 static void add_xsave(struct vcpuid_view *view)
 {
-	struct cpuid_regs r = vcpuid_host(0xd, 1);
+	struct x86_cpuid r = vcpuid_host(0xd, 1);
 
 	if (view->xcr0 == 0) {
 		return;
 	}
-	add_subleaf(view, 0xd, 0, (struct cpuid_regs){ (uint32_t)view->xcr0, 0, 0, 0 });
+	add_subleaf(view, 0xd, 0, (struct x86_cpuid){ (uint32_t)view->xcr0, 0, 0, 0 });
 	/* XSAVEOPT, XSAVEC, XGETBV with ECX = 1; no XSAVES: there is no supervisor state. */
-	add_subleaf(view, 0xd, 1, (struct cpuid_regs){ r.eax & 7, 0, 0, 0 });
+	add_subleaf(view, 0xd, 1, (struct x86_cpuid){ r.eax & 7, 0, 0, 0 });
 	for (uint32_t i = 2; i < 20; i++) {
-		r = (view->xcr0 & BIT(i)) != 0 ? vcpuid_host(0xd, i) : (struct cpuid_regs){ 0 };
+		r = (view->xcr0 & BIT(i)) != 0 ? vcpuid_host(0xd, i) : (struct x86_cpuid){ 0 };
 		r.ecx &= 2;
 		r.edx = 0;
 		add_subleaf(view, 0xd, i, r);
@@ -155,15 +155,15 @@ static void add_frequency(struct vcpuid_view *view)
 	uint32_t mhz = (uint32_t)((hz + 500000) / 1000000) & 0xffff;
 
 	if (hz <= UINT32_MAX) {
-		add_leaf(view, 0x15, (struct cpuid_regs){ 1, 1, (uint32_t)hz, 0 });
+		add_leaf(view, 0x15, (struct x86_cpuid){ 1, 1, (uint32_t)hz, 0 });
 	}
-	add_leaf(view, 0x16, (struct cpuid_regs){ mhz, mhz, 100, 0 });
+	add_leaf(view, 0x16, (struct x86_cpuid){ mhz, mhz, 100, 0 });
 }
 
 static void add_limits(struct vcpuid_view *view)
 {
-	struct cpuid_regs basic = vcpuid_host(0, 0);
-	struct cpuid_regs ext = vcpuid_host(EXT_LEAF, 0);
+	struct x86_cpuid basic = vcpuid_host(0, 0);
+	struct x86_cpuid ext = vcpuid_host(EXT_LEAF, 0);
 
 	view->intel = basic.ebx == 0x756e6547; /* "Genu" */
 	view->max_basic = view->intel ? INTEL_MAX : AMD_MAX;
@@ -172,7 +172,7 @@ static void add_limits(struct vcpuid_view *view)
 	ext.eax = view->max_ext;
 	add_leaf(view, 0, basic);
 	add_leaf(view, EXT_LEAF, ext);
-	add_leaf(view, HYPER_LEAF, (struct cpuid_regs){ HYPER_LEAF, 0x75736e49, 0x5648616c, 0 });
+	add_leaf(view, HYPER_LEAF, (struct x86_cpuid){ HYPER_LEAF, 0x75736e49, 0x5648616c, 0 });
 }
 
 static void apply_policy(struct vcpuid_view *view)
@@ -182,15 +182,15 @@ static void apply_policy(struct vcpuid_view *view)
 
 	for (unsigned int i = 0; i < count; i++) {
 		const struct vcpuid_policy *p = &rows[i];
-		struct cpuid_regs host = vcpuid_host(p->leaf, 0);
+		struct x86_cpuid host = vcpuid_host(p->leaf, 0);
 		bool wanted = p->vendor == VCPUID_ANY || (p->vendor == VCPUID_INTEL) == view->intel;
 
 		if (wanted && in_range(view, p->leaf)) {
 			add_leaf(view, p->leaf,
-				 (struct cpuid_regs){ (host.eax & p->mask.eax) | p->set.eax,
-						      (host.ebx & p->mask.ebx) | p->set.ebx,
-						      (host.ecx & p->mask.ecx) | p->set.ecx,
-						      (host.edx & p->mask.edx) | p->set.edx });
+				 (struct x86_cpuid){ (host.eax & p->mask.eax) | p->set.eax,
+						     (host.ebx & p->mask.ebx) | p->set.ebx,
+						     (host.ecx & p->mask.ecx) | p->set.ecx,
+						     (host.edx & p->mask.edx) | p->set.edx });
 		}
 	}
 }
@@ -198,9 +198,9 @@ static void apply_policy(struct vcpuid_view *view)
 /* Rows that the policy made and the VM's shape completes. */
 static void shape(struct vcpuid_view *view, unsigned int cpus, uint32_t id)
 {
-	struct cpuid_regs *one = &view->rows[view->basic[1].first];
-	struct cpuid_regs *ext1 = &view->rows[view->ext[1].first];
-	struct cpuid_regs *ext8 = &view->rows[view->ext[8].first];
+	struct x86_cpuid *one = &view->rows[view->basic[1].first];
+	struct x86_cpuid *ext1 = &view->rows[view->ext[1].first];
+	struct x86_cpuid *ext8 = &view->rows[view->ext[8].first];
 
 	one->ebx = (one->ebx & 0xff00) | cpus << 16 | id << 24;
 	one->edx |= cpus > 1 ? BIT(28) : 0; /* HTT: the count above is valid */
@@ -215,7 +215,7 @@ static void shape(struct vcpuid_view *view, unsigned int cpus, uint32_t id)
 /* Linear addresses of 48 bits, physical ones of as many at most. */
 static void limit_addresses(struct vcpuid_view *view)
 {
-	struct cpuid_regs *ext8 = &view->rows[view->ext[8].first];
+	struct x86_cpuid *ext8 = &view->rows[view->ext[8].first];
 	uint32_t bits = (uint32_t)u64_min(ext8->eax & 0xff, 48);
 
 	ext8->eax = (bits != 0 ? bits : 36) | 48 << 8;
@@ -278,7 +278,7 @@ void vcpuid_destroy(struct vcpu *v)
 /* Bytes of an XSAVE area for the components in xcr0; compact: as XSAVEC writes it. */
 static uint32_t area_size(const struct vcpuid_view *view, uint64_t xcr0, bool compact)
 {
-	const struct cpuid_regs *rows = &view->rows[view->basic[0xd].first];
+	const struct x86_cpuid *rows = &view->rows[view->basic[0xd].first];
 	uint32_t end = 576;
 
 	for (unsigned int i = 2; i < 20; i++) {
@@ -302,7 +302,7 @@ uint32_t vcpuid_xsave_size(const struct vcpuid_view *view)
 
 static void refresh_xsave(struct vcpuid_view *view, uint64_t xcr0)
 {
-	struct cpuid_regs *rows = &view->rows[view->basic[0xd].first];
+	struct x86_cpuid *rows = &view->rows[view->basic[0xd].first];
 
 	if (view->xcr0 == 0) {
 		return;
@@ -320,13 +320,13 @@ static void set_bit_if(uint32_t *reg, uint32_t bit, bool on)
 void vcpuid_refresh(struct vcpu *v, uint32_t leaf)
 {
 	struct vcpuid_view *view = v->x86->cpuid;
-	struct cpuid_regs *one = &view->rows[view->basic[1].first];
+	struct x86_cpuid *one = &view->rows[view->basic[1].first];
 
 	if (leaf == 0xd) {
 		refresh_xsave(view, vcpu_x86_xcr0(v));
 		return;
 	}
-	set_bit_if(&one->ecx, LEAF1_OSXSAVE, (x86_reg(v, HVM_CR4) & X86_CR4_OSXSAVE) != 0);
+	set_bit_if(&one->ecx, LEAF1_OSXSAVE, (x86_reg(v, HVM_CR4) & CR4_OSXSAVE) != 0);
 	set_bit_if(&one->edx, LEAF1_APIC, (v->lapic->s.base & VLAPIC_BASE_ENABLE) != 0);
 }
 

@@ -4,7 +4,7 @@
 #ifndef ARCH_X86_HVM_VCPUID_H
 #define ARCH_X86_HVM_VCPUID_H
 
-#include "arch/x86/cpu/cpuid.h"
+#include "arch/x86/cpu/x86.h"
 #include "hv/lib/types.h"
 
 struct vcpu;
@@ -30,7 +30,7 @@ struct vcpuid_view {
 	struct vcpuid_leaf basic[VCPUID_BASIC_MAX + 1];
 	struct vcpuid_leaf ext[VCPUID_EXT_MAX + 1];
 	struct vcpuid_leaf hyper; /* 40000000h */
-	struct cpuid_regs rows[VCPUID_ROWS];
+	struct x86_cpuid rows[VCPUID_ROWS];
 };
 
 /* What the CPU model of a VM can do, for the checks of control registers and MSRs. */
@@ -68,7 +68,7 @@ void vcpuid_destroy(struct vcpu *v);
 void vcpuid_refresh(struct vcpu *v, uint32_t leaf);
 
 /* v's thread or creation. */
-const struct cpuid_regs *vcpuid_lookup(const struct vcpuid_view *view, uint32_t leaf, uint32_t sub);
+const struct x86_cpuid *vcpuid_lookup(const struct vcpuid_view *view, uint32_t leaf, uint32_t sub);
 bool vcpuid_has(const struct vcpu *v, enum vcpuid_feature f);
 /* True for a CPU of Intel's: some MSRs and leaves exist on one vendor only. */
 bool vcpuid_is_intel(const struct vcpu *v);

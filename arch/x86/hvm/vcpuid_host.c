@@ -3,7 +3,7 @@
 /* Holds no policy. */
 #include "arch/x86/hvm/vcpuid_host.h"
 
-struct cpuid_regs vcpuid_host(uint32_t leaf, uint32_t sub)
+struct x86_cpuid vcpuid_host(uint32_t leaf, uint32_t sub)
 {
-	return cpuid_read_checked(leaf, sub);
+	return x86_cpuid_checked(leaf, sub);
 }

@@ -4,9 +4,9 @@
 #ifndef ARCH_X86_HVM_VCPUID_HOST_H
 #define ARCH_X86_HVM_VCPUID_HOST_H
 
-#include "arch/x86/cpu/cpuid.h"
+#include "arch/x86/cpu/x86.h"
 
 /* Zeros for a leaf above the CPU's highest. Slow: for creation and boot. */
-struct cpuid_regs vcpuid_host(uint32_t leaf, uint32_t sub);
+struct x86_cpuid vcpuid_host(uint32_t leaf, uint32_t sub);
 
 #endif

@@ -181,7 +181,7 @@ static uint32_t *reg_of(struct vcpuid_view *view, uint32_t leaf, unsigned int re
 {
 	bool ext = leaf >= 0x80000000u;
 	const struct vcpuid_leaf *l = ext ? &view->ext[leaf & 0xff] : &view->basic[leaf & 0x1f];
-	struct cpuid_regs *r = &view->rows[l->first];
+	struct x86_cpuid *r = &view->rows[l->first];
 	uint32_t *regs[] = { &r->eax, &r->ebx, &r->ecx, &r->edx };
 
 	return regs[reg];
@@ -224,7 +224,7 @@ void vcpuid_policy_close(struct vcpuid_view *view)
 
 uint64_t vcpuid_policy_xcr0(const struct vcpuid_view *view)
 {
-	struct cpuid_regs host = vcpuid_host(0xd, 0);
+	struct x86_cpuid host = vcpuid_host(0xd, 0);
 	uint64_t xcr0 = XCR0_X87_SSE;
 
 	if (!view_has(view, &features[NEEDS_XSAVE - 1])) {

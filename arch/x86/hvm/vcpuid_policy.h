@@ -11,8 +11,8 @@ enum vcpuid_vendor { VCPUID_ANY, VCPUID_INTEL, VCPUID_AMD };
 struct vcpuid_policy {
 	uint32_t leaf; /* subleaf 0 */
 	enum vcpuid_vendor vendor;
-	struct cpuid_regs mask; /* of the host's value */
-	struct cpuid_regs set;	/* because we emulate it */
+	struct x86_cpuid mask; /* of the host's value */
+	struct x86_cpuid set;  /* because we emulate it */
 };
 
 /* Rows whose leaf is not in them answer zero. */

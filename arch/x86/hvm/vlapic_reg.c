@@ -237,7 +237,7 @@ void vlapic_mmio_write(struct vlapic *l, uint32_t offset, uint32_t val)
 
 bool vlapic_msr_read(struct vlapic *l, uint32_t msr, uint64_t *val)
 {
-	uint32_t reg = msr - MSR_X2APIC;
+	uint32_t reg = msr - MSR_X2APIC_FIRST;
 
 	if (!vlapic_is_x2apic(l) || reg >= REGS || (rows[reg].access & MR) == 0) {
 		return false;
@@ -253,7 +253,7 @@ static uint64_t read_only_bits(uint32_t reg)
 
 bool vlapic_msr_write(struct vlapic *l, uint32_t msr, uint64_t val)
 {
-	uint32_t reg = msr - MSR_X2APIC;
+	uint32_t reg = msr - MSR_X2APIC_FIRST;
 	uint64_t high = reg == REG_ICR ? ~(uint64_t)UINT32_MAX : 0; /* the ICR alone has 64 bits */
 
 	if (!vlapic_is_x2apic(l) || reg >= REGS || (rows[reg].access & MW) == 0) {

@@ -136,10 +136,10 @@ static uint64_t efer_offered(const struct vcpu *v)
 {
 	uint64_t bits = 0;
 
-	bits |= vcpuid_has(v, VCPUID_SYSCALL) ? X86_EFER_SCE : 0;
-	bits |= vcpuid_has(v, VCPUID_LM) ? X86_EFER_LME | X86_EFER_LMA : 0;
-	bits |= vcpuid_has(v, VCPUID_NX) ? X86_EFER_NXE : 0;
-	bits |= vcpuid_has(v, VCPUID_FXSR_OPT) ? X86_EFER_FFXSR : 0;
+	bits |= vcpuid_has(v, VCPUID_SYSCALL) ? EFER_SCE : 0;
+	bits |= vcpuid_has(v, VCPUID_LM) ? EFER_LME | EFER_LMA : 0;
+	bits |= vcpuid_has(v, VCPUID_NX) ? EFER_NXE : 0;
+	bits |= vcpuid_has(v, VCPUID_FXSR_OPT) ? EFER_FFXSR : 0;
 	return bits;
 }
 
@@ -147,13 +147,13 @@ static uint64_t efer_offered(const struct vcpu *v)
 bool vmsr_efer_write(struct vcpu *v, uint32_t msr, uint64_t val)
 {
 	uint64_t old = x86_reg(v, HVM_EFER);
-	bool paging = (x86_reg(v, HVM_CR0) & X86_CR0_PG) != 0;
+	bool paging = (x86_reg(v, HVM_CR0) & CR0_PG) != 0;
 
 	(void)msr;
-	if ((val & ~efer_offered(v)) != 0 || (paging && ((val ^ old) & X86_EFER_LME) != 0)) {
+	if ((val & ~efer_offered(v)) != 0 || (paging && ((val ^ old) & EFER_LME) != 0)) {
 		return false;
 	}
-	hvm->set_reg(v, HVM_EFER, (val & ~X86_EFER_LMA) | (old & X86_EFER_LMA));
+	hvm->set_reg(v, HVM_EFER, (val & ~EFER_LMA) | (old & EFER_LMA));
 	return true;
 }
 

@@ -48,10 +48,10 @@ struct path {
 
 static const struct mode *mode_of(const struct context *c)
 {
-	if ((c->efer & X86_EFER_LMA) != 0) {
+	if ((c->efer & EFER_LMA) != 0) {
 		return &mode_long;
 	}
-	return (c->cr4 & X86_CR4_PAE) != 0 ? &mode_pae : &mode_32;
+	return (c->cr4 & CR4_PAE) != 0 ? &mode_pae : &mode_32;
 }
 
 static struct context context_of(struct vcpu *v)
@@ -85,7 +85,7 @@ static bool is_leaf(const struct context *c, const struct mode *m, uint64_t entr
 	if ((entry & PTE_LARGE) == 0 || level > m->largest) {
 		return false;
 	}
-	return m != &mode_32 || (c->cr4 & X86_CR4_PSE) != 0;
+	return m != &mode_32 || (c->cr4 & CR4_PSE) != 0;
 }
 
 static uint64_t reserved_bits(const struct context *c, const struct mode *m, uint64_t entry,
@@ -103,7 +103,7 @@ static uint64_t reserved_bits(const struct context *c, const struct mode *m, uin
 	} else if (level == 4 || (level == 3 && !vcpuid_has(c->v, VCPUID_PAGE1GB))) {
 		reserved |= PTE_LARGE;
 	}
-	if ((c->efer & X86_EFER_NXE) == 0) {
+	if ((c->efer & EFER_NXE) == 0) {
 		reserved |= PTE_NX;
 	}
 	if (leaf && level > 1) { /* bit 12 is PAT */
@@ -179,10 +179,10 @@ static bool follow(const struct context *c, const struct mode *m, uint64_t linea
 
 static bool smap_forbids(const struct context *c, unsigned int access)
 {
-	if ((c->cr4 & X86_CR4_SMAP) == 0) {
+	if ((c->cr4 & CR4_SMAP) == 0) {
 		return false;
 	}
-	return (access & WALK_SYSTEM) != 0 || (x86_reg(c->v, HVM_RFLAGS) & X86_RFLAGS_AC) == 0;
+	return (access & WALK_SYSTEM) != 0 || (x86_reg(c->v, HVM_RFLAGS) & RFLAGS_AC) == 0;
 }
 
 /* SDM Vol. 3A, "Determination of Access Rights". */
@@ -194,7 +194,7 @@ static bool allowed(const struct context *c, const struct path *p, unsigned int 
 		return false;
 	}
 	if ((access & WALK_FETCH) != 0) {
-		bool smep = !user && user_page && (c->cr4 & X86_CR4_SMEP) != 0;
+		bool smep = !user && user_page && (c->cr4 & CR4_SMEP) != 0;
 
 		return (p->rights & PTE_NX) == 0 && !smep;
 	}
@@ -202,7 +202,7 @@ static bool allowed(const struct context *c, const struct path *p, unsigned int 
 		return false;
 	}
 	if ((access & WALK_WRITE) != 0 && (p->rights & PTE_WRITE) == 0) {
-		return !user && (c->cr0 & X86_CR0_WP) == 0;
+		return !user && (c->cr0 & CR0_WP) == 0;
 	}
 	return true;
 }
@@ -233,8 +233,8 @@ static void touch(const struct mode *m, const struct path *p, unsigned int acces
 
 static uint32_t error_code(const struct context *c, uint32_t found, unsigned int access, bool user)
 {
-	bool tells_fetch = (c->cr4 & X86_CR4_SMEP) != 0 ||
-			   ((c->efer & X86_EFER_NXE) != 0 && (c->cr4 & X86_CR4_PAE) != 0);
+	bool tells_fetch =
+		(c->cr4 & CR4_SMEP) != 0 || ((c->efer & EFER_NXE) != 0 && (c->cr4 & CR4_PAE) != 0);
 
 	found |= access & WALK_PF_WRITE;
 	found |= user ? WALK_PF_USER : 0;
@@ -243,7 +243,7 @@ static uint32_t error_code(const struct context *c, uint32_t found, unsigned int
 
 static uint64_t truncate(const struct context *c, uint64_t linear)
 {
-	return (c->efer & X86_EFER_LMA) != 0 ? linear : (uint32_t)linear;
+	return (c->efer & EFER_LMA) != 0 ? linear : (uint32_t)linear;
 }
 
 bool walk_linear(struct vcpu *v, uint64_t linear, unsigned int access, gpa_t *gpa, uint32_t *error)
@@ -254,7 +254,7 @@ bool walk_linear(struct vcpu *v, uint64_t linear, unsigned int access, gpa_t *gp
 	bool user;
 
 	linear = truncate(&c, linear);
-	if ((c.cr0 & X86_CR0_PG) == 0) {
+	if ((c.cr0 & CR0_PG) == 0) {
 		gpa->v = linear;
 		return true;
 	}
@@ -290,7 +290,7 @@ bool walk_code(struct vcpu *v, uint64_t linear, gpa_t *gpa, struct walk_trail *t
 	uint32_t error;
 
 	linear = truncate(&c, linear);
-	if ((c.cr0 & X86_CR0_PG) == 0) {
+	if ((c.cr0 & CR0_PG) == 0) {
 		gpa->v = linear;
 		trail->depth = 0;
 		return true;
@@ -307,7 +307,7 @@ int walk_access(struct vcpu *v, uint64_t linear, unsigned int access, gpa_t *gpa
 {
 	uint32_t error;
 
-	if ((x86_reg(v, HVM_EFER) & X86_EFER_LMA) != 0 && !walk_canonical(linear)) {
+	if ((x86_reg(v, HVM_EFER) & EFER_LMA) != 0 && !walk_canonical(linear)) {
 		event_exception(v, VEC_GP, 0);
 		return -EACCES;
 	}

@@ -59,7 +59,7 @@ static volatile uint32_t *xapic; /* NULL in x2APIC mode */
 static inline uint32_t reg_read(enum lapic_reg reg)
 {
 	if (x2apic) {
-		return (uint32_t)x86_rdmsr(MSR_X2APIC_BASE + reg / 16u);
+		return (uint32_t)x86_rdmsr(MSR_X2APIC_FIRST + reg / 16u);
 	}
 	return xapic[reg / 4u];
 }
@@ -67,7 +67,7 @@ static inline uint32_t reg_read(enum lapic_reg reg)
 static inline void reg_write(enum lapic_reg reg, uint32_t val)
 {
 	if (x2apic) {
-		x86_wrmsr(MSR_X2APIC_BASE + reg / 16u, val);
+		x86_wrmsr(MSR_X2APIC_FIRST + reg / 16u, val);
 	} else {
 		xapic[reg / 4u] = val;
 	}
@@ -190,7 +190,7 @@ static void send(uint32_t apic_id, uint32_t command)
 	if (x2apic) {
 		/* SDM, "MSR Access in x2APIC Mode": its WRMSR does not wait for earlier stores. */
 		__asm__ volatile("mfence; lfence" ::: "memory");
-		x86_wrmsr(MSR_X2APIC_BASE + LAPIC_ICR / 16u, (uint64_t)apic_id << 32 | command);
+		x86_wrmsr(MSR_X2APIC_FIRST + LAPIC_ICR / 16u, (uint64_t)apic_id << 32 | command);
 		return;
 	}
 	wait_sent(); /* an NMI may have interrupted a send */

@@ -3,7 +3,7 @@
 /* Building and walking the tables is arch/x86/hvm/slat's. */
 #include "arch/x86/svm/npt.h"
 
-#include "arch/x86/cpu/cpuid.h"
+#include "arch/x86/cpu/x86.h"
 
 /* APM Vol. 2, "Nested Paging": the format of long mode's tables; the guest's accesses count as user. */
 #define NPT_P  BIT(0)
@@ -50,7 +50,7 @@ static const struct slat_format formats[2] = {
 
 const struct slat_format *npt_format(void)
 {
-	bool large = (cpuid_read_checked(CPUID_EXT_FEATURES, 0).edx & CPUID_EDX_PAGE1GB) != 0;
+	bool large = (x86_cpuid_checked(CPUID_EXT_FEATURES, 0).edx & CPUID_EDX_PAGE1GB) != 0;
 
 	return &formats[large];
 }

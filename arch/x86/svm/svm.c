@@ -5,8 +5,6 @@
 
 #include "arch/cpu.h"
 #include "arch/paging.h"
-#include "arch/x86/cpu/cpuid.h"
-#include "arch/x86/cpu/msr.h"
 #include "arch/x86/cpu/x86.h"
 #include "arch/x86/hvm/backends.h"
 #include "arch/x86/hvm/hvm_start.h"
@@ -54,15 +52,15 @@ static uint8_t *msrpm_plain, *msrpm_tsc_aux, *iopm;
 
 static unsigned int probe(struct hvm_feature *rows, unsigned int max)
 {
-	bool svm = (cpuid_read_checked(CPUID_EXT, 0).ecx & CPUID_EXT_ECX_SVM) != 0;
-	uint32_t edx = svm ? cpuid_read_checked(CPUID_SVM, 0).edx : 0;
+	bool svm = (x86_cpuid_checked(CPUID_EXT, 0).ecx & CPUID_EXT_ECX_SVM) != 0;
+	uint32_t edx = svm ? x86_cpuid_checked(CPUID_SVM, 0).edx : 0;
 	const struct hvm_feature all[] = {
 		{ "AMD-V", true, svm },
 		{ "AMD-V not disabled by firmware", true,
-		  svm && (msr_read(MSR_VM_CR) & VM_CR_SVMDIS) == 0 },
+		  svm && (x86_rdmsr(MSR_VM_CR) & VM_CR_SVMDIS) == 0 },
 		{ "nested paging", true, (edx & CPUID_SVM_NP) != 0 },
 		{ "no-execute pages", true,
-		  (cpuid_read_checked(CPUID_EXT, 0).edx & CPUID_EXT_EDX_NX) != 0 },
+		  (x86_cpuid_checked(CPUID_EXT, 0).edx & CPUID_EXT_EDX_NX) != 0 },
 		{ "NRIP save", false, (edx & CPUID_SVM_NRIPS) != 0 },
 		{ "VMCB clean bits", false, (edx & CPUID_SVM_CLEAN) != 0 },
 		{ "flush by ASID", false, (edx & CPUID_SVM_FLUSH) != 0 },
@@ -79,7 +77,7 @@ static unsigned int probe(struct hvm_feature *rows, unsigned int max)
 
 static void read_features(void)
 {
-	struct cpuid_regs r = cpuid_read_checked(CPUID_SVM, 0);
+	struct x86_cpuid r = x86_cpuid_checked(CPUID_SVM, 0);
 
 	svm_features = (struct svm_features){
 		.nrips = (r.edx & CPUID_SVM_NRIPS) != 0,
@@ -149,7 +147,7 @@ static int cpu_enable(void)
 	if (err != 0) {
 		return err;
 	}
-	if (msr_read(MSR_VM_CR) & VM_CR_SVMDIS) {
+	if (x86_rdmsr(MSR_VM_CR) & VM_CR_SVMDIS) {
 		return -EACCES;
 	}
 	host = page_alloc(0);
@@ -158,8 +156,8 @@ static int cpu_enable(void)
 		return -ENOMEM;
 	}
 	c->host = paging_hpa(host);
-	msr_write(MSR_EFER, msr_read(MSR_EFER) | VMCB_EFER_SVME);
-	msr_write(MSR_VM_HSAVE_PA, paging_hpa(c->save_area).v);
+	x86_wrmsr(MSR_EFER, x86_rdmsr(MSR_EFER) | VMCB_EFER_SVME);
+	x86_wrmsr(MSR_VM_HSAVE_PA, paging_hpa(c->save_area).v);
 	__asm__ volatile("vmsave %[vmcb]" : : [vmcb] "a"(c->host.v) : "memory");
 	asid_init(&c->asids, svm_features.asids);
 	return 0;
@@ -168,8 +166,8 @@ static int cpu_enable(void)
 static void cpu_disable(void)
 {
 	/* GIF is 1 in root mode; INIT must not be held off after SVME is cleared. */
-	msr_write(MSR_EFER, msr_read(MSR_EFER) & ~VMCB_EFER_SVME);
-	msr_write(MSR_VM_HSAVE_PA, 0);
+	x86_wrmsr(MSR_EFER, x86_rdmsr(MSR_EFER) & ~VMCB_EFER_SVME);
+	x86_wrmsr(MSR_VM_HSAVE_PA, 0);
 }
 
 static int vm_create_slat(struct vm *vm)

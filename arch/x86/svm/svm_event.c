@@ -3,14 +3,13 @@
 /* Which event comes first is arch/x86/hvm/event's. */
 #include "arch/x86/svm/svm.h"
 
+#include "arch/x86/cpu/x86.h"
 #include "arch/x86/hvm/event.h"
 #include "arch/x86/hvm/exit.h"
 #include "hv/vm.h"
 
-#define RFLAGS_TF BIT(8)
-#define RFLAGS_IF BIT(9)
-#define DR6_BS	  BIT(14)
-#define DR6_HITS  0xful
+#define DR6_BS	 BIT(14)
+#define DR6_HITS 0xful
 
 #define VEC_OF	   4u
 #define OPCODE_HLT 0xf4u

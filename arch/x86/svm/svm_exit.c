@@ -9,10 +9,8 @@
 #include "hv/base/trace.h"
 #include "hv/vm.h"
 
-#define RFLAGS_TF BIT(8)
-#define DR6_BS	  BIT(14)
-#define EFER_LMA  BIT(10)
-#define SEG_L	  BIT(9)
+#define DR6_BS BIT(14)
+#define SEG_L  BIT(9)
 
 static enum exit_action on_unexpected(struct vcpu *v)
 {

@@ -3,8 +3,6 @@
 /* vCPUs are vmx_vcpu.c's, exits vmx_exit.c's. */
 #include "arch/cpu.h"
 #include "arch/paging.h"
-#include "arch/x86/cpu/cpuid.h"
-#include "arch/x86/cpu/msr.h"
 #include "arch/x86/cpu/x86.h"
 #include "arch/x86/hvm/backends.h"
 #include "arch/x86/vmx/ept.h"
@@ -24,11 +22,11 @@ static void *vmxon_regions[CPU_MAX];
 
 static uint32_t cpuid1_ecx(void)
 {
-	return cpuid_read(1, 0).ecx;
+	return x86_cpuid(1, 0).ecx;
 }
 
 static const struct vmx_caps_source hardware = {
-	.msr = msr_read,
+	.msr = x86_rdmsr,
 	.cpuid1_ecx = cpuid1_ecx,
 };
 
@@ -47,10 +45,10 @@ static unsigned int probe(struct hvm_feature *rows, unsigned int max)
 /* Locks VMX on where the firmware left the choice open. */
 static int unlock(void)
 {
-	uint64_t fc = msr_read(MSR_FEATURE_CONTROL);
+	uint64_t fc = x86_rdmsr(MSR_FEATURE_CONTROL);
 
 	if (!(fc & FEATURE_CONTROL_LOCK)) {
-		msr_write(MSR_FEATURE_CONTROL, fc | FEATURE_CONTROL_LOCK | FEATURE_CONTROL_VMXON);
+		x86_wrmsr(MSR_FEATURE_CONTROL, fc | FEATURE_CONTROL_LOCK | FEATURE_CONTROL_VMXON);
 	} else if (!(fc & FEATURE_CONTROL_VMXON)) {
 		return -EACCES;
 	}

@@ -3,6 +3,8 @@
 /* Enables nothing. */
 #include "arch/x86/vmx/vmx_caps.h"
 
+#include "arch/x86/cpu/x86.h"
+
 /* SDM Vol. 3D, Appendix "VMX Capability Reporting Facility". */
 #define MSR_VMX_BASIC	    0x480u
 #define MSR_VMX_PIN	    0x481u

@@ -84,7 +84,6 @@ unsigned int vmx_caps_probe(const struct vmx_caps_source *src, struct vmx_caps *
 #define CPUID1_ECX_VMX BIT(5)
 
 /* IA32_FEATURE_CONTROL. */
-#define MSR_FEATURE_CONTROL   0x3au
 #define FEATURE_CONTROL_LOCK  BIT(0)
 #define FEATURE_CONTROL_VMXON BIT(2) /* outside SMX */
 

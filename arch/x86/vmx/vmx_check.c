@@ -41,12 +41,12 @@ static bool long_mode(void)
 
 static bool paging(void)
 {
-	return (vmcs_read(GUEST_CR0) & X86_CR0_PG) != 0;
+	return (vmcs_read(GUEST_CR0) & CR0_PG) != 0;
 }
 
 static bool virtual_8086(void)
 {
-	return (vmcs_read(GUEST_RFLAGS) & X86_RFLAGS_VM) != 0;
+	return (vmcs_read(GUEST_RFLAGS) & RFLAGS_VM) != 0;
 }
 
 static bool canonical(uint64_t linear)
@@ -57,14 +57,14 @@ static bool canonical(uint64_t linear)
 static bool bad_cr0(void)
 {
 	uint64_t cr0 = vmcs_read(GUEST_CR0);
-	uint64_t must = vmx_caps.cr0_fixed0 & ~(uint64_t)(X86_CR0_PE | X86_CR0_PG);
+	uint64_t must = vmx_caps.cr0_fixed0 & ~(uint64_t)(CR0_PE | CR0_PG);
 
 	return (cr0 & must) != must || (cr0 & ~vmx_caps.cr0_fixed1) != 0;
 }
 
 static bool paging_unprotected(void)
 {
-	return paging() && !(vmcs_read(GUEST_CR0) & X86_CR0_PE);
+	return paging() && !(vmcs_read(GUEST_CR0) & CR0_PE);
 }
 
 static bool bad_cr4(void)
@@ -77,20 +77,20 @@ static bool bad_cr4(void)
 
 static bool long_mode_without_paging(void)
 {
-	return long_mode() && (!paging() || !(vmcs_read(GUEST_CR4) & X86_CR4_PAE));
+	return long_mode() && (!paging() || !(vmcs_read(GUEST_CR4) & CR4_PAE));
 }
 
 static bool pcid_outside_long_mode(void)
 {
-	return !long_mode() && (vmcs_read(GUEST_CR4) & X86_CR4_PCIDE);
+	return !long_mode() && (vmcs_read(GUEST_CR4) & CR4_PCIDE);
 }
 
 static bool bad_efer(void)
 {
 	uint64_t efer = vmcs_read(GUEST_EFER);
-	bool lma = (efer & X86_EFER_LMA) != 0;
+	bool lma = (efer & EFER_LMA) != 0;
 
-	return lma != long_mode() || (paging() && lma != ((efer & X86_EFER_LME) != 0));
+	return lma != long_mode() || (paging() && lma != ((efer & EFER_LME) != 0));
 }
 
 static bool bad_sysenter(void)
@@ -205,7 +205,7 @@ static bool bad_rflags(void)
 	uint64_t rflags = vmcs_read(GUEST_RFLAGS);
 
 	return !(rflags & RFLAGS_ONE) || (rflags & RFLAGS_RESERVED) ||
-	       (virtual_8086() && (long_mode() || !(vmcs_read(GUEST_CR0) & X86_CR0_PE)));
+	       (virtual_8086() && (long_mode() || !(vmcs_read(GUEST_CR0) & CR0_PE)));
 }
 
 static bool bad_interrupt(void)
@@ -213,7 +213,7 @@ static bool bad_interrupt(void)
 	uint64_t info = vmcs_read(ENTRY_INTR_INFO);
 
 	return (info & INTR_VALID) && INTR_TYPE(info) == INTR_EXTERNAL &&
-	       (!(vmcs_read(GUEST_RFLAGS) & X86_RFLAGS_IF) ||
+	       (!(vmcs_read(GUEST_RFLAGS) & RFLAGS_IF) ||
 		(vmcs_read(GUEST_INTERRUPTIBILITY) & VMX_SHADOW));
 }
 
@@ -222,7 +222,7 @@ static bool bad_interruptibility(void)
 	uint64_t state = vmcs_read(GUEST_INTERRUPTIBILITY);
 
 	return (state & VMX_SHADOW) == VMX_SHADOW ||
-	       ((state & VMX_BLOCKED_STI) && !(vmcs_read(GUEST_RFLAGS) & X86_RFLAGS_IF));
+	       ((state & VMX_BLOCKED_STI) && !(vmcs_read(GUEST_RFLAGS) & RFLAGS_IF));
 }
 
 static bool bad_link(void)

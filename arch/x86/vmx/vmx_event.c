@@ -74,7 +74,7 @@ void vmx_event_prepare(struct vcpu *v)
 {
 	struct vmx_vcpu *x = v->hvm;
 	uint64_t blocked = vmcs_read(GUEST_INTERRUPTIBILITY);
-	bool can_irq = !(blocked & VMX_SHADOW) && (vmcs_read(GUEST_RFLAGS) & X86_RFLAGS_IF);
+	bool can_irq = !(blocked & VMX_SHADOW) && (vmcs_read(GUEST_RFLAGS) & RFLAGS_IF);
 	bool can_nmi = !(blocked & (VMX_SHADOW | VMX_BLOCKED_NMI));
 	bool irq_window = false;
 	bool nmi_window = false;

@@ -22,7 +22,6 @@
 #define REASON_BASIC	    0xffffu
 #define REASON_ENTRY_FAILED BIT(31)
 
-#define RFLAGS_TF	 BIT(8)
 #define PENDING_DEBUG_BS BIT(14)
 #define DR7_GD		 BIT(13)
 #define DR6_BD		 BIT(13)
@@ -148,9 +147,9 @@ enum cr_access { CR_MOV_TO, CR_MOV_FROM, CR_CLTS, CR_LMSW };
 /* LMSW sets PE but never clears it; it reaches MP, EM and TS besides. */
 static uint64_t lmsw(uint64_t cr0, uint16_t word)
 {
-	const uint64_t reach = X86_CR0_MP | X86_CR0_EM | X86_CR0_TS;
+	const uint64_t reach = CR0_MP | CR0_EM | CR0_TS;
 
-	return (cr0 & ~reach) | (word & (reach | X86_CR0_PE));
+	return (cr0 & ~reach) | (word & (reach | CR0_PE));
 }
 
 /* MOV outside 64-bit mode takes 32 bits. */
@@ -169,7 +168,7 @@ static enum exit_action on_cr_access(struct vcpu *v)
 	case CR_MOV_FROM:
 		return exit_read_cr(v, cr, gpr);
 	case CR_CLTS:
-		return exit_write_cr(v, 0, vmx_reg_get(v, HVM_CR0) & ~(uint64_t)X86_CR0_TS);
+		return exit_write_cr(v, 0, vmx_reg_get(v, HVM_CR0) & ~(uint64_t)CR0_TS);
 	case CR_LMSW:
 		return exit_write_cr(v, 0, lmsw(vmx_reg_get(v, HVM_CR0), (uint16_t)(q >> 16)));
 	case CR_MOV_TO:

@@ -36,23 +36,17 @@ static const struct {
 	uint64_t bit;
 	enum vcpuid_feature feature;
 } cr4_guest[] = {
-	{ X86_CR4_VME | X86_CR4_PVI, VCPUID_VME },
-	{ X86_CR4_DE, VCPUID_DE },
-	{ X86_CR4_PSE, VCPUID_PSE },
-	{ X86_CR4_PAE, VCPUID_PAE },
-	{ X86_CR4_PGE, VCPUID_PGE },
-	{ X86_CR4_OSFXSR, VCPUID_FXSR },
-	{ X86_CR4_OSXMMEXCPT, VCPUID_SSE },
-	{ X86_CR4_UMIP, VCPUID_UMIP },
-	{ X86_CR4_FSGSBASE, VCPUID_FSGSBASE },
-	{ X86_CR4_PCIDE, VCPUID_PCID },
-	{ X86_CR4_SMEP, VCPUID_SMEP },
-	{ X86_CR4_SMAP, VCPUID_SMAP },
+	{ CR4_VME | CR4_PVI, VCPUID_VME }, { CR4_DE, VCPUID_DE },
+	{ CR4_PSE, VCPUID_PSE },	   { CR4_PAE, VCPUID_PAE },
+	{ CR4_PGE, VCPUID_PGE },	   { CR4_OSFXSR, VCPUID_FXSR },
+	{ CR4_OSXMMEXCPT, VCPUID_SSE },	   { CR4_UMIP, VCPUID_UMIP },
+	{ CR4_FSGSBASE, VCPUID_FSGSBASE }, { CR4_PCIDE, VCPUID_PCID },
+	{ CR4_SMEP, VCPUID_SMEP },	   { CR4_SMAP, VCPUID_SMAP },
 };
 
 uint64_t vmx_reg_cr4_mask(const struct vcpu *v)
 {
-	uint64_t guest = X86_CR4_TSD;
+	uint64_t guest = CR4_TSD;
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(cr4_guest); i++) {
 		if (vcpuid_has(v, cr4_guest[i].feature)) {
@@ -70,19 +64,18 @@ static uint64_t shadowed(enum vmcs_field real, enum vmcs_field shadow, uint64_t 
 /* SDM Vol. 3C, "Restrictions on Guest CR0": PE and PG are free with unrestricted guests. */
 static void set_cr0(uint64_t val)
 {
-	uint64_t must = vmx_caps.cr0_fixed0 & ~(uint64_t)(X86_CR0_PE | X86_CR0_PG);
+	uint64_t must = vmx_caps.cr0_fixed0 & ~(uint64_t)(CR0_PE | CR0_PG);
 
 	/* Entries leave CD and NW as they are: RAM is cached whatever the guest asks for. */
 	vmcs_write(CR0_SHADOW, val);
-	vmcs_write(GUEST_CR0,
-		   ((val & ~(uint64_t)(X86_CR0_CD | X86_CR0_NW)) | must) & vmx_caps.cr0_fixed1);
+	vmcs_write(GUEST_CR0, ((val & ~(uint64_t)(CR0_CD | CR0_NW)) | must) & vmx_caps.cr0_fixed1);
 }
 
 /* A machine check while CR4.MCE is clear would shut the host down: the guest's MCE is a shadow. */
 static void set_cr4(uint64_t val)
 {
 	vmcs_write(CR4_SHADOW, val);
-	vmcs_write(GUEST_CR4, val | vmx_caps.cr4_fixed0 | CR4_VMXE | X86_CR4_MCE);
+	vmcs_write(GUEST_CR4, val | vmx_caps.cr4_fixed0 | CR4_VMXE | CR4_MCE);
 }
 
 /* LMA follows LME and PG; the entry control has to say the same. */
@@ -90,9 +83,9 @@ static void settle_long_mode(void)
 {
 	uint64_t efer = vmcs_read(GUEST_EFER);
 	uint64_t controls = vmcs_read(ENTRY_CONTROLS);
-	bool active = (efer & X86_EFER_LME) && (vmcs_read(GUEST_CR0) & X86_CR0_PG);
+	bool active = (efer & EFER_LME) && (vmcs_read(GUEST_CR0) & CR0_PG);
 
-	efer = active ? efer | X86_EFER_LMA : efer & ~(uint64_t)X86_EFER_LMA;
+	efer = active ? efer | EFER_LMA : efer & ~(uint64_t)EFER_LMA;
 	controls = active ? controls | ENTRY_IA32E : controls & ~(uint64_t)ENTRY_IA32E;
 	vmcs_write(GUEST_EFER, efer);
 	vmcs_write(ENTRY_CONTROLS, controls);

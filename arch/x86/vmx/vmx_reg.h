@@ -14,7 +14,7 @@
 #define VMX_DR6_RESET 0xffff0ff0ul
 
 /* Bits of CR0 that the guest writes without an exit; all others exit if the write changes them. */
-#define VMX_CR0_GUEST (X86_CR0_MP | X86_CR0_EM | X86_CR0_TS | X86_CR0_WP | X86_CR0_AM)
+#define VMX_CR0_GUEST (CR0_MP | CR0_EM | CR0_TS | CR0_WP | CR0_AM)
 #define VMX_CR0_MASK  (~(uint64_t)VMX_CR0_GUEST)
 
 /* SDM Vol. 3C, "Interruptibility State". */

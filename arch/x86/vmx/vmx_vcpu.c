@@ -4,7 +4,6 @@
 #include "arch/x86/vmx/vmx_vcpu.h"
 
 #include "arch/paging.h"
-#include "arch/x86/cpu/msr.h"
 #include "arch/x86/cpu/x86.h"
 #include "arch/x86/hvm/hvm_start.h"
 #include "arch/x86/hvm/vcpu_x86.h"
@@ -282,7 +281,7 @@ void vmx_vcpu_switched_in(struct vcpu *v)
 	}
 	vmcs_write(HOST_CR3, x86_read_cr3());
 	for (unsigned int i = 0; i < ARRAY_SIZE(switched_msrs); i++) {
-		msr_write(switched_msrs[i].msr, *saved_msr(v, i));
+		x86_wrmsr(switched_msrs[i].msr, *saved_msr(v, i));
 	}
 	x86_write_cr2(x->cr2);
 	__asm__ volatile("movq %0, %%dr6" : : "r"(x->dr6));
@@ -301,7 +300,7 @@ void vmx_vcpu_switched_out(struct vcpu *v)
 	x->cr2 = x86_read_cr2();
 	__asm__ volatile("movq %%dr6, %0" : "=r"(x->dr6));
 	for (unsigned int i = 0; i < ARRAY_SIZE(switched_msrs); i++) {
-		*saved_msr(v, i) = msr_read(switched_msrs[i].msr);
+		*saved_msr(v, i) = x86_rdmsr(switched_msrs[i].msr);
 	}
 	make_clear(x);
 }

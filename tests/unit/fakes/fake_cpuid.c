@@ -8,7 +8,7 @@ unsigned int fake_cpuid_reads;
 
 struct row {
 	uint32_t leaf, sub;
-	struct cpuid_regs regs;
+	struct x86_cpuid regs;
 };
 
 static const struct row intel[] = {
@@ -45,7 +45,7 @@ static const struct row amd[] = {
 	{ 0x8000000a, 0, { 1, 16, 0, 1 } },
 };
 
-struct cpuid_regs vcpuid_host(uint32_t leaf, uint32_t sub)
+struct x86_cpuid vcpuid_host(uint32_t leaf, uint32_t sub)
 {
 	const struct row *rows = fake_cpuid_amd ? amd : intel;
 	unsigned int count = fake_cpuid_amd ? ARRAY_SIZE(amd) : ARRAY_SIZE(intel);
@@ -56,5 +56,5 @@ struct cpuid_regs vcpuid_host(uint32_t leaf, uint32_t sub)
 			return rows[i].regs;
 		}
 	}
-	return (struct cpuid_regs){ 0 };
+	return (struct x86_cpuid){ 0 };
 }

@@ -74,9 +74,9 @@ void fake_hvm_long_mode(struct vcpu *v, uint64_t cr3)
 {
 	struct fake_cpu_state *s = &fake_states[v->id];
 
-	s->regs[HVM_CR0] = X86_CR0_PG | X86_CR0_PE | X86_CR0_WP | X86_CR0_ET;
-	s->regs[HVM_CR4] = X86_CR4_PAE;
-	s->regs[HVM_EFER] = X86_EFER_LME | X86_EFER_LMA | X86_EFER_NXE;
+	s->regs[HVM_CR0] = CR0_PG | CR0_PE | CR0_WP | CR0_ET;
+	s->regs[HVM_CR4] = CR4_PAE;
+	s->regs[HVM_EFER] = EFER_LME | EFER_LMA | EFER_NXE;
 	s->regs[HVM_CR3] = cr3;
 	s->regs[HVM_RFLAGS] = X86_RFLAGS_FIXED;
 	s->segs[HVM_CS] = (struct hvm_segment){ .sel = 0x10, .attr = 0xa9b, .limit = UINT32_MAX };

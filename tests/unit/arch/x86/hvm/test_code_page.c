@@ -145,10 +145,10 @@ static void test_long_mode_only(void **state)
 	assert_non_null(find(LINEAR));
 	regs[HVM_EFER] = 0;
 	regs[HVM_CR4] = 0;
-	regs[HVM_CR0] = X86_CR0_PE;
+	regs[HVM_CR0] = CR0_PE;
 	assert_ptr_equal(find(0x5010), fake_ram + 0x5000);
 	assert_int_equal(x86.code.tag, 0);
-	regs[HVM_CR0] = X86_CR0_PE | X86_CR0_PG;
+	regs[HVM_CR0] = CR0_PE | CR0_PG;
 	assert_null(find(LINEAR));
 }
 

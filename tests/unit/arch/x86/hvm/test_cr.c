@@ -19,7 +19,7 @@
 
 #include <cmocka.h>
 
-#define PG (X86_CR0_PG | X86_CR0_PE)
+#define PG (CR0_PG | CR0_PE)
 
 static struct vcpu *v;
 static struct vcpu_x86 x86;
@@ -34,7 +34,7 @@ static int setup(void **state)
 	x86.xcr0 = 1;
 	v->x86 = &x86;
 	regs = fake_states[0].regs;
-	regs[HVM_CR0] = X86_CR0_ET;
+	regs[HVM_CR0] = CR0_ET;
 	return vcpuid_create(v);
 }
 
@@ -63,27 +63,27 @@ static void test_cr0_refused(void **state)
 {
 	(void)state;
 	fake_hvm_long_mode(v, 0x1000);
-	bad(0, X86_CR0_PG);	 /* paging without protection */
-	bad(0, PG | X86_CR0_NW); /* NW without CD */
+	bad(0, CR0_PG);	     /* paging without protection */
+	bad(0, PG | CR0_NW); /* NW without CD */
 	bad(0, PG | BIT(32));
-	bad(0, X86_CR0_PE);		   /* paging off in 64-bit code */
-	good(0, PG | X86_CR0_WP | BIT(6)); /* an undefined bit of the low half is ignored */
-	assert_true(regs[HVM_CR0] == (PG | X86_CR0_WP | X86_CR0_ET));
+	bad(0, CR0_PE);		       /* paging off in 64-bit code */
+	good(0, PG | CR0_WP | BIT(6)); /* an undefined bit of the low half is ignored */
+	assert_true(regs[HVM_CR0] == (PG | CR0_WP | CR0_ET));
 }
 
 static void test_long_mode(void **state)
 {
 	(void)state;
-	regs[HVM_EFER] = X86_EFER_LME;
+	regs[HVM_EFER] = EFER_LME;
 	bad(0, PG); /* without PAE */
-	assert_true(regs[HVM_EFER] == X86_EFER_LME);
-	good(4, X86_CR4_PAE);
+	assert_true(regs[HVM_EFER] == EFER_LME);
+	good(4, CR4_PAE);
 	good(0, PG);
-	assert_true(regs[HVM_EFER] == (X86_EFER_LME | X86_EFER_LMA));
+	assert_true(regs[HVM_EFER] == (EFER_LME | EFER_LMA));
 	bad(4, 0);				  /* PAE stays in long mode */
 	fake_states[0].segs[HVM_CS].attr = 0xc9b; /* compatibility mode: it may leave */
-	good(0, X86_CR0_PE);
-	assert_true(regs[HVM_EFER] == X86_EFER_LME);
+	good(0, CR0_PE);
+	assert_true(regs[HVM_EFER] == EFER_LME);
 	fake_states[0].segs[HVM_CS].attr = 0xa9b;
 	bad(0, PG); /* CS.L set before long mode is active */
 }
@@ -94,7 +94,7 @@ static void test_pdptes(void **state)
 	fake_guest_mem_put64(0x5000, 0x6001);
 	fake_guest_mem_put64(0x5018, 0x7001);
 	regs[HVM_CR3] = 0x5000;
-	good(4, X86_CR4_PAE);
+	good(4, CR4_PAE);
 	good(0, PG);
 	assert_true(regs[HVM_PDPTE0] == 0x6001);
 	assert_true(regs[HVM_PDPTE1] == 0);
@@ -107,7 +107,7 @@ static void test_pdptes(void **state)
 	good(3, 0x8000);
 	assert_true(regs[HVM_PDPTE1] == 0x9001);
 	fake_guest_mem_put64(0x8008, 0xa001);
-	good(4, X86_CR4_PAE | X86_CR4_PGE); /* reloads them */
+	good(4, CR4_PAE | CR4_PGE); /* reloads them */
 	assert_true(regs[HVM_PDPTE1] == 0xa001);
 	good(3, 0xfffff000); /* not RAM: not present */
 	assert_true(regs[HVM_PDPTE1] == 0);
@@ -122,7 +122,7 @@ static void test_cr3(void **state)
 	bad(3, BIT(40)); /* the CPU has 39 address bits */
 	bad(3, BIT(63) | 0x3000);
 	good(3, 0x3000);
-	good(4, X86_CR4_PAE | X86_CR4_PCIDE);
+	good(4, CR4_PAE | CR4_PCIDE);
 	good(3, BIT(63) | 0x4001);
 	assert_true(regs[HVM_CR3] == 0x4001);
 }
@@ -130,26 +130,26 @@ static void test_cr3(void **state)
 static void test_pcide(void **state)
 {
 	(void)state;
-	bad(4, X86_CR4_PAE | X86_CR4_PCIDE); /* not in long mode */
+	bad(4, CR4_PAE | CR4_PCIDE); /* not in long mode */
 	fake_hvm_long_mode(v, 0x1005);
-	bad(4, X86_CR4_PAE | X86_CR4_PCIDE); /* PCID is not 0 */
+	bad(4, CR4_PAE | CR4_PCIDE); /* PCID is not 0 */
 	regs[HVM_CR3] = 0x1000;
-	good(4, X86_CR4_PAE | X86_CR4_PCIDE);
+	good(4, CR4_PAE | CR4_PCIDE);
 	fake_states[0].segs[HVM_CS].attr = 0xc9b;
-	bad(0, X86_CR0_PE); /* paging off with PCIDE */
+	bad(0, CR0_PE); /* paging off with PCIDE */
 }
 
 static void test_cr4_offered(void **state)
 {
-	static const uint64_t hidden[] = { X86_CR4_SMAP, BIT(12), BIT(13), BIT(14),	BIT(22),
-					   BIT(23),	 BIT(24), BIT(32), X86_CR4_UMIP };
+	static const uint64_t hidden[] = { CR4_SMAP, BIT(12), BIT(13), BIT(14), BIT(22),
+					   BIT(23),  BIT(24), BIT(32), CR4_UMIP };
 
 	(void)state;
 	for (unsigned int i = 0; i < ARRAY_SIZE(hidden); i++) {
 		fake_hvm_long_mode(v, 0x1000);
-		bad(4, X86_CR4_PAE | hidden[i]);
+		bad(4, CR4_PAE | hidden[i]);
 	}
-	good(4, X86_CR4_PAE | X86_CR4_SMEP | X86_CR4_OSXSAVE | X86_CR4_FSGSBASE | X86_CR4_MCE);
+	good(4, CR4_PAE | CR4_SMEP | CR4_OSXSAVE | CR4_FSGSBASE | CR4_MCE);
 }
 
 static void test_cr8(void **state)
@@ -174,7 +174,7 @@ static void test_reads(void **state)
 	assert_int_equal(exit_read_cr(v, 3, 15), EXIT_SKIP_INSN);
 	assert_true(v->gprs[15] == 0x33000);
 	assert_int_equal(exit_read_cr(v, 0, 0), EXIT_SKIP_INSN);
-	assert_true(v->gprs[0] == X86_CR0_ET);
+	assert_true(v->gprs[0] == CR0_ET);
 	for (unsigned int cr = 0; cr < 16; cr++) {
 		if (cr == 1 || (cr > 4 && cr != 8)) {
 			assert_int_equal(exit_read_cr(v, cr, 0), EXIT_RESUME);

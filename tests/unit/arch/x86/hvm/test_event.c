@@ -40,7 +40,7 @@ static int setup(void **state)
 	(void)state;
 	v = fake_hvm_reset();
 	v->lapic = &lapic;
-	fake_states[0].regs[HVM_CR0] = X86_CR0_PE;
+	fake_states[0].regs[HVM_CR0] = CR0_PE;
 	lapic_vector = -1;
 	lapic_takes_pic = false;
 	return 0;

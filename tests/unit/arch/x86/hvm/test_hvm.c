@@ -307,7 +307,7 @@ static void test_wakes_from_hlt(void **state)
 	assert_false(hvm_vcpu_has_event(v));
 	vlapic_accept(v->lapic, 0x40, false);
 	assert_false(hvm_vcpu_has_event(v)); /* IF is clear */
-	*rflags |= X86_RFLAGS_IF;
+	*rflags |= RFLAGS_IF;
 	assert_true(hvm_vcpu_has_event(v));
 	vlapic_mmio_write(v->lapic, 0x80, 0x40);
 	assert_false(hvm_vcpu_has_event(v)); /* held back by the TPR */
@@ -315,7 +315,7 @@ static void test_wakes_from_hlt(void **state)
 	v->pending |= VCPU_PENDING_NMI;
 	assert_true(hvm_vcpu_has_event(v));
 	v->pending = VCPU_PENDING_IRQ;
-	*rflags |= X86_RFLAGS_IF;
+	*rflags |= RFLAGS_IF;
 	fake_vm.virq.pic_output = true;
 	assert_false(hvm_vcpu_has_event(v));
 	vlapic_mmio_write(v->lapic, 0x350, 0x700);

@@ -153,7 +153,7 @@ static void test_outs(void **state)
 	(void)state;
 	code("\x26\x6f", 2); /* ES: OUTSW */
 	fake_states[0].segs[HVM_ES].base = 0x30000;
-	regs[HVM_RFLAGS] = X86_RFLAGS_DF;
+	regs[HVM_RFLAGS] = RFLAGS_DF;
 	v->gprs[GPR_RSI] = 0x10;
 	fake_ram[0x30010] = 0xcd;
 	fake_ram[0x30011] = 0xab;

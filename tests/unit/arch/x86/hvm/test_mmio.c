@@ -193,7 +193,7 @@ static void test_16bit_code(void **state)
 {
 	(void)state;
 	regs[HVM_EFER] = 0;
-	regs[HVM_CR0] = X86_CR0_PE;
+	regs[HVM_CR0] = CR0_PE;
 	fake_states[0].segs[HVM_CS].attr = 0x9b;
 	fake_states[0].segs[HVM_DS].base = DEVICE;
 	v->gprs[GPR_RBX] = 0x10;

@@ -59,19 +59,19 @@ static int teardown(void **state)
 	return fake_heap_live == 0 ? 0 : -1;
 }
 
-static struct cpuid_regs ask(uint32_t leaf, uint32_t sub)
+static struct x86_cpuid ask(uint32_t leaf, uint32_t sub)
 {
 	v->gprs[GPR_RAX] = leaf | 0xdead00000000;
 	v->gprs[GPR_RCX] = sub;
 	assert_int_equal(exit_cpuid(v), EXIT_SKIP_INSN);
 	assert_true(v->gprs[GPR_RAX] <= UINT32_MAX); /* the upper halves are cleared */
-	return (struct cpuid_regs){ (uint32_t)v->gprs[GPR_RAX], (uint32_t)v->gprs[GPR_RBX],
-				    (uint32_t)v->gprs[GPR_RCX], (uint32_t)v->gprs[GPR_RDX] };
+	return (struct x86_cpuid){ (uint32_t)v->gprs[GPR_RAX], (uint32_t)v->gprs[GPR_RBX],
+				   (uint32_t)v->gprs[GPR_RCX], (uint32_t)v->gprs[GPR_RDX] };
 }
 
 static void test_identity(void **state)
 {
-	struct cpuid_regs r = ask(0, 0);
+	struct x86_cpuid r = ask(0, 0);
 
 	(void)state;
 	assert_int_equal(r.eax, 0x16);
@@ -85,7 +85,7 @@ static void test_identity(void **state)
 
 static void test_intel_leaf1(void **state)
 {
-	struct cpuid_regs r = ask(1, 0);
+	struct x86_cpuid r = ask(1, 0);
 
 	(void)state;
 	assert_int_equal(r.ebx, 0x00010800); /* one CPU, APIC ID 0, CLFLUSH of 64 bytes */
@@ -104,7 +104,7 @@ static void test_dynamic_bits(void **state)
 {
 	(void)state;
 	assert_int_equal(ask(1, 0).ecx & BIT(27), 0);
-	fake_states[0].regs[HVM_CR4] = X86_CR4_OSXSAVE;
+	fake_states[0].regs[HVM_CR4] = CR4_OSXSAVE;
 	assert_int_equal(ask(1, 0).ecx & BIT(27), BIT(27));
 	lapic.s.base = VLAPIC_BASE;
 	assert_int_equal(ask(1, 0).edx & BIT(9), 0);
@@ -154,7 +154,7 @@ static void test_xsave_leaf(void **state)
 
 static void test_frequency(void **state)
 {
-	struct cpuid_regs r = ask(0x15, 0);
+	struct x86_cpuid r = ask(0x15, 0);
 
 	(void)state;
 	assert_int_equal(r.eax, r.ebx);
@@ -175,7 +175,7 @@ static void test_out_of_range_intel(void **state)
 
 static void test_amd(void **state)
 {
-	struct cpuid_regs r = ask(0x80000001, 0);
+	struct x86_cpuid r = ask(0x80000001, 0);
 
 	(void)state;
 	assert_int_equal(ask(0, 0).eax, 0xd);

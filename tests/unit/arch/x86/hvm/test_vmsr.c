@@ -117,7 +117,7 @@ static void test_efer(void **state)
 	assert_false(vmsr_write(v, MSR_EFER, 0x1000)); /* SVME */
 	assert_false(vmsr_write(v, MSR_EFER, 0x4000)); /* FFXSR: not on Intel */
 	assert_false(vmsr_write(v, MSR_EFER, 2));
-	fake_states[0].regs[HVM_CR0] = X86_CR0_PG | X86_CR0_PE;
+	fake_states[0].regs[HVM_CR0] = CR0_PG | CR0_PE;
 	assert_false(vmsr_write(v, MSR_EFER, 0x800)); /* LME while paging */
 	assert_true(vmsr_write(v, MSR_EFER, 0x101));
 }

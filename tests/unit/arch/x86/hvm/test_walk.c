@@ -115,7 +115,7 @@ static void check_fault(unsigned int access, uint32_t expected)
 static void test_no_paging(void **state)
 {
 	(void)state;
-	regs[HVM_CR0] = X86_CR0_PE;
+	regs[HVM_CR0] = CR0_PE;
 	regs[HVM_EFER] = 0;
 	assert_true(walk_linear(v, 0x1ffff1234, WALK_WRITE, &gpa, &error));
 	assert_true(gpa.v == 0xffff1234);
@@ -166,7 +166,7 @@ static void test_reserved(void **state)
 	check_fault(WALK_READ, 9);
 	fake_guest_mem_put64(PD + 24, PT | P | W | U | NX);
 	check(WALK_READ, 0x55123);
-	regs[HVM_EFER] &= ~X86_EFER_NXE;
+	regs[HVM_EFER] &= ~EFER_NXE;
 	check_fault(WALK_FETCH, 9);
 }
 
@@ -175,7 +175,7 @@ static void test_rights(void **state)
 	(void)state;
 	fake_guest_mem_put64(PDPT + 16, PD | P | U); /* read-only at a higher level */
 	check_fault(WALK_WRITE, 3);
-	regs[HVM_CR0] &= ~X86_CR0_WP;
+	regs[HVM_CR0] &= ~CR0_WP;
 	check(WALK_WRITE, 0x55123); /* the supervisor may, without WP */
 	user();
 	check_fault(WALK_WRITE, 7);
@@ -198,15 +198,15 @@ static void test_smep_smap(void **state)
 {
 	(void)state;
 	check(WALK_FETCH, 0x55123);
-	regs[HVM_CR4] |= X86_CR4_SMEP | X86_CR4_SMAP;
+	regs[HVM_CR4] |= CR4_SMEP | CR4_SMAP;
 	check_fault(WALK_FETCH, 0x11);
 	check_fault(WALK_READ, 1);
-	regs[HVM_RFLAGS] |= X86_RFLAGS_AC;
+	regs[HVM_RFLAGS] |= RFLAGS_AC;
 	check(WALK_READ, 0x55123);
 	check_fault(WALK_READ | WALK_SYSTEM, 1); /* AC does not help an implicit access */
 	user();
 	check(WALK_FETCH, 0x55123);
-	regs[HVM_RFLAGS] &= ~X86_RFLAGS_AC;
+	regs[HVM_RFLAGS] &= ~RFLAGS_AC;
 	check(WALK_READ, 0x55123);
 }
 
@@ -244,7 +244,7 @@ static void test_32bit(void **state)
 	fake_guest_mem_put32(PML4 + 4 * 5, 0x00c00000 | 0x2000 | PS | P | W);
 	assert_false(
 		walk_linear(v, linear, WALK_READ, &gpa, &error)); /* PS means nothing without PSE */
-	regs[HVM_CR4] = X86_CR4_PSE;
+	regs[HVM_CR4] = CR4_PSE;
 	assert_true(walk_linear(v, linear, WALK_READ, &gpa, &error));
 	assert_true(gpa.v == (1ul << 32 | 0xc06044)); /* PSE-36: bit 13 is address bit 32 */
 	assert_false(walk_linear(v, 0, WALK_FETCH, &gpa, &error));
@@ -256,7 +256,7 @@ static void test_pae(void **state)
 	uint64_t linear = 3ul << 30 | 7ul << 21 | 8ul << 12 | 0x99;
 
 	(void)state;
-	regs[HVM_EFER] = X86_EFER_NXE;
+	regs[HVM_EFER] = EFER_NXE;
 	regs[HVM_CR3] = PML4 | 0x20; /* 32-byte aligned */
 	fake_guest_mem_put64(PML4 + 0x20 + 8 * 3, PD | P);
 	fake_guest_mem_put64(PD + 8 * 7, PT | P | W | U);
