@@ -7,7 +7,7 @@
 #include "arch/x86/hvm/insn.h"
 
 /* Most iterations of a REP string instruction in one call: the guest can be interrupted between. */
-#define INSN_EXEC_MAX_REP 64u
+#define INSN_EXEC_MAX_REP 8u
 
 /*
  * Guest memory by linear address: RAM or device, 1 to 8 bytes, perhaps across a page border. 0, or
