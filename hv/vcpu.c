@@ -49,10 +49,12 @@ static void note_first_exit(void)
 	}
 }
 
+/* It may ask for more of the same: that comes before the next entry, others' turn in between. */
 static void work_for_devices(struct vcpu *v)
 {
 	__atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQ_DEVICES, __ATOMIC_SEQ_CST);
 	vdev_work_all(v->vm);
+	thread_checkpoint();
 }
 
 static void vcpu_body(void *arg)
@@ -67,6 +69,7 @@ static void vcpu_body(void *arg)
 		}
 		if (asked & VCPU_REQ_DEVICES) {
 			work_for_devices(v);
+			continue;
 		}
 		switch (hvm->vcpu_run(v)) {
 		case HVM_AGAIN:
