@@ -102,7 +102,7 @@ static const struct virtio_dev_class rng_class = {
 	.id = VIRTIO_ID_ENTROPY,
 	.pci_class = 0x00ff00, /* "Device was built before Class Code definitions": no better one */
 	.queues = 1,
-	.queue_size = 64,
+	.queue_size = 256,
 	.notify = rng_notify,
 };
 
