@@ -19,8 +19,9 @@ import emulated  # noqa: E402
 import exits  # noqa: E402
 import linux  # noqa: E402
 import memory  # noqa: E402
+import virtq  # noqa: E402
 
-BENCHES = (exits, linux, memory)
+BENCHES = (exits, linux, memory, virtq)
 OUT = "build/bench.json"
 
 

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Virtio as Debian's kernel drives it: console and entropy device, by MSI-X and by pin, BARs moved,
+drivers bound again and again; and a driver that attacks, beside a neighbour."""
+import json
+import os
+import re
+
+from boot import Machine
+
+LINUX = {"vmlinuz": "build/guests/vmlinuz", "initrd.img": "build/guests/initrd.img"}
+LONG = 900  # Bochs on a busy machine
+PROMPT = re.compile(rb"/ # (?:\x1b\[6n)?")
+
+
+def vm(name, cmdline="", **keys):
+    """The configuration of one Linux VM."""
+    lines = [f"[vm.{name}]", 'memory = "128M"', 'kernel = "boot:vmlinuz"',
+             'initrd = "boot:initrd.img"', f'cmdline = "console=ttyS0 quiet name={name} {cmdline}"']
+    return "\n".join(lines + [f"{key} = {value}" for key, value in keys.items()]) + "\n"
+
+
+def machine(kind, config, files):
+    path = os.path.join(os.environ["TMPDIR"], "virtio.conf")
+    with open(path, "w") as file:
+        file.write(config)
+    return Machine(kind, memory="512M", timeout=LONG, modules=dict(files, **{"insula.conf": path}))
+
+
+def start(m, name):
+    m.command(f"vm start {name}")
+    m.send(f"vm console {name}\r")
+    m.expect_exact(f"insula guest ready: {name}")
+
+
+def leave(m):
+    m.send("\x1d")
+    m.expect_exact("insula> ")
+
+
+def shell(m, line):
+    """Runs one line in the guest's shell that we have joined; what it printed."""
+    m.send(line + "; echo E'ND'\r")
+    m.expect_exact("END")
+    return m.before.decode(errors="replace").replace("\r", "")
+
+
+def functions(m, name):
+    """{name: function} of the PCI functions that vm info lists."""
+    info = json.loads(m.command(f"vm info {name} --json").splitlines()[-1])
+    return {f["name"]: f for f in info["pci"]}
+
+
+def read_random(m, kib):
+    """Reads that much of /dev/hwrng; asserts that it does not look constant."""
+    text = shell(m, f"dd if=/dev/hwrng of=/tmp/random bs=1024 count={kib} iflag=fullblock 2>&1; "
+                    "wc -c </tmp/random; gzip -9 -c /tmp/random | wc -c")
+    sizes = re.findall(r"^(\d+)$", text, re.MULTILINE)
+    assert int(sizes[0]) == kib * 1024 and int(sizes[1]) >= kib * 1024, text
+
+
+def check_hvc0(m, name):
+    """A login shell answers on the virtio console, which is port 1."""
+    m.send(f"vm console {name} --port 1\r")
+    m.expect(PROMPT)
+    m.send("echo answer=$((6*7)); readlink /proc/self/fd/0\r")
+    m.expect_exact("answer=42\r\n/dev/hvc0")
+    leave(m)
+
+
+def test_linux(kind):
+    with machine(kind, vm("virt"), LINUX) as m:
+        m.expect_exact("insula> ")
+        start(m, "virt")
+        read_random(m, 1024)
+        text = shell(m, "for i in $(seq 100); do for act in unbind bind; do "
+                        "echo 0000:00:04.0 >/sys/bus/pci/drivers/virtio-pci/$act || echo B'A'D; "
+                        "done; done; cat /sys/class/misc/hw_random/rng_current")
+        assert "BAD" not in text and "virtio_rng" in text, text
+        read_random(m, 4)
+        leave(m)
+        check_hvc0(m, "virt")
+        found = functions(m, "virt")
+        for name in ("virtio-console", "virtio-rng"):
+            assert found[name]["msix"] and sum(found[name]["sent"]) > 0, found
+            assert all(bar["address"] for bar in found[name]["bars"]), found
+        assert "broke the rules" not in m.command("host log")
+
+
+test_linux.timeout = LONG
+
+
+def test_realloc(kind):
+    """The kernel puts all BARs elsewhere than where we have just read them."""
+    with machine(kind, vm("moved", "pci=realloc"), LINUX) as m:
+        m.expect_exact("insula> ")
+        start(m, "moved")
+        where = functions_by_kernel(m)
+        read_random(m, 16)
+        shell(m, "for d in 3 4; do echo 1 >/sys/bus/pci/devices/0000:00:0$d.0/remove; done")
+        shell(m, "echo 1 >/sys/bus/pci/rescan; sleep 1")
+        read_random(m, 16)
+        again = functions_by_kernel(m)
+        leave(m)
+        found = functions(m, "moved")
+        assert sorted(where) == sorted(again), (where, again)
+        for name in ("virtio-console", "virtio-rng"):
+            for bar in found[name]["bars"]:
+                assert bar["address"] in again[found[name]["slot"]], (found, again)
+
+
+def functions_by_kernel(m):
+    """{slot: addresses} as the guest's kernel has them."""
+    text = shell(m, "for d in /sys/bus/pci/devices/*; do echo $d; head -6 $d/resource; done")
+    found, slot = {}, None
+    for line in text.splitlines():
+        if line.startswith("/sys/"):
+            slot = line.rsplit(":", 2)[1] + ":" + line.rsplit(":", 1)[1]
+            found[slot] = []
+        elif line.startswith("0x") and slot:
+            found[slot].append(int(line.split()[0], 16))
+    return found
+
+
+test_realloc.timeout = LONG
+
+
+def test_nomsi(kind):
+    with machine(kind, vm("pins", "pci=nomsi") + vm("none", hvc="false", rng="false"), LINUX) as m:
+        m.expect_exact("insula> ")
+        start(m, "pins")
+        read_random(m, 64)
+        text = shell(m, "cat /proc/interrupts")
+        assert re.search(r"IO-APIC +\d+-fasteoi +virtio1", text), text
+        leave(m)
+        check_hvc0(m, "pins")
+        found = functions(m, "pins")
+        assert not found["virtio-rng"]["msix"] and not any(found["virtio-rng"]["sent"]), found
+        start(m, "none")
+        text = shell(m, "cat /sys/bus/pci/devices/*/vendor")
+        assert "0x8086" in text and "0x1af4" not in text, text
+        leave(m)
+        assert "error: none has no virtio console" in m.command("vm console none --port 1")
+
+
+test_nomsi.timeout = LONG
+
+
+ATTACK = """
+[vm.attack]
+memory = "16M"
+boot = "multiboot"
+kernel = "boot:virtio_attack.elf"
+cmdline = "rounds=%d"
+
+[vm.neighbour]
+memory = "16M"
+boot = "multiboot"
+kernel = "boot:cpuidloop.elf"
+"""
+
+
+def test_attack(kind):
+    """Whatever a driver does, it breaks its device only: the VM goes on, a neighbour and we as well."""
+    rounds = 100000 if os.environ.get("INSULA_SOAK") else 2000
+    files = {name: f"build/guests/{name}" for name in ("virtio_attack.elf", "cpuidloop.elf")}
+    with machine(kind, ATTACK % rounds, files) as m:
+        m.expect_exact("insula> ")
+        m.command("vm start neighbour")
+        m.command("vm start attack")
+        m.send("vm console attack\r")
+        m.expect(rb"virtio_attack \d+ attacks, \d+ rounds, (\d+) failed")
+        assert m.match.group(1) == b"0", m.before.decode(errors="replace")[-2000:]
+        leave(m)
+        before = exits(m, "neighbour")
+        assert "virtio-rng: its driver broke the rules: queue 0: " in m.command("host log guest")
+        assert exits(m, "neighbour") > before
+        states = {v["name"]: v["state"] for v in json.loads(m.command("vm list --json")
+                                                            .splitlines()[-1])}
+        assert states == {"attack": "stopped", "neighbour": "running"}, states
+
+
+def exits(m, name):
+    return json.loads(m.command(f"vm stats {name} --json").splitlines()[-1])["exits"]
+
+
+test_attack.timeout = LONG
