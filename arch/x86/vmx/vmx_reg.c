@@ -186,14 +186,12 @@ static void set(struct vcpu *v, enum hvm_reg r, uint64_t val)
 	}
 }
 
-uint64_t vmx_reg_get(const struct vcpu *v, enum hvm_reg r)
+/* Of a vCPU that does not run here; 0 while it runs on another CPU. */
+static __attribute__((noinline)) uint64_t get_elsewhere(const struct vcpu *v, enum hvm_reg r)
 {
 	struct vmx_vcpu *prev;
 	uint64_t val;
 
-	if (likely(vmx_vcpu_is_current(v))) {
-		return get(v, r);
-	}
 	if (!vmx_vcpu_focus(v, &prev)) {
 		return 0;
 	}
@@ -202,17 +200,27 @@ uint64_t vmx_reg_get(const struct vcpu *v, enum hvm_reg r)
 	return val;
 }
 
-void vmx_reg_set(struct vcpu *v, enum hvm_reg r, uint64_t val)
+uint64_t vmx_reg_get(const struct vcpu *v, enum hvm_reg r)
+{
+	return likely(vmx_vcpu_is_current(v)) ? get(v, r) : get_elsewhere(v, r);
+}
+
+static __attribute__((noinline)) void set_elsewhere(struct vcpu *v, enum hvm_reg r, uint64_t val)
 {
 	struct vmx_vcpu *prev;
 
-	if (likely(vmx_vcpu_is_current(v))) {
-		set(v, r, val);
-		return;
-	}
 	BUG_ON(!vmx_vcpu_focus(v, &prev));
 	set(v, r, val);
 	vmx_vcpu_unfocus(v, prev);
+}
+
+void vmx_reg_set(struct vcpu *v, enum hvm_reg r, uint64_t val)
+{
+	if (likely(vmx_vcpu_is_current(v))) {
+		set(v, r, val);
+	} else {
+		set_elsewhere(v, r, val);
+	}
 }
 
 /* ---- segments ---- */
@@ -271,7 +279,8 @@ static void set_seg(enum hvm_seg s, const struct hvm_segment *in)
 	}
 }
 
-void vmx_reg_get_seg(const struct vcpu *v, enum hvm_seg s, struct hvm_segment *out)
+static __attribute__((noinline)) void get_seg_elsewhere(const struct vcpu *v, enum hvm_seg s,
+							struct hvm_segment *out)
 {
 	struct vmx_vcpu *prev;
 
@@ -279,6 +288,15 @@ void vmx_reg_get_seg(const struct vcpu *v, enum hvm_seg s, struct hvm_segment *o
 	if (vmx_vcpu_focus(v, &prev)) {
 		get_seg(s, out);
 		vmx_vcpu_unfocus(v, prev);
+	}
+}
+
+void vmx_reg_get_seg(const struct vcpu *v, enum hvm_seg s, struct hvm_segment *out)
+{
+	if (likely(vmx_vcpu_is_current(v))) {
+		get_seg(s, out);
+	} else {
+		get_seg_elsewhere(v, s, out);
 	}
 }
 

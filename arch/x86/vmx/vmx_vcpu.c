@@ -25,7 +25,7 @@
 /* Label in vmx_entry.S. */
 extern const char vmx_exit_point[];
 
-static struct vmx_vcpu *current[CPU_MAX]; /* whose VMCS is current there */
+struct vmx_vcpu *vmx_vcpu_current[CPU_MAX];
 
 /* ---- the current VMCS ---- */
 
@@ -34,7 +34,7 @@ static void make_current(struct vmx_vcpu *x)
 	unsigned int cpu = cpu_id();
 
 	vmcs_load(x->vmcs_hpa);
-	current[cpu] = x;
+	vmx_vcpu_current[cpu] = x;
 	x->cpu = cpu;
 }
 
@@ -42,21 +42,16 @@ static void make_current(struct vmx_vcpu *x)
 static void make_clear(struct vmx_vcpu *x)
 {
 	vmcs_clear(x->vmcs_hpa);
-	current[cpu_id()] = NULL;
+	vmx_vcpu_current[cpu_id()] = NULL;
 	x->cpu = VMX_NO_CPU;
 	x->entry.launched = false;
-}
-
-bool vmx_vcpu_is_current(const struct vcpu *v)
-{
-	return current[cpu_id()] == v->hvm;
 }
 
 bool vmx_vcpu_focus(const struct vcpu *v, struct vmx_vcpu **prev)
 {
 	struct vmx_vcpu *x = v->hvm;
 
-	*prev = current[cpu_id()];
+	*prev = vmx_vcpu_current[cpu_id()];
 	if (*prev == x) {
 		return true;
 	}

@@ -5,9 +5,11 @@
 #define ARCH_X86_VMX_VMX_VCPU_H
 
 #include "arch/cpu.h"
+#include "arch/x86/cpu/percpu.h"
 #include "arch/x86/vmx/vmcs.h"
 #include "arch/x86/vmx/vmx_caps.h"
 #include "hv/lib/types.h"
+#include "hv/vcpu.h"
 
 struct vcpu;
 struct stretch;
@@ -57,7 +59,13 @@ void vmx_vcpu_switched_out(struct vcpu *v);
  */
 bool vmx_vcpu_focus(const struct vcpu *v, struct vmx_vcpu **prev);
 void vmx_vcpu_unfocus(const struct vcpu *v, struct vmx_vcpu *prev);
+/* Whose VMCS is current, by CPU; written by vmx_vcpu.c only. */
+extern struct vmx_vcpu *vmx_vcpu_current[CPU_MAX];
+
 /* True if v's VMCS is current here: then accessors go straight to it. */
-bool vmx_vcpu_is_current(const struct vcpu *v);
+static inline bool vmx_vcpu_is_current(const struct vcpu *v)
+{
+	return vmx_vcpu_current[percpu_id()] == v->hvm;
+}
 
 #endif
