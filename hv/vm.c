@@ -16,6 +16,7 @@
 #include "hv/vdev.h"
 
 #define LOG_LINES_PER_SECOND 20u
+#define HASTY_NS	     1000000000ul /* a guest that ends sooner waits as long for its next start */
 
 static struct mutex list_mutex;
 static struct list_node vms = LIST_INIT(vms); /* [list_mutex] */
@@ -227,6 +228,7 @@ int vm_start(struct vm *vm, const char **why)
 	if (vm->cfg.pin != 0 && (vm->cfg.pin & (UINT64_MAX >> (64 - cpu_count()))) == 0) {
 		return fail(why, "this machine has none of the CPUs that it is pinned to", -ENODEV);
 	}
+	vm->start_at = 0;
 	vm->state = VM_STARTING;
 	vm->event = VM_EVENT_NONE;
 	vm->crash_reason[0] = '\0';
@@ -251,6 +253,10 @@ int vm_start(struct vm *vm, const char **why)
 
 int vm_stop(struct vm *vm, const char **why)
 {
+	if (vm->start_at != 0) {
+		vm->start_at = 0; /* it was about to be started again */
+		return 0;
+	}
 	if (is_off(vm)) {
 		return fail(why, "it is not running", -EINVAL);
 	}
@@ -344,7 +350,7 @@ void vm_crash(struct vm *vm, const char *fmt, ...)
 	fmt_vsnprintf(vm->crash_reason, sizeof(vm->crash_reason), fmt, ap);
 	va_end(ap);
 	log_printf(LOG_GUEST, "vm %s: crashed: %s", vm->cfg.name, vm->crash_reason);
-	if (v != NULL && v->vm == vm) {
+	if (v != NULL && v->vm == vm && !vm->hasty) {
 		hvm_vcpu_dump(v, log_guest_line);
 	}
 }
@@ -384,15 +390,24 @@ uint64_t vm_cpu_time(struct vm *vm)
 	return sum;
 }
 
-static void restart(struct vm *vm, const char *after)
+static void restart(struct vm *vm)
 {
 	const char *why = "";
 	int err = vm_start(vm, &why);
 
 	if (err != 0) {
-		log_printf(LOG_HOST, "vm %s: not started again after %s: %s", vm->cfg.name, after,
-			   why);
+		log_printf(LOG_HOST, "vm %s: not started again: %s", vm->cfg.name, why);
 	}
+}
+
+/* One that ends soon after each start must not keep the host busy, nor fill its log. */
+static void start_again_soon(struct vm *vm)
+{
+	uint64_t pause = clock_ns_to_ticks(HASTY_NS);
+	uint64_t now = clock_now();
+
+	vm->hasty = now - vm->started < pause;
+	vm->start_at = vm->hasty ? now + pause : now;
 }
 
 static void act_on(struct vm *vm, enum vm_event ev)
@@ -402,16 +417,32 @@ static void act_on(struct vm *vm, enum vm_event ev)
 		log_printf(LOG_INFO, "vm %s: powered off", vm->cfg.name);
 	} else if (ev == VM_EVENT_RESET) {
 		log_printf(LOG_INFO, "vm %s: reset by its guest", vm->cfg.name);
-		restart(vm, "its reset");
+		start_again_soon(vm);
 	} else if (vm->cfg.on_crash == VM_ON_CRASH_RESTART) {
-		restart(vm, "its crash");
+		start_again_soon(vm);
 	}
+}
+
+/* Starts vm if its time has come; else returns when that will be. */
+static uint64_t start_if_due(struct vm *vm)
+{
+	if (vm->start_at == 0) {
+		return CLOCK_NEVER;
+	}
+	if (clock_now() < vm->start_at) {
+		return vm->start_at;
+	}
+	vm->start_at = 0;
+	restart(vm);
+	return CLOCK_NEVER;
 }
 
 static void manage(void *arg)
 {
 	(void)arg;
 	for (;;) {
+		uint64_t next = CLOCK_NEVER;
+
 		vm_list_lock();
 		for (struct vm *vm = vm_next(NULL); vm != NULL; vm = vm_next(vm)) {
 			enum vm_event ev = __atomic_load_n(&vm->event, __ATOMIC_SEQ_CST);
@@ -419,9 +450,14 @@ static void manage(void *arg)
 			if (ev != VM_EVENT_NONE) {
 				act_on(vm, ev);
 			}
+			next = u64_min(next, start_if_due(vm));
 		}
 		vm_list_unlock();
-		thread_park();
+		if (next == CLOCK_NEVER) {
+			thread_park();
+		} else {
+			thread_park_until(next);
+		}
 	}
 }
 

@@ -40,6 +40,8 @@ struct vm {
 	uint64_t tsc_offset; /* guest TSC starts at 0 */
 	uint64_t started;    /* ticks */
 	uint64_t entered;    /* ticks when a vCPU first got a CPU; 0 before */
+	uint64_t start_at;   /* ticks: when the manager starts it again; 0: it does not */
+	bool hasty;	     /* its last run ended soon after its start */
 	uint64_t starts;     /* times it was started */
 	uint64_t cpu_time;   /* ticks, of vCPU threads that have ended */
 	uint32_t log_lines;  /* it caused since log_since; atomic */

@@ -9,7 +9,7 @@ declare -A packages=(
 	[run]="qemu-system-x86 grub-common grub-pc-bin xorriso mtools"
 	[bochs]="bochs bochsbios vgabios"
 	[debug]="gdb"
-	[test]="libc6-dev libcmocka-dev libzydis-dev libcapstone-dev clang libclang-rt-14-dev
+	[test]="libc6-dev libcmocka-dev libzydis-dev acpica-tools clang libclang-rt-14-dev
 		lld clang-format cppcheck python3-pexpect qemu-utils e2fsprogs"
 )
 declare -A why=(

@@ -6,6 +6,7 @@
 #include "hv/base/heap.h"
 #include "hv/guest_mem.h"
 #include "hv/lib/errno.h"
+#include "hv/lib/fmt.h"
 #include "hv/mgmt/bootfs.h"
 #include "hv/mgmt/guest_acpi.h"
 #include "hv/mgmt/guest_map.h"
@@ -19,12 +20,15 @@
 
 int loader_open(const char *path, struct bootfs_file *out, const char **why)
 {
+	static char text[VM_PATH_MAX + 64]; /* starts are one at a time: the VM list is locked */
 	int err = bootfs_find(path, out);
 
-	if (err == -ENOENT) {
-		*why = "a file it boots from is not among the boot modules";
-	} else if (err != 0) {
-		*why = "a file it boots from is not named as boot:FILE";
+	if (err != 0) {
+		fmt_snprintf(text, sizeof(text),
+			     err == -ENOENT ? "%s is not among the boot modules"
+					    : "%s is not named as boot:FILE",
+			     path);
+		*why = text;
 	}
 	return err;
 }

@@ -228,6 +228,23 @@ static int take_words(struct shell_call *c, const char *const *words, unsigned i
 	return count_fits(c->cmd, c->argc) ? 0 : usage_error(c);
 }
 
+/* A JSON answer stays whole: log lines wait until it is out. */
+static int call(struct shell_call *c)
+{
+	const struct shell_io *io = c->sh->io;
+	bool whole = shell_json(c) && io != NULL;
+	int err;
+
+	if (whole) {
+		io->terminal(io->arg, SHELL_SCREEN);
+	}
+	err = c->cmd->fn(c);
+	if (whole) {
+		io->terminal(io->arg, SHELL_LINES);
+	}
+	return err;
+}
+
 static int run_words(struct shell_call *c, const char *const *words, unsigned int count)
 {
 	unsigned int used = 1;
@@ -247,7 +264,7 @@ static int run_words(struct shell_call *c, const char *const *words, unsigned in
 		used = 2;
 	}
 	err = take_words(c, words + used, count - used);
-	return err != 0 ? err : c->cmd->fn(c);
+	return err != 0 ? err : call(c);
 }
 
 int shell_run(struct shell *sh, const char *line)

@@ -239,32 +239,37 @@ const void *paging_map_table(hpa_t hpa, uint64_t size)
 	return map_for_good(hpa, size, PAGING_R);
 }
 
+/* The top of a new stack's place; 0 when there is no more room for stacks. */
+static uint64_t take_stack_slot(void)
+{
+	uint64_t top = 0;
+
+	spin_lock(&lock);
+	if (stacks_made < STACKS_MAX) {
+		top = STACKS_BASE + ++stacks_made * STACK_SLOT;
+	}
+	spin_unlock(&lock);
+	return top;
+}
+
 static void *make_stack(void)
 {
 	char *pages = page_alloc(2);
-	uint64_t va;
+	uint64_t top = pages != NULL ? take_stack_slot() : 0;
 	int err;
 
 	_Static_assert(PAGING_STACK_SIZE == 4 * PAGE_SIZE, "order 2");
-	if (pages == NULL) {
+	if (top == 0) {
+		if (pages != NULL) {
+			page_free(pages, 2);
+		}
 		return NULL;
 	}
 	spin_lock(&lock);
-	BUG_ON(stacks_made == STACKS_MAX);
-	va = STACKS_BASE + stacks_made++ * STACK_SLOT + PAGING_STACK_SIZE;
-	err = map(kernel_root, va, paging_hpa(pages).v, PAGING_STACK_SIZE,
+	err = map(kernel_root, top - PAGING_STACK_SIZE, paging_hpa(pages).v, PAGING_STACK_SIZE,
 		  leaf_bits(PAGING_W) | PTE_G, 0);
 	spin_unlock(&lock);
-	return err == 0 ? (void *)(va + PAGING_STACK_SIZE) : NULL;
-}
-
-bool paging_is_stack_guard(uint64_t va)
-{
-	if (va - (uint64_t)boot_stack_guard < PAGE_SIZE) {
-		return true;
-	}
-	return va - STACKS_BASE < STACKS_MAX * STACK_SLOT &&
-	       (va - STACKS_BASE) % STACK_SLOT < PAGING_STACK_SIZE;
+	return err == 0 ? (void *)top : NULL;
 }
 
 void *paging_stack_alloc(void)

@@ -144,6 +144,11 @@ void thread_park(void)
 {
 }
 
+void thread_park_until(uint64_t deadline)
+{
+	(void)deadline;
+}
+
 void thread_checkpoint(void)
 {
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The loaders of Linux, multiboot and flat guests: what lands where, and images made to hurt. */
 /* The guest's memory is an array; bytes that no loader may write are watched. */
-/* TEST_SOURCES: tests/unit/fakes/fake_checkpoint.c */
+/* TEST_SOURCES: tests/unit/fakes/fake_checkpoint.c hv/lib/fmt.c */
 /* TEST_SOURCES: hv/mgmt/loader.c hv/mgmt/loader_linux.c hv/mgmt/loader_multiboot.c */
 /* TEST_SOURCES: hv/mgmt/multiboot_image.c hv/mgmt/guest_map.c hv/mgmt/guest_acpi.c */
 /* TEST_SOURCES: hv/mgmt/guest_aml.c hv/mgmt/guest_mptable.c hv/lib/string.c */
