@@ -28,6 +28,21 @@ static unsigned int search(const struct iobus *bus, uint64_t addr)
 	return lo;
 }
 
+/* As search(), but looks where the last access went first. */
+static unsigned int find(struct iobus *bus, uint64_t addr)
+{
+	unsigned int i = bus->hint;
+
+	if (i < bus->count && bus->ranges[i].first <= addr && addr <= bus->ranges[i].last) {
+		return i;
+	}
+	i = search(bus, addr);
+	if (i < bus->count) {
+		bus->hint = i;
+	}
+	return i;
+}
+
 int iobus_claim(struct iobus *bus, uint64_t first, uint64_t size, io_fn_t *fn, void *dev)
 {
 	unsigned int i = search(bus, first);
@@ -100,7 +115,7 @@ static enum io_result split(struct iobus *bus, struct io_access *a)
 enum io_result iobus_access(struct iobus *bus, struct io_access *a)
 {
 	uint64_t last = a->addr + a->size - 1;
-	unsigned int i = search(bus, a->addr);
+	unsigned int i = find(bus, a->addr);
 	enum io_result result;
 
 	if (i == bus->count || bus->ranges[i].first > last || last < a->addr) {

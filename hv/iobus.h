@@ -35,6 +35,7 @@ struct iobus {
 	unsigned int count;
 	struct io_range ranges[IOBUS_RANGES]; /* sorted by first */
 	uint64_t unclaimed;		      /* accesses that met nobody */
+	unsigned int hint; /* the range found last: drivers use one device at a time */
 };
 
 void iobus_init(struct iobus *bus);

@@ -46,11 +46,11 @@ def measure(kind, wanted):
 def table(rows):
     lines = [f"{'machine':<8} {'figure':<18} {'ours':>15} {'native':>15} {'ratio':>9}  unit"]
     for row in rows:
-        native = row.get("native")
-        ratio = f"{row['value'] / native:.3f}" if native else "-"
-        lines.append(f"{row['machine']:<8} {row['name']:<18} {row['value']:>15,} "
-                     f"{native if native is None else format(native, ','):>15} {ratio:>9}  "
-                     f"{row['unit']}".replace("           None", "              -"))
+        native, ratio = "-", "-"
+        if "native" in row:
+            native, ratio = f"{row['native']:,}", f"{row['value'] / row['native']:.3f}"
+        lines.append(f"{row['machine']:<8} {row['name']:<18} {row['value']:>15,} {native:>15} "
+                     f"{ratio:>9}  {row['unit']}")
     return "\n".join(lines)
 
 
