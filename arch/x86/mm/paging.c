@@ -272,6 +272,15 @@ static void *make_stack(void)
 	return err == 0 ? (void *)top : NULL;
 }
 
+bool paging_is_stack_guard(uint64_t va)
+{
+	if (va - (uint64_t)boot_stack_guard < PAGE_SIZE) {
+		return true;
+	}
+	return va - STACKS_BASE < STACKS_MAX * STACK_SLOT &&
+	       (va - STACKS_BASE) % STACK_SLOT < PAGING_STACK_SIZE;
+}
+
 void *paging_stack_alloc(void)
 {
 	void **top;
