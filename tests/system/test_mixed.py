@@ -22,7 +22,7 @@ def config(kind):
     text = ""
     for name in ("linux1", "linux2"):
         text += f"""[vm.{name}]
-memory = "64M"
+memory = "96M"
 boot = "linux"
 kernel = "boot:vmlinuz"
 initrd = "boot:initrd.img"
@@ -75,10 +75,12 @@ def sample(m):
 
 
 def count(m, name):
-    """What a work guest printed last before its console was joined."""
-    with Guest(m, name):
-        m.expect(rb"(?s)(?:.*\n)?work (\d+)\r?\n")
-        return int(m.match.group(1))
+    """What a work guest printed last: its console shows all that it kept before it takes a key."""
+    m.send(f"vm console {name}\r\x1d")
+    m.expect_exact(f"[left the console of {name}]")
+    counts = re.findall(rb"work (\d+)\r?\n", m.before)
+    m.expect_exact("insula> ")
+    return int(counts[-1])
 
 
 def shares(m, cpus):
@@ -94,7 +96,7 @@ def shares(m, cpus):
     hogs = sum(used[name] for name in HOGS) / len(HOGS)
     if cpus == 1:  # four on two CPUs: two each, or stolen to and fro; shares there are not exact
         assert all(used[name] >= 0.8 * hogs for name in work), used
-        assert min(work.values()) >= 0.8 * max(work.values()), work
+        assert min(work.values()) >= 0.7 * max(work.values()), work
     assert all(used[name] >= 0.1 * cpus for name in (*HOGS, *work)), used
     assert all(work.values()), work
 
