@@ -27,7 +27,6 @@ enum header_field {
 	HDR_CMDLINE = 0x228,
 	HDR_INITRD_MAX = 0x22c,
 	HDR_ALIGNMENT = 0x230,
-	HDR_RELOCATABLE = 0x234,
 	HDR_XLOADFLAGS = 0x236,
 	HDR_CMDLINE_SIZE = 0x238,
 	HDR_PREF_ADDRESS = 0x258,
@@ -132,7 +131,6 @@ int loader_linux_parse(const uint8_t *file, uint64_t size, struct loader_linux_i
 		.alignment = bytes_get_le32(file + HDR_ALIGNMENT),
 		.initrd_max = bytes_get_le32(file + HDR_INITRD_MAX),
 		.cmdline_max = bytes_get_le32(file + HDR_CMDLINE_SIZE),
-		.relocatable = file[HDR_RELOCATABLE] != 0,
 	};
 	return check_sizes(out, size, why);
 }
@@ -140,12 +138,9 @@ int loader_linux_parse(const uint8_t *file, uint64_t size, struct loader_linux_i
 static int place_kernel(const struct vm *vm, const struct loader_linux_image *im, uint64_t *at,
 			const char **why)
 {
+	/* No lower place helps: a relocatable kernel moves itself up to its preferred address. */
 	*at = im->pref_address;
 	if (guest_map_in_low_ram(&vm->mem, *at, im->init_size)) {
-		return 0;
-	}
-	*at = ALIGN_UP(GUEST_1M, (uint64_t)im->alignment);
-	if (im->relocatable && guest_map_in_low_ram(&vm->mem, *at, im->init_size)) {
 		return 0;
 	}
 	*why = "the kernel does not fit into its memory";

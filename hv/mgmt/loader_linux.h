@@ -19,7 +19,6 @@ struct loader_linux_image {
 	uint32_t alignment;
 	uint32_t initrd_max;  /* highest address of the initrd's last byte */
 	uint32_t cmdline_max; /* bytes, without the NUL */
-	bool relocatable;
 };
 
 /* Pure. -EINVAL with *why (static text). */

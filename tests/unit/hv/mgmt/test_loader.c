@@ -149,13 +149,11 @@ static void test_linux_page_tables(void **state)
 	assert_int_equal(bytes_get_le64(ram + start.cr3 + 8), 0);
 }
 
-static void test_linux_moves_if_its_place_is_no_ram(void **state)
+/* Relocatable or not: put lower, Debian's kernel moved itself up and ran past the end of 64 MiB. */
+static void test_linux_needs_ram_at_its_place(void **state)
 {
 	(void)state;
 	vm.mem.size = vm.mem.low_size = 8 * MIB;
-	assert_int_equal(loader_load(&vm, &start, &why), 0);
-	assert_int_equal(start.rip, 0x200200);
-	image[0x234] = 0;
 	assert_int_equal(loader_load(&vm, &start, &why), -E2BIG);
 	assert_string_equal(why, "the kernel does not fit into its memory");
 }
@@ -410,8 +408,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_linux_is_where_the_protocol_says, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_linux_page_tables, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_linux_moves_if_its_place_is_no_ram, setup,
-						teardown),
+		cmocka_unit_test_setup_teardown(test_linux_needs_ram_at_its_place, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_linux_initrd_must_not_meet_the_kernel, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_linux_refusals_say_why, setup, teardown),
