@@ -62,6 +62,7 @@ static void vcpu_body(void *arg)
 	struct vcpu *v = arg;
 	uint32_t asked;
 
+	thread_checkpoint(); /* making it was long enough */
 	while (!((asked = requests(v)) & VCPU_REQ_STOP)) {
 		if (asked & VCPU_REQ_PAUSE) {
 			sleep_unless(v, not_paused);
@@ -142,6 +143,7 @@ int vcpu_create(struct vm *vm, unsigned int id, const struct vcpu_start *start)
 		heap_free(v);
 		return err;
 	}
+	thread_checkpoint();
 	vm->vcpus[id] = v;
 	vm->vcpu_count++;
 	err = start_thread(v);

@@ -237,6 +237,7 @@ int vm_start(struct vm *vm, const char **why)
 	vm->started = clock_now();
 	vm->entered = 0;
 	vm->tsc_offset = 0 - vm->started;
+	thread_checkpoint();
 	for (unsigned int i = 0; err == 0 && i < vm->cfg.cpus; i++) {
 		err = vcpu_create(vm, i, &start);
 		*why = "not enough hypervisor memory for its vCPUs";
