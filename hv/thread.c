@@ -291,6 +291,7 @@ void thread_park(void)
 	struct thread *t = r->current;
 
 	BUG_ON(spin_any_held() || t == &r->idle);
+	cpu_irq_window(); /* the next thread's time before it lets interrupts in is its own */
 	spin_lock(&r->lock);
 	if (t->permit) {
 		t->permit = false;
