@@ -30,7 +30,10 @@ void hostile_random(void);
 /* The first address behind the guest's RAM. */
 uint64_t hostile_ram_end(void);
 
-/* A NMI about this many milliseconds (at most 50) from now, unless cancelled. It ends idt_try(). */
+/*
+ * An NMI about this many milliseconds (at most 50) from now, which ends idt_try(), and again each time
+ * so many later until cancelled: the first may come before what it guards.
+ */
 void hostile_watchdog(unsigned int ms);
 void hostile_watchdog_cancel(void);
 

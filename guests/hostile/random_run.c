@@ -13,7 +13,7 @@
 
 #define CODE_SIZE    512u
 #define FAULTS_MAX   12u
-#define WATCHDOG_MS  5u
+#define WATCHDOG_MS  10u
 #define SANDBOX_REAL 0x20000u /* two segments of 64 KiB below 640 KiB */
 #define CODE_OFFSET  0x100u
 #define CR0_PE	     0x00000011u

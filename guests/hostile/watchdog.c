@@ -23,7 +23,7 @@ void hostile_watchdog(unsigned int ms)
 	lapic_write(LAPIC_LVT_LINT0, LAPIC_LVT_MASKED);
 	ioapic_write(REDIRECTION + 2 * PIT_PIN + 1, lapic_read(LAPIC_ID) & 0xff000000u);
 	ioapic_write(REDIRECTION + 2 * PIT_PIN, DELIVER_NMI);
-	pit_once(PIT_HZ / 1000 * ms);
+	pit_periodic(PIT_HZ / 1000 * ms);
 }
 
 void hostile_watchdog_cancel(void)
