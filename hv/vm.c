@@ -256,6 +256,7 @@ int vm_stop(struct vm *vm, const char **why)
 {
 	if (vm->start_at != 0) {
 		vm->start_at = 0; /* it was about to be started again */
+		vm->state = VM_STOPPED;
 		return 0;
 	}
 	if (is_off(vm)) {
@@ -409,6 +410,7 @@ static void start_again_soon(struct vm *vm)
 
 	vm->hasty = now - vm->started < pause;
 	vm->start_at = vm->hasty ? now + pause : now;
+	vm->state = VM_STARTING;
 }
 
 static void act_on(struct vm *vm, enum vm_event ev)
@@ -434,6 +436,7 @@ static uint64_t start_if_due(struct vm *vm)
 		return vm->start_at;
 	}
 	vm->start_at = 0;
+	vm->state = VM_STOPPED;
 	restart(vm);
 	return CLOCK_NEVER;
 }

@@ -60,7 +60,7 @@ class Attacker:
         while True:
             info = self.guests.wait(name, 2)
             new, now = self.guests.console(name), time.monotonic()
-            if info["state"] != "running":
+            if info["state"] in ("stopped", "crashed"):
                 return new, info["crash_reason"] or "switched off"
             if new != text:
                 text, changed = new, now
