@@ -170,12 +170,13 @@ void vcpu_kick(struct vcpu *v)
 {
 	struct thread *t = v->thread;
 
-	if (t == NULL || t == thread_current()) {
+	if (t == NULL) {
 		return;
 	}
 	if (__atomic_load_n(&v->blocked, __ATOMIC_SEQ_CST)) {
+		/* Also from an interrupt on top of the thread itself, between its look and its park. */
 		thread_unpark(t);
-	} else if (__atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE)) {
+	} else if (t != thread_current() && __atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE)) {
 		cpu_kick(__atomic_load_n(&t->cpu, __ATOMIC_RELAXED));
 	}
 }

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A vCPU in HLT is woken by whatever comes, at whatever moment. */
+/* The thread is a fake with the permit of hv/thread.h; interrupts come where that one lets them in. */
+/* TEST_SOURCES: hv/vcpu.c hv/lib/fmt.c hv/lib/string.c tests/unit/fakes/fake_arch.c */
+/* TEST_SOURCES: tests/unit/fakes/fake_heap.c tests/unit/fakes/fake_lock.c */
+#include "hv/vcpu.h"
+
+#include "arch/cpu.h"
+#include "arch/hvm.h"
+#include "hv/base/log.h"
+#include "hv/thread.h"
+#include "hv/vdev.h"
+#include "hv/vm.h"
+
+#include <cmocka.h>
+
+enum moment { NEVER, WHEN_ENTERING_PARK, WHILE_PARKED };
+
+static struct thread thread;
+static struct vm vm = { .cfg = { .name = "a", .cpus = 1 } };
+static struct vcpu *vcpu;
+static enum moment interrupt;
+static bool parked_for_ever;
+static unsigned int entries;
+
+/* An interrupt of the host, whose handler finds work for the vCPU. */
+static void interrupt_at(enum moment now)
+{
+	if (interrupt == now) {
+		interrupt = NEVER;
+		vcpu_set_pending(vcpu, VCPU_PENDING_IRQ);
+	}
+}
+
+/* ---- the thread ---- */
+
+struct thread *thread_current(void)
+{
+	return &thread;
+}
+
+void thread_park(void)
+{
+	interrupt_at(WHEN_ENTERING_PARK);
+	if (!thread.permit) {
+		interrupt_at(WHILE_PARKED);
+	}
+	if (!thread.permit) {
+		parked_for_ever = true;
+		vcpu_request(vcpu, VCPU_REQ_STOP); /* so that the test ends */
+	}
+	thread.permit = false;
+}
+
+void thread_unpark(struct thread *t)
+{
+	assert_ptr_equal(t, &thread);
+	t->permit = true;
+}
+
+void thread_checkpoint(void)
+{
+}
+
+int thread_create(struct thread **out, const struct thread_params *p)
+{
+	thread = (struct thread){ .p = *p };
+	*out = &thread;
+	return 0;
+}
+
+void thread_join(struct thread *t)
+{
+	(void)t;
+}
+
+/* ---- the guest: its first entry ends with HLT, its second with the end ---- */
+
+static enum hvm_next run(struct vcpu *v)
+{
+	if (entries++ == 0) {
+		return HVM_BLOCK;
+	}
+	vcpu_request(v, VCPU_REQ_STOP);
+	return HVM_AGAIN;
+}
+
+static const struct hvm_ops ops = { .vcpu_run = run };
+const struct hvm_ops *hvm = &ops;
+
+bool hvm_vcpu_has_event(struct vcpu *v)
+{
+	return v->pending != 0;
+}
+
+int hvm_vcpu_create(struct vcpu *v, const struct vcpu_start *start)
+{
+	(void)v;
+	(void)start;
+	return 0;
+}
+
+void hvm_vcpu_destroy(struct vcpu *v)
+{
+	(void)v;
+}
+
+void cpu_kick(unsigned int cpu)
+{
+	(void)cpu;
+}
+
+void vdev_work_all(struct vm *v)
+{
+	(void)v;
+}
+
+void log_printf(enum log_level level, const char *format, ...)
+{
+	(void)level;
+	(void)format;
+}
+
+static void halt_and_interrupt(enum moment moment)
+{
+	interrupt = moment;
+	parked_for_ever = false;
+	entries = 0;
+	assert_int_equal(vcpu_create(&vm, 0, &(struct vcpu_start){ 0 }), 0);
+	vcpu = vm.vcpus[0];
+	thread.p.body(thread.p.arg);
+	assert_int_equal(interrupt, NEVER);
+	vcpu_destroy(vcpu);
+}
+
+static void test_woken_while_parked(void **state)
+{
+	(void)state;
+	halt_and_interrupt(WHILE_PARKED);
+	assert_false(parked_for_ever);
+	assert_int_equal(entries, 2);
+}
+
+/* thread_park lets interrupts in, on top of the thread that has looked for work and found none. */
+static void test_woken_between_look_and_park(void **state)
+{
+	(void)state;
+	halt_and_interrupt(WHEN_ENTERING_PARK);
+	assert_false(parked_for_ever);
+	assert_int_equal(entries, 2);
+}
+
+/* The fake can tell a lost wake-up: nothing comes, nothing wakes. */
+static void test_sleeps_without_cause(void **state)
+{
+	(void)state;
+	halt_and_interrupt(NEVER);
+	assert_true(parked_for_ever);
+	assert_int_equal(entries, 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_woken_while_parked),
+		cmocka_unit_test(test_woken_between_look_and_park),
+		cmocka_unit_test(test_sleeps_without_cause),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
