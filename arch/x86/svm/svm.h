@@ -13,6 +13,7 @@
 /* CPUID Fn8000_000A_EDX, as far as we use it. The same on every CPU of the machine. */
 struct svm_features {
 	bool nrips;
+	bool keeps_breakpoints; /* a deviation: see dr7_needs_switch */
 	bool clean_bits;
 	bool flush_by_asid;
 	bool decode_assists;
@@ -107,5 +108,7 @@ enum hvm_next svm_exit_handle(struct vcpu *v);
  * no MOV (but LMSW), or cannot be fetched.
  */
 bool svm_insn_mov_cr(struct vcpu *v, unsigned int *gpr);
+/* The same for a debug register; by the instruction's bytes alone. */
+bool svm_insn_mov_dr(struct vcpu *v, unsigned int *gpr);
 
 #endif
