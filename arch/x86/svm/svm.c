@@ -457,6 +457,7 @@ const struct hvm_ops svm_hvm_ops = {
 	.slat_map = map_ram,
 	.vcpu_create = vcpu_create_vmcb,
 	.vcpu_destroy = vcpu_destroy_vmcb,
+	.vcpu_init = svm_event_init,
 	.vcpu_switched_in = switched_in,
 	.vcpu_switched_out = switched_out,
 	.vcpu_run = vcpu_run,

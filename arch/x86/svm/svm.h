@@ -91,6 +91,8 @@ static inline void svm_event_after_exit(struct vcpu *v, struct svm_vcpu *s)
 	}
 }
 
+/* Nothing is under way any more: an INIT. */
+void svm_event_init(struct vcpu *v);
 enum exit_action svm_event_on_vintr(struct vcpu *v);
 enum exit_action svm_event_on_iret(struct vcpu *v);
 enum exit_action svm_event_on_exception(struct vcpu *v);
