@@ -19,6 +19,7 @@ static const char *const texts[] = {
 	[ENODEV] = "no such device",
 	[EINVAL] = "invalid value",
 	[ENOSPC] = "no space left",
+	[EROFS] = "read-only",
 	[ERANGE] = "out of range",
 	[ENOSYS] = "not available",
 	[EPROTO] = "protocol violation",
