@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Disk images: opening one with its backing chain, creating, checking, snapshots inside of it. */
+/* Its content is read and written as a block_dev; names of files are the caller's to resolve. */
+#ifndef DRIVERS_BLOCK_IMAGE_H
+#define DRIVERS_BLOCK_IMAGE_H
+
+#include "drivers/block/block.h"
+
+#define IMAGE_NAME_MAX	   1023u /* bytes of a backing file's name, as QCOW2 allows */
+#define IMAGE_CHAIN_MAX	   16u	 /* images above each other */
+#define IMAGE_SNAPSHOT_MAX 255u	 /* bytes of a snapshot's name */
+
+struct image;
+
+struct image_why { /* one line that says what is wrong */
+	char text[160];
+};
+
+struct image_backing {
+	char name[IMAGE_NAME_MAX + 1];
+	char format[16];
+};
+
+struct image_open_params {
+	struct block_file *file; /* owned by the image, also if opening fails */
+	const char *format;	 /* never guessed: a guest can write any header into a raw disk */
+	bool readonly;
+	bool no_zero_detect; /* zeros that are written are stored like other data */
+	/*
+	 * Opens, read-only, the file that an image names as its backing file: name is relative, without
+	 * "..". NULL: images with a backing file are refused.
+	 */
+	int (*backing)(void *arg, const char *name, struct block_file **out);
+	void *arg;
+};
+
+/* 0 and the device, closed by block_close; or an error, and why says what is wrong with which image. */
+int image_open(const struct image_open_params *p, struct block_dev **out, struct image_why *why);
+
+struct image_create_params {
+	const char *format;
+	const char *subformat;	/* "fixed", "monolithicFlat", …; NULL: the format's usual one */
+	uint64_t size;		/* bytes, a multiple of BLOCK_SECTOR */
+	uint32_t cluster_size;	/* 0: the format's usual one */
+	uint32_t version;	/* of the format; 0: the usual one */
+	uint32_t refcount_bits; /* qcow2; 0: 16 */
+	const struct image_backing *backing; /* NULL: none */
+	uint64_t seed; /* for identifiers that should differ from image to image */
+};
+
+/* Writes an empty image into f, which is empty or is the whole image's space, and flushes it. */
+int image_create(struct block_file *f, const struct image_create_params *p, struct image_why *why);
+
+struct image_check {
+	uint64_t leaks;		/* places that are taken and belong to nothing */
+	uint64_t corruptions;	/* anything else that is wrong */
+	uint64_t fixed;		/* of both */
+	struct image_why first; /* what the first corruption is */
+};
+
+/* -ENOTSUP: the format has nothing to compare. Others use the device meanwhile at their peril. */
+int image_check(struct block_dev *d, bool repair, struct image_check *result);
+
+struct image_snapshot {
+	char id[16];
+	char name[IMAGE_SNAPSHOT_MAX + 1];
+	uint64_t disk_size; /* bytes */
+	uint64_t seconds;   /* when, since 1970 */
+};
+
+/* Snapshots inside of an image. -ENOTSUP if the format has none; -EEXIST, -ENOENT; -ENOSPC: too many. */
+int image_snapshot_create(struct block_dev *d, const char *name, uint64_t seconds);
+/* index from 0; -ENOENT behind the last. */
+int image_snapshot_list(struct block_dev *d, unsigned int index, struct image_snapshot *out);
+int image_snapshot_remove(struct block_dev *d, const char *name);
+
+#endif
