@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Power cuts: records what a workload does to the host's file, then repeats each beginning of it on */
+/* a fresh copy, what was not flushed in any selection, and looks at what is left. */
+#include "drivers/block/lab.h"
+
+#include "fakes/fake_fiber.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/*
+ * What a sector may read as: the stamp of its last write that was flushed, or of any write begun
+ * since. Stamp s of a sector is the number of the request that wrote it; 0 is what was there before.
+ */
+struct sector {
+	uint32_t flushed;
+	uint32_t maybe[6];
+	uint8_t maybes;
+	bool anything; /* too many writes to remember: unchecked until the next flush */
+};
+
+enum note { REQUEST, DONE, FLUSH_BEGIN, FLUSH_END };
+
+struct request {
+	uint64_t off;
+	uint64_t len;
+	bool discard; /* old or zeros */
+};
+
+struct workload {
+	const struct cut_params *p;
+	struct request *request; /* [steps + 1] */
+	unsigned int count;
+};
+
+static void stamp(uint8_t *buf, uint64_t off, uint64_t len, uint32_t id)
+{
+	for (uint64_t i = 0; i < len; i += 8) {
+		uint64_t val = (off + i) << 24 | id;
+
+		memcpy(buf + i, &val, 8);
+	}
+}
+
+static void note(struct fake_file *ff, enum note what, uint64_t id)
+{
+	fake_file_note(ff, (uint64_t)what << 32 | id);
+}
+
+/* ---- the workload ---- */
+
+static void write_step(struct fake_file *ff, struct block_dev *d, struct workload *w,
+		       uint32_t *seed)
+{
+	uint64_t off = fake_fiber_random(seed) % (d->size / 512) * 512;
+	uint64_t len = (1 + fake_fiber_random(seed) % (2 * d->granularity / 512)) * 512;
+	unsigned int id = ++w->count;
+	struct request *r = &w->request[id];
+	uint8_t *buf;
+
+	*r = (struct request){ .off = off, .len = u64_min(len, d->size - off) };
+	r->discard = fake_fiber_random(seed) % 3 == 0;
+	note(ff, REQUEST, id);
+	if (r->discard) {
+		assert_int_equal(block_discard(d, r->off, r->len), 0);
+	} else {
+		struct block_vec v = { buf = malloc(r->len), r->len };
+
+		stamp(buf, r->off, r->len, id);
+		assert_int_equal(block_write(d, r->off, &v, 1), 0);
+		free(buf);
+	}
+	note(ff, DONE, id);
+}
+
+static void flush_step(struct fake_file *ff, struct block_dev *d)
+{
+	note(ff, FLUSH_BEGIN, 0);
+	assert_int_equal(block_flush(d), 0);
+	note(ff, FLUSH_END, 0);
+}
+
+static void record(struct fake_file *ff, struct workload *w)
+{
+	struct block_dev *d = lab_open(ff, w->p->format);
+	uint32_t seed = w->p->seed;
+
+	ff->record = true;
+	for (unsigned int i = 0; i < w->p->steps; i++) {
+		if (w->p->other && w->p->other(d, i)) {
+			continue;
+		}
+		if (fake_fiber_random(&seed) % 6 == 0) {
+			flush_step(ff, d);
+		} else {
+			write_step(ff, d, w, &seed);
+		}
+	}
+	flush_step(ff, d);
+	lab_close(d);
+	ff->record = false;
+}
+
+/* ---- what may be read ---- */
+
+struct judge {
+	struct sector *sector;
+	uint64_t sectors;
+};
+
+static void begin_request(struct judge *j, const struct request *r, uint32_t id)
+{
+	for (uint64_t s = r->off / 512; s < (r->off + r->len) / 512; s++) {
+		struct sector *x = &j->sector[s];
+
+		if (x->maybes == 6) {
+			x->anything = true;
+		} else {
+			x->maybe[x->maybes++] = id;
+		}
+	}
+}
+
+/* One thread: everything begun before the flush is done, and nothing begins during it. */
+static void end_flush(struct judge *j)
+{
+	for (uint64_t s = 0; s < j->sectors; s++) {
+		struct sector *x = &j->sector[s];
+
+		if (x->maybes > 0 && !x->anything) {
+			x->flushed = x->maybe[x->maybes - 1];
+			x->maybes = 0;
+		} else if (x->anything) { /* the newest is not known: stay silent about it */
+			x->maybes = 6;
+		}
+	}
+}
+
+static bool reads_as(const uint8_t *got, uint64_t off, uint32_t id, const struct workload *w)
+{
+	uint8_t want[512] = { 0 };
+
+	if (id != 0 && !w->request[id].discard) {
+		stamp(want, off, 512, id);
+	}
+	return memcmp(got, want, 512) == 0;
+}
+
+static bool acceptable(const struct sector *x, const uint8_t *got, uint64_t off,
+		       const struct workload *w)
+{
+	/* A discard that was flushed may read as zeros or as what was there before it. */
+	bool good = x->anything || reads_as(got, off, x->flushed, w) ||
+		    (x->flushed && w->request[x->flushed].discard);
+
+	for (unsigned int i = 0; !good && i < x->maybes; i++) {
+		good = reads_as(got, off, x->maybe[i], w);
+	}
+	return good;
+}
+
+static void look(struct fake_file *ff, const struct judge *j, const struct workload *w,
+		 const char *when)
+{
+	struct block_dev *d = NULL;
+	struct image_check check;
+	uint8_t *got;
+	struct block_vec v;
+	int r = lab_try_open(ff, w->p->format, false, &d);
+
+	if (r) {
+		fail_msg("%s: does not open: %s", when, lab_why.text);
+	}
+	v = (struct block_vec){ got = malloc(d->size), d->size };
+	assert_int_equal(block_read(d, 0, &v, 1), 0);
+	for (uint64_t s = 0; s < j->sectors; s++) {
+		if (!acceptable(&j->sector[s], got + s * 512, s * 512, w)) {
+			uint64_t val;
+
+			memcpy(&val, got + s * 512, 8);
+			fail_msg("%s: sector %lu reads %lx, flushed %u", when, s, val,
+				 j->sector[s].flushed);
+		}
+	}
+	free(got);
+	r = image_check(d, false, &check);
+	if (r == 0 && check.corruptions > 0) {
+		fail_msg("%s: %lu corruptions: %s", when, check.corruptions, check.first.text);
+	}
+	lab_close(d);
+}
+
+/* ---- cutting ---- */
+
+/* base and the events up to `flushed` are on the disk, of those up to `now` what the dice say. */
+static void cut(const struct fake_file *base, const struct fake_file *ff, size_t flushed,
+		size_t now, uint32_t seed, struct fake_file *out)
+{
+	fake_file_copy(out, base);
+	for (size_t i = flushed; i < now; i++) {
+		if (seed == 0 || fake_fiber_random(&seed) % 2) {
+			fake_file_apply(out, &ff->event[i]);
+		}
+	}
+}
+
+static void follow(struct judge *j, const struct workload *w, uint64_t what)
+{
+	uint32_t id = (uint32_t)what;
+
+	if (what >> 32 == REQUEST) {
+		begin_request(j, &w->request[id], id);
+	} else if (what >> 32 == FLUSH_END) {
+		end_flush(j);
+	}
+}
+
+static void try_cut(const struct fake_file *base, const struct fake_file *ff, size_t flushed,
+		    size_t now, struct fake_file *scratch, const struct judge *j,
+		    const struct workload *w, bool judged, uint32_t seed)
+{
+	char when[80];
+
+	snprintf(when, sizeof(when), "cut at event %zu of %zu, seed %u", now, ff->events, seed);
+	cut(base, ff, flushed, now, seed, scratch);
+	if (judged) {
+		lab_judge(scratch, w->p->format, true);
+	}
+	look(scratch, j, w, when);
+}
+
+void lab_power_cuts(struct fake_file *ff, const struct cut_params *p)
+{
+	struct workload w = { .p = p, .request = calloc(p->steps + 2, sizeof(*w.request)) };
+	struct judge j = { .sectors = p->size / 512 };
+	struct fake_file *base = fake_file_new(), *scratch = fake_file_new();
+	size_t flushed = 0, tried = 0;
+	uint32_t dice = p->seed;
+
+	j.sector = calloc(j.sectors, sizeof(*j.sector));
+	fake_file_copy(base, ff);
+	record(ff, &w);
+	for (size_t now = 0; now <= ff->events; now++) {
+		const struct fake_event *e = &ff->event[now];
+
+		if (now == ff->events || e->kind != FAKE_NOTE) {
+			bool judged = p->judged && tried % p->judged == 0;
+
+			try_cut(base, ff, flushed, now, scratch, &j, &w, judged, 0);
+			for (unsigned int i = 0; i < p->orders && flushed + 1 < now; i++) {
+				uint32_t seed = fake_fiber_random(&dice) | 1;
+
+				try_cut(base, ff, flushed, now, scratch, &j, &w, judged, seed);
+			}
+			tried++;
+		}
+		if (now < ff->events && e->kind == FAKE_NOTE) {
+			follow(&j, &w, e->off);
+		} else if (now < ff->events && e->kind == FAKE_FLUSH) {
+			for (; flushed < now; flushed++) {
+				fake_file_apply(base, &ff->event[flushed]);
+			}
+		}
+	}
+	assert_true(tried > p->steps);
+	free(j.sector);
+	free(w.request);
+	fake_file_free(base);
+	fake_file_free(scratch);
+	fake_file_forget(ff);
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The tests of QCOW2 that are not in test_qcow2.c itself but in the same program. */
+/* What they test is said where they are. */
+#ifndef TESTS_UNIT_DRIVERS_BLOCK_QCOW2_TESTS_H
+#define TESTS_UNIT_DRIVERS_BLOCK_QCOW2_TESTS_H
+
+void test_malformed(void **state);
+void test_every_byte(void **state);
+void test_backing_names(void **state);
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A block_file in memory that remembers what happened to it, can fail, fill up and lose its power. */
+/* Its bytes outlive the image that closes it, so that a test can look at them or open it again. */
+#ifndef TESTS_UNIT_FAKES_FAKE_FILE_H
+#define TESTS_UNIT_FAKES_FAKE_FILE_H
+
+#include "drivers/block/block.h"
+
+struct fake_event {
+	enum fake_event_kind { FAKE_WRITE, FAKE_FLUSH, FAKE_TRUNCATE, FAKE_NOTE } kind;
+	uint64_t off; /* TRUNCATE: the size; NOTE: what the test says */
+	size_t len;
+	uint8_t *data;
+};
+
+struct fake_file {
+	struct block_file file;
+	uint8_t *data;
+	size_t room;	     /* bytes that data has */
+	uint64_t limit;	     /* -ENOSPC behind that */
+	unsigned int opens;  /* not yet closed */
+	unsigned long reads; /* calls */
+	unsigned long writes;
+	unsigned long flushes;
+	long fail_read_in; /* calls until one fails with -EIO; negative: never */
+	long fail_write_in;
+	long fail_flush_in;
+	bool record;
+	struct fake_event *event;
+	size_t events;
+};
+
+struct fake_file *fake_file_new(void);
+void fake_file_free(struct fake_file *ff);
+/* As a block_file for one image; also again after that one closed it. */
+struct block_file *fake_file_open(struct fake_file *ff, bool readonly);
+void fake_file_resize(struct fake_file *ff, uint64_t size);
+void fake_file_load(struct fake_file *ff, const char *path);
+void fake_file_save(const struct fake_file *ff, const char *path);
+void fake_file_copy(struct fake_file *to, const struct fake_file *from);
+/* The event as it happens to another file. */
+void fake_file_apply(struct fake_file *ff, const struct fake_event *e);
+void fake_file_note(struct fake_file *ff, uint64_t what);
+void fake_file_forget(struct fake_file *ff);
+
+#endif
