@@ -90,6 +90,8 @@ struct hvm_ops {
 
 	int (*vcpu_create)(struct vcpu *v); /* v->hvm, v->exit_names, architectural reset state */
 	void (*vcpu_destroy)(struct vcpu *v);
+	/* Drops what an INIT ends half-way: deliveries cut short, shadows, windows. v's thread. */
+	void (*vcpu_init)(struct vcpu *v);
 	void (*vcpu_switched_in)(struct vcpu *v);  /* its thread just got this CPU */
 	void (*vcpu_switched_out)(struct vcpu *v); /* its thread is about to lose this CPU */
 	/* One entry, one exit, handled. Masked, no lock held, v's thread. */
@@ -127,9 +129,16 @@ int hvm_vm_create(struct vm *vm);
 /* Also after hvm_vm_create failed or was not called. */
 void hvm_vm_destroy(struct vm *vm);
 
-/* v->lapic, v->hvm, and the registers as start says. -ENOMEM */
+/* v->lapic, v->hvm, and the registers as start says; those of others than vCPU 0 as after INIT. -ENOMEM */
 int hvm_vcpu_create(struct vcpu *v, const struct vcpu_start *start);
 void hvm_vcpu_destroy(struct vcpu *v);
+/*
+ * v's thread. INIT: registers and local APIC as SDM Vol. 3A, "Processor Initialization" says; the boot
+ * processor of a VM without firmware has no code to restart at: its VM is reset.
+ */
+void hvm_vcpu_init(struct vcpu *v);
+/* v's thread, after INIT. SIPI: real mode at vector 000h. */
+void hvm_vcpu_startup(struct vcpu *v, uint8_t vector);
 /* Would v continue from HLT? Looks at pending events, the local APIC and RFLAGS.IF. */
 bool hvm_vcpu_has_event(struct vcpu *v);
 /* Prints registers, segments, code bytes and the vendor's control block: out(line). */

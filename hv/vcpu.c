@@ -34,6 +34,11 @@ static bool has_work(struct vcpu *v)
 	return requests(v) != 0 || hvm_vcpu_has_event(v);
 }
 
+static bool has_news(struct vcpu *v)
+{
+	return (requests(v) & ~(uint32_t)VCPU_REQ_START) != 0 || mp_init_has_news(&v->start);
+}
+
 static bool not_paused(struct vcpu *v)
 {
 	return (requests(v) & VCPU_REQ_STOP) || !(requests(v) & VCPU_REQ_PAUSE);
@@ -49,27 +54,73 @@ static void note_first_exit(void)
 	}
 }
 
+static void set_request(struct vcpu *v, uint32_t bit)
+{
+	__atomic_fetch_or(&v->requests, bit, __ATOMIC_SEQ_CST);
+}
+
+static void clear_request(struct vcpu *v, uint32_t bit)
+{
+	__atomic_fetch_and(&v->requests, ~bit, __ATOMIC_SEQ_CST);
+}
+
 /* It may ask for more of the same: that comes before the next entry, others' turn in between. */
 static void work_for_devices(struct vcpu *v)
 {
-	__atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQ_DEVICES, __ATOMIC_SEQ_CST);
+	clear_request(v, VCPU_REQ_DEVICES);
 	vdev_work_all(v->vm);
 	thread_checkpoint();
+}
+
+/* The request stays set until the guest may be entered: that way the usual entry asks for nothing. */
+static void start_over(struct vcpu *v)
+{
+	uint8_t vector;
+
+	clear_request(v, VCPU_REQ_START);
+	switch (mp_init_take(&v->start, v->id == 0, &vector)) {
+	case MP_INIT_RESET:
+		set_request(v, VCPU_REQ_START);
+		hvm_vcpu_init(v);
+		thread_checkpoint();
+		break;
+	case MP_INIT_WAIT:
+		set_request(v, VCPU_REQ_START);
+		sleep_unless(v, has_news);
+		break;
+	case MP_INIT_START:
+		hvm_vcpu_startup(v, vector);
+		break;
+	case MP_INIT_NONE:
+		break;
+	}
+}
+
+/* One of the things asked, the most urgent; not VCPU_REQ_STOP. */
+static void serve(struct vcpu *v, uint32_t asked)
+{
+	if (asked & VCPU_REQ_PAUSE) {
+		sleep_unless(v, not_paused);
+	} else if (asked & VCPU_REQ_DEVICES) {
+		work_for_devices(v);
+	} else {
+		start_over(v);
+	}
 }
 
 static void vcpu_body(void *arg)
 {
 	struct vcpu *v = arg;
-	uint32_t asked;
 
 	thread_checkpoint(); /* making it was long enough */
-	while (!((asked = requests(v)) & VCPU_REQ_STOP)) {
-		if (asked & VCPU_REQ_PAUSE) {
-			sleep_unless(v, not_paused);
-			continue;
+	for (;;) {
+		uint32_t asked = requests(v);
+
+		if (unlikely(asked & VCPU_REQ_STOP)) {
+			return;
 		}
-		if (asked & VCPU_REQ_DEVICES) {
-			work_for_devices(v);
+		if (unlikely(asked != 0)) {
+			serve(v, asked);
 			continue;
 		}
 		switch (hvm->vcpu_run(v)) {
@@ -108,7 +159,7 @@ struct vcpu *vcpu_current(void)
 	return t->p.body == vcpu_body ? t->p.arg : NULL;
 }
 
-static int start_thread(struct vcpu *v)
+int vcpu_launch(struct vcpu *v)
 {
 	struct vm *vm = v->vm;
 	char name[VM_NAME_MAX + 8];
@@ -138,6 +189,8 @@ int vcpu_create(struct vm *vm, unsigned int id, const struct vcpu_start *start)
 	v->vm = vm;
 	v->id = id;
 	v->tsc_offset = vm->tsc_offset;
+	mp_init_reset(&v->start, id == 0);
+	v->requests = id == 0 ? 0 : VCPU_REQ_START;
 	err = hvm_vcpu_create(v, start);
 	if (err != 0) {
 		heap_free(v);
@@ -146,11 +199,7 @@ int vcpu_create(struct vm *vm, unsigned int id, const struct vcpu_start *start)
 	thread_checkpoint();
 	vm->vcpus[id] = v;
 	vm->vcpu_count++;
-	err = start_thread(v);
-	if (err != 0) {
-		vcpu_destroy(v);
-	}
-	return err;
+	return 0;
 }
 
 void vcpu_destroy(struct vcpu *v)
@@ -185,6 +234,19 @@ void vcpu_request(struct vcpu *v, uint32_t bits)
 {
 	__atomic_fetch_or(&v->requests, bits, __ATOMIC_SEQ_CST);
 	vcpu_kick(v);
+}
+
+void vcpu_send_init(struct vcpu *v)
+{
+	mp_init_send_init(&v->start);
+	vcpu_request(v, VCPU_REQ_START);
+}
+
+void vcpu_send_startup(struct vcpu *v, uint8_t vector)
+{
+	if (mp_init_send_startup(&v->start, vector)) {
+		vcpu_request(v, VCPU_REQ_START);
+	}
 }
 
 void vcpu_set_pending(struct vcpu *v, uint32_t bits)

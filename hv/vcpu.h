@@ -5,6 +5,7 @@
 #define HV_VCPU_H
 
 #include "hv/lib/types.h"
+#include "hv/mp_init.h"
 
 struct vm;
 struct thread;
@@ -17,6 +18,7 @@ struct vcpu_x86;
 #define VCPU_REQ_STOP	 BIT(0)
 #define VCPU_REQ_PAUSE	 BIT(1)
 #define VCPU_REQ_DEVICES BIT(2) /* vdev_work_all() */
+#define VCPU_REQ_START	 BIT(3) /* look at vcpu.start: set as long as it waits for a SIPI */
 
 /* Events waiting to be injected: bits of vcpu.pending. */
 #define VCPU_PENDING_EXCEPTION BIT(0)
@@ -58,7 +60,7 @@ struct vcpu {
 	uint32_t pending;     /* VCPU_PENDING_*, atomic */
 	uint32_t id;	      /* (c) index and initial APIC ID */
 	bool blocked;	      /* in HLT, parked; atomic */
-	bool in_guest;	      /* between entry and exit; atomic */
+	struct mp_init start; /* INIT and SIPI; atomic */
 	struct {
 		uint8_t vector;
 		bool has_error;
@@ -73,8 +75,13 @@ struct vcpu {
 	struct vcpu_exit_stat stats[VCPU_EXIT_REASONS];
 };
 
-/* Creates and starts the thread; the registers are as `start` says. -ENOMEM and the backend's. */
+/*
+ * vCPU 0 has its registers as `start` says; the others wait for a SIPI. It has no thread yet: others
+ * may address it, so all are made before the first runs. -ENOMEM and the backend's.
+ */
 int vcpu_create(struct vm *vm, unsigned int id, const struct vcpu_start *start);
+/* Creates and starts its thread. -ENOMEM */
+int vcpu_launch(struct vcpu *v);
 /* After thread_wait for its thread and the end of its VM's devices: whoever kicks it must be gone. */
 void vcpu_destroy(struct vcpu *v);
 
@@ -87,5 +94,8 @@ void vcpu_request(struct vcpu *v, uint32_t bits);
 void vcpu_kick(struct vcpu *v);
 /* Sets pending bits, then kicks unless v is the caller. */
 void vcpu_set_pending(struct vcpu *v, uint32_t bits);
+/* INIT and SIPI messages. Same contexts. */
+void vcpu_send_init(struct vcpu *v);
+void vcpu_send_startup(struct vcpu *v, uint8_t vector);
 
 #endif

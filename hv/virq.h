@@ -22,9 +22,10 @@ enum virq_mode { /* SDM Vol. 3A, "Interrupt Command Register (ICR)", delivery mo
 };
 
 struct virq_msg {
-	uint32_t dest; /* APIC ID, or logical destination; 0xff (xAPIC) broadcasts */
+	uint32_t dest; /* APIC ID, or logical destination; all ones (8 bits, or 32) broadcasts */
 	uint8_t vector;
 	uint8_t mode; /* enum virq_mode */
+	bool wide;    /* dest has 32 bits: an x2APIC's */
 	bool logical;
 	bool level; /* level-triggered: the local APIC reports its EOI */
 };

@@ -127,13 +127,22 @@ int vm_delete(struct vm *vm, const char **why)
 	return 0;
 }
 
+static void request_all(struct vm *vm, uint32_t bits)
+{
+	for (unsigned int i = 0; i < VM_CPUS_MAX; i++) {
+		if (vm->vcpus[i] != NULL) {
+			vcpu_request(vm->vcpus[i], bits);
+		}
+	}
+}
+
 static void end_threads(struct vm *vm)
 {
+	request_all(vm, VCPU_REQ_STOP);
 	for (unsigned int i = 0; i < VM_CPUS_MAX; i++) {
 		struct vcpu *v = vm->vcpus[i];
 
-		if (v != NULL) {
-			vcpu_request(v, VCPU_REQ_STOP);
+		if (v != NULL && v->thread != NULL) {
 			thread_wait(v->thread);
 			vm->cpu_time += thread_time(v->thread);
 		}
@@ -153,7 +162,7 @@ static void keep_stats(struct vm *vm, const struct vcpu *v)
 static void destroy_vcpus(struct vm *vm)
 {
 	memset(vm->last_stats, 0, sizeof(vm->last_stats));
-	for (unsigned int i = 0; i < VM_CPUS_MAX; i++) {
+	for (unsigned int i = VM_CPUS_MAX; i-- > 0;) {
 		if (vm->vcpus[i] != NULL) {
 			keep_stats(vm, vm->vcpus[i]);
 			vcpu_destroy(vm->vcpus[i]);
@@ -212,6 +221,21 @@ static int put_together(struct vm *vm, struct vcpu_start *start, const char **wh
 	return loader(vm, start, why);
 }
 
+/* All are there before the first runs; the boot processor, the first to address others, comes last. */
+static int start_vcpus(struct vm *vm, const struct vcpu_start *start, const char **why)
+{
+	int err = 0;
+
+	for (unsigned int i = 0; err == 0 && i < vm->cfg.cpus; i++) {
+		err = vcpu_create(vm, i, start);
+		thread_checkpoint();
+	}
+	for (unsigned int i = vm->cfg.cpus; err == 0 && i-- > 0;) {
+		err = vcpu_launch(vm->vcpus[i]);
+	}
+	return err == 0 ? 0 : fail(why, "not enough hypervisor memory for its vCPUs", err);
+}
+
 int vm_start(struct vm *vm, const char **why)
 {
 	struct vcpu_start start = { 0 };
@@ -238,9 +262,8 @@ int vm_start(struct vm *vm, const char **why)
 	vm->entered = 0;
 	vm->tsc_offset = 0 - vm->started;
 	thread_checkpoint();
-	for (unsigned int i = 0; err == 0 && i < vm->cfg.cpus; i++) {
-		err = vcpu_create(vm, i, &start);
-		*why = "not enough hypervisor memory for its vCPUs";
+	if (err == 0) {
+		err = start_vcpus(vm, &start, why);
 	}
 	if (err != 0) {
 		stop_now(vm, VM_STOPPED);
@@ -274,15 +297,6 @@ int vm_reset(struct vm *vm, const char **why)
 	}
 	stop_now(vm, VM_STOPPED);
 	return vm_start(vm, why);
-}
-
-static void request_all(struct vm *vm, uint32_t bits)
-{
-	for (unsigned int i = 0; i < VM_CPUS_MAX; i++) {
-		if (vm->vcpus[i] != NULL) {
-			vcpu_request(vm->vcpus[i], bits);
-		}
-	}
 }
 
 int vm_pause(struct vm *vm, const char **why)

@@ -11,7 +11,7 @@
 #define VM_CMDLINE_MAX 512u
 #define VM_MODULES_MAX 8u
 #define VM_CPUID_MAX   16u
-#define VM_CPUS_MAX    1u /* vCPUs of one VM */
+#define VM_CPUS_MAX    16u /* vCPUs of one VM */
 #define VM_MEMORY_MIN  (2ul * MIB)
 #define VM_MEMORY_MAX  (256ul * GIB)
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Counts as fast as it can, for ever, and says about every 100 ms how far it got. */
-/* Never sleeps: what it counts is its share of the CPU. */
+/* Counts as fast as it can, for ever, and says about every 100 ms how far it got by which TSC. */
+/* Never sleeps: what it counts in a time is its share of the CPU. */
 #include "guests/lib/cpu.h"
 #include "guests/lib/guest.h"
 #include "guests/lib/lapic.h"
@@ -20,7 +20,7 @@ static void count_chunk(void)
 
 void guest_main(void)
 {
-	uint64_t ms = mboot_number("ms", 100), count = 0, next, interval;
+	uint64_t ms = mboot_number("ms", 100), count = 0, now, next, interval;
 	uint64_t reports = mboot_number("reports", UINT64_MAX);
 
 	interval = pit_spin(PIT_HZ / 1000) * ms;
@@ -29,8 +29,9 @@ void guest_main(void)
 	while (reports) {
 		count_chunk();
 		count += CHUNK;
-		if (cpu_tsc() >= next) {
-			print("work %lu\n", count);
+		now = cpu_tsc();
+		if (now >= next) {
+			print("work %lu at %lu\n", count, now);
 			next = cpu_tsc() + interval;
 			reports--;
 		}

@@ -10,11 +10,13 @@
 enum lock_rank {
 	LOCK_DEVICES, /* a VM's device models */
 	LOCK_VIRQ,    /* a VM's interrupt controllers' shared state */
-	LOCK_CONSOLE, /* a guest serial port's output ring, the shell's input */
-	LOCK_THREADS, /* the list of all threads */
-	LOCK_MUTEX,   /* wait list of a sleeping lock */
-	LOCK_TIMER,   /* a CPU's timer heap */
-	LOCK_SCHED,   /* a CPU's run queue */
+	LOCK_NET, /* a switch, a NAT, a table of either: never two, never across a call of ops */
+	LOCK_NET_PORT, /* what a port has received and not yet passed on */
+	LOCK_CONSOLE,  /* a guest serial port's output ring, the shell's input */
+	LOCK_THREADS,  /* the list of all threads */
+	LOCK_MUTEX,    /* wait list of a sleeping lock */
+	LOCK_TIMER,    /* a CPU's timer heap */
+	LOCK_SCHED,    /* a CPU's run queue */
 	LOCK_PAGING,
 	LOCK_HEAP,
 	LOCK_RANDOM, /* the random generator's key */

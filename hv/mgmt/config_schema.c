@@ -35,13 +35,6 @@ static const char *const crash_names[] = {
 		.help = (what)                                                                     \
 	}
 
-/* VM_CPUS_MAX carries a suffix: the digit for texts. */
-#if VM_CPUS_MAX == 1
-#define CPUS_TEXT "1 (more are not supported in this version)"
-#else
-#define CPUS_TEXT "1 to " STRINGIFY(VM_CPUS_MAX)
-#endif
-
 static const struct config_key keys[] = {
 	{ .table = CONFIG_HOST,
 	  .name = "name",
@@ -91,7 +84,7 @@ static const struct config_key keys[] = {
 	{ .table = CONFIG_VM,
 	  .name = "cpus",
 	  .type = &config_type_integer,
-	  .allowed = CPUS_TEXT,
+	  .allowed = "1 to 16",
 	  .def = "1",
 	  .min = 1,
 	  .max = VM_CPUS_MAX,

@@ -106,9 +106,10 @@ static const struct shell_io io = {
 static void flush_editor(void)
 {
 	char row[LINE_RENDER_MAX];
+	size_t row_len = line_edit_render(&console.editor, row, sizeof(row));
 
-	screen_edit(console.out, console.out_len, row,
-		    line_edit_render(&console.editor, row, sizeof(row)));
+	thread_checkpoint(); /* a long line takes about as long to draw as to write */
+	screen_edit(console.out, console.out_len, row, row_len);
 	console.out_len = 0;
 }
 

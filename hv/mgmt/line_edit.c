@@ -58,15 +58,18 @@ static unsigned int cursor_column(const struct line_edit *le)
 /* Bytes from `left` on that fit. */
 static size_t visible(const struct line_edit *le)
 {
+	unsigned int columns = room(le);
 	size_t end = le->left;
 
 	while (end < le->len) {
-		size_t next = end + utf8_next(le->text + end, le->len - end);
+		unsigned int bytes = utf8_next(le->text + end, le->len - end);
+		unsigned int width = utf8_width(le->text + end, bytes);
 
-		if (utf8_width(le->text + le->left, next - le->left) > room(le)) {
+		if (width > columns) {
 			break;
 		}
-		end = next;
+		columns -= width;
+		end += bytes;
 	}
 	return end - le->left;
 }

@@ -73,7 +73,7 @@ def test_bad_neighbours(kind):
         total = sum(used.values())
         for name in ("spin", "loop", "work"):
             assert 0.2 < used[name] / total < 0.45, f"{name}: {used}"
-        assert re.search(r"^work \d+$", guests.console("work"), re.M)
+        assert re.search(r"^work \d+ at \d+$", guests.console("work"), re.M)
 
 
 test_mmio.timeout = 150

@@ -168,8 +168,27 @@ int hvm_vcpu_create(struct vcpu *v, const struct vcpu_start *start)
 		vcpu_x86_destroy(v);
 		return err;
 	}
+	v->x86->has_firmware = start->mode == VCPU_START_RESET;
 	hvm_start_state(v, start);
 	return 0;
+}
+
+void hvm_vcpu_init(struct vcpu *v)
+{
+	if (v->id == 0 && !v->x86->has_firmware) {
+		vm_request_reset(v->vm);
+		return;
+	}
+	__atomic_store_n(&v->pending, 0, __ATOMIC_SEQ_CST);
+	vlapic_init_signal(v->lapic);
+	hvm->vcpu_init(v);
+	vcpu_x86_init(v);
+	hvm_init_state(v);
+}
+
+void hvm_vcpu_startup(struct vcpu *v, uint8_t vector)
+{
+	hvm_startup_state(v, vector);
 }
 
 void hvm_vcpu_destroy(struct vcpu *v)

@@ -23,24 +23,25 @@
 #define ATTR_BIG  0xc00u /* D/B, G */
 #define ATTR_LONG 0xa00u /* L, G */
 
-/* SDM Vol. 3A, "Processor State After Reset". RDX: family, model, stepping. */
+/* SDM Vol. 3A, "Processor State After Reset", for power-up and INIT. RDX: family, model, stepping. */
 static const struct {
 	enum hvm_reg reg;
+	bool kept; /* by INIT */
 	uint64_t val;
 } reset_regs[] = {
-	{ HVM_RIP, 0xfff0 },
-	{ HVM_RFLAGS, X86_RFLAGS_FIXED },
-	{ HVM_EFER, 0 },
-	{ HVM_CR4, 0 },
-	{ HVM_CR0, CR0_CD | CR0_NW | CR0_ET },
-	{ HVM_CR2, 0 },
-	{ HVM_CR3, 0 },
-	{ HVM_DR6, 0xffff0ff0 },
-	{ HVM_DR7, 0x400 },
-	{ HVM_PAT, PAT_RESET },
-	{ HVM_SYSENTER_CS, 0 },
-	{ HVM_SYSENTER_ESP, 0 },
-	{ HVM_SYSENTER_EIP, 0 },
+	{ HVM_RIP, false, 0xfff0 },
+	{ HVM_RFLAGS, false, X86_RFLAGS_FIXED },
+	{ HVM_EFER, false, 0 },
+	{ HVM_CR4, false, 0 },
+	{ HVM_CR0, false, CR0_CD | CR0_NW | CR0_ET },
+	{ HVM_CR2, false, 0 },
+	{ HVM_CR3, false, 0 },
+	{ HVM_DR6, false, 0xffff0ff0 },
+	{ HVM_DR7, false, 0x400 },
+	{ HVM_PAT, true, PAT_RESET },
+	{ HVM_SYSENTER_CS, true, 0 },
+	{ HVM_SYSENTER_ESP, true, 0 },
+	{ HVM_SYSENTER_EIP, true, 0 },
 };
 
 static const struct hvm_segment reset_segs[HVM_SEGS] = {
@@ -56,10 +57,12 @@ static const struct hvm_segment reset_segs[HVM_SEGS] = {
 	[HVM_IDTR] = { 0, 0, 0xffff, 0 },
 };
 
-void hvm_reset_state(struct vcpu *v)
+static void set_reset_values(struct vcpu *v, bool all)
 {
 	for (unsigned int i = 0; i < ARRAY_SIZE(reset_regs); i++) {
-		hvm->set_reg(v, reset_regs[i].reg, reset_regs[i].val);
+		if (all || !reset_regs[i].kept) {
+			hvm->set_reg(v, reset_regs[i].reg, reset_regs[i].val);
+		}
 	}
 	for (unsigned int i = 0; i < HVM_SEGS; i++) {
 		hvm->set_seg(v, (enum hvm_seg)i, &reset_segs[i]);
@@ -68,6 +71,31 @@ void hvm_reset_state(struct vcpu *v)
 		v->gprs[i] = 0;
 	}
 	v->gprs[GPR_RDX] = vcpuid_lookup(v->x86->cpuid, 1, 0)->eax;
+}
+
+void hvm_reset_state(struct vcpu *v)
+{
+	set_reset_values(v, true);
+}
+
+/* Note 2 there: CD and NW are left alone. */
+void hvm_init_state(struct vcpu *v)
+{
+	uint64_t kept = x86_reg(v, HVM_CR0) & (CR0_CD | CR0_NW);
+
+	set_reset_values(v, false);
+	hvm->set_reg(v, HVM_CR0, kept | CR0_ET);
+}
+
+void hvm_startup_state(struct vcpu *v, uint8_t vector)
+{
+	const struct hvm_segment code = { .sel = (uint16_t)(vector << 8),
+					  .attr = ATTR_CODE,
+					  .limit = 0xffff,
+					  .base = (uint64_t)vector << 12 };
+
+	hvm->set_seg(v, HVM_CS, &code);
+	hvm->set_reg(v, HVM_RIP, 0);
 }
 
 /* Flat segments over all addresses; code by its attributes. */
@@ -102,10 +130,12 @@ static void set_gprs(struct vcpu *v, const struct vcpu_start *start)
 	hvm->set_reg(v, HVM_RIP, start->rip);
 }
 
-/* What firmware would have done before it handed over. */
+/* What firmware would have done before it handed over: the others wait for a SIPI after its INIT. */
 static void set_platform(struct vcpu *v)
 {
-	vlapic_virtual_wire(v);
+	if (v->id == 0) {
+		vlapic_virtual_wire(v);
+	}
 	vmsr_mtrr_firmware(v);
 }
 
@@ -116,7 +146,6 @@ static void start_real(struct vcpu *v, const struct vcpu_start *start)
 	hvm->set_seg(v, HVM_CS, &code);
 	hvm->set_reg(v, HVM_CR0, CR0_ET);
 	set_gprs(v, start);
-	set_platform(v);
 }
 
 static void start_protected(struct vcpu *v, const struct vcpu_start *start)
@@ -125,7 +154,6 @@ static void start_protected(struct vcpu *v, const struct vcpu_start *start)
 	hvm->set_reg(v, HVM_CR0, CR0_PE | CR0_ET);
 	set_gprs(v, start);
 	set_tables(v, start);
-	set_platform(v);
 }
 
 static void start_long(struct vcpu *v, const struct vcpu_start *start)
@@ -137,10 +165,9 @@ static void start_long(struct vcpu *v, const struct vcpu_start *start)
 	hvm->set_reg(v, HVM_CR0, CR0_PG | CR0_PE | CR0_ET);
 	set_gprs(v, start);
 	set_tables(v, start);
-	set_platform(v);
 }
 
-void hvm_start_state(struct vcpu *v, const struct vcpu_start *start)
+static void start_boot_processor(struct vcpu *v, const struct vcpu_start *start)
 {
 	switch (start->mode) {
 	case VCPU_START_REAL16:
@@ -154,5 +181,15 @@ void hvm_start_state(struct vcpu *v, const struct vcpu_start *start)
 		break;
 	case VCPU_START_RESET:
 		break; /* hvm_reset_state was all */
+	}
+}
+
+void hvm_start_state(struct vcpu *v, const struct vcpu_start *start)
+{
+	if (v->id == 0) {
+		start_boot_processor(v, start);
+	}
+	if (start->mode != VCPU_START_RESET) {
+		set_platform(v);
 	}
 }

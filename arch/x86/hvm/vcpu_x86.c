@@ -143,15 +143,28 @@ static void fpu_save(struct vcpu_x86 *x)
 			 : "memory");
 }
 
+static void load_drs(const struct vcpu_x86 *x)
+{
+	__asm__ volatile("mov %0, %%db0" : : "r"(x->dr[0]));
+	__asm__ volatile("mov %0, %%db1" : : "r"(x->dr[1]));
+	__asm__ volatile("mov %0, %%db2" : : "r"(x->dr[2]));
+	__asm__ volatile("mov %0, %%db3" : : "r"(x->dr[3]));
+}
+
+void vcpu_x86_init(struct vcpu *v)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(v->x86->dr); i++) {
+		v->x86->dr[i] = 0;
+	}
+	load_drs(v->x86);
+}
+
 void vcpu_x86_load(struct vcpu *v)
 {
 	const struct vcpu_x86 *x = v->x86;
 
 	fpu_load(x);
-	__asm__ volatile("mov %0, %%db0" : : "r"(x->dr[0]));
-	__asm__ volatile("mov %0, %%db1" : : "r"(x->dr[1]));
-	__asm__ volatile("mov %0, %%db2" : : "r"(x->dr[2]));
-	__asm__ volatile("mov %0, %%db3" : : "r"(x->dr[3]));
+	load_drs(x);
 	if (vcpuid_has(v, VCPUID_RDTSCP)) {
 		x86_wrmsr(MSR_TSC_AUX, x->tsc_aux);
 	}

@@ -23,12 +23,15 @@ struct vcpu_x86 {
 	uint64_t mcg_status;
 	uint64_t hwcr, nb_cfg; /* AMD only */
 	uint32_t unknown_msrs; /* logged so far */
+	bool has_firmware;     /* (c) there is code at the reset vector */
 	struct code_page code; /* [O] */
 };
 
 /* vcpu_x86.c: allocates v->x86 and its CPUID, sets reset values; before ops->vcpu_create. -ENOMEM */
 int vcpu_x86_create(struct vcpu *v);
 void vcpu_x86_destroy(struct vcpu *v);
+/* An INIT: DR0-3 are cleared, FPU, XCR0 and MSRs stay. v's thread. */
+void vcpu_x86_init(struct vcpu *v);
 /* XCR0 as the guest has it now; v's thread. (Some CPUs let the guest set it without an exit.) */
 uint64_t vcpu_x86_xcr0(const struct vcpu *v);
 void vcpu_x86_set_xcr0(struct vcpu *v, uint64_t val);

@@ -77,7 +77,7 @@ void vlapic_destroy(struct vcpu *v)
 }
 
 /* All but IA32_APIC_BASE. */
-static void reset_registers(struct vlapic *l)
+void vlapic_init_signal(struct vlapic *l)
 {
 	uint64_t base = l->s.base;
 
@@ -94,7 +94,7 @@ void vlapic_reset(struct vcpu *v)
 	struct vlapic *l = v->lapic;
 
 	l->s.base = VLAPIC_BASE | VLAPIC_BASE_ENABLE | (v->id == 0 ? VLAPIC_BASE_BSP : 0);
-	reset_registers(l);
+	vlapic_init_signal(l);
 }
 
 void vlapic_virtual_wire(struct vcpu *v)
@@ -102,9 +102,7 @@ void vlapic_virtual_wire(struct vcpu *v)
 	struct vlapic_state *s = &v->lapic->s;
 
 	s->svr |= VLAPIC_SVR_ENABLE;
-	if (v->id == 0) {
-		s->lvt[VLAPIC_LVT_LINT0] = VIRQ_EXTINT << 8;
-	}
+	s->lvt[VLAPIC_LVT_LINT0] = VIRQ_EXTINT << 8;
 	s->lvt[VLAPIC_LVT_LINT1] = VIRQ_NMI << 8;
 }
 
@@ -177,9 +175,11 @@ bool vlapic_takes_pic(const struct vlapic *l)
 {
 	uint32_t lint0 = l->s.lvt[VLAPIC_LVT_LINT0];
 
+	if (l->v->id != 0) {
+		return false; /* only CPU 0's LINT0 is wired to the PIC */
+	}
 	if (!vlapic_is_enabled(l)) {
-		return l->v->id ==
-		       0; /* LINT0 is then the CPU's INTR pin, and only CPU 0's is wired */
+		return true; /* LINT0 is then the CPU's INTR pin */
 	}
 	return (lint0 & (VLAPIC_LVT_MASKED | VLAPIC_LVT_MODE)) == VIRQ_EXTINT << 8;
 }
@@ -270,7 +270,7 @@ bool vlapic_set_base(struct vlapic *l, uint64_t val)
 	}
 	l->s.base = (val & ~VLAPIC_BASE_BSP) | (old & VLAPIC_BASE_BSP);
 	if (((old ^ val) & VLAPIC_BASE_ENABLE) != 0) {
-		reset_registers(l);
+		vlapic_init_signal(l);
 	} else if (((old ^ val) & VLAPIC_BASE_X2APIC) != 0) {
 		l->s.id = l->v->id;
 		l->s.icr &= UINT32_MAX;

@@ -64,7 +64,9 @@ int vlapic_create(struct vcpu *v);
 void vlapic_destroy(struct vcpu *v);
 /* SDM "Local APIC State After Power-Up or Reset". Keeps nothing. */
 void vlapic_reset(struct vcpu *v);
-/* As firmware leaves it: LINT0 takes the PIC, LINT1 NMI, enabled (MP specification, "Virtual Wire
+/* SDM "Local APIC State After It Has Been Reset by an INIT-Signal". v's thread. */
+void vlapic_init_signal(struct vlapic *l);
+/* As firmware leaves the boot processor's: LINT0 takes the PIC, LINT1 NMI, enabled (MP specification, "Virtual Wire
  * Mode"). For a guest that is started without firmware. */
 void vlapic_virtual_wire(struct vcpu *v);
 

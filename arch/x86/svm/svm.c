@@ -36,6 +36,9 @@
 #define CPUID_EXT_ECX_SVM BIT(2)
 #define CPUID_EXT_EDX_NX  BIT(20)
 
+#define DR7_ENABLES 0xffu /* L0-3, G0-3: SDM and APM, "Debug Control Register" */
+#define DR7_RESET   0x400u
+
 #define MSRPM_ORDER 1u /* 8 KiB: APM Vol. 2, "MSR Intercepts" */
 #define IOPM_ORDER  2u /* 12 KiB: "I/O Intercepts" */
 
@@ -81,6 +84,7 @@ static void read_features(void)
 
 	svm_features = (struct svm_features){
 		.nrips = (r.edx & CPUID_SVM_NRIPS) != 0,
+		.keeps_breakpoints = (r.edx & CPUID_SVM_NRIPS) == 0, /* QEMU's TCG */
 		.clean_bits = (r.edx & CPUID_SVM_CLEAN) != 0,
 		.flush_by_asid = (r.edx & CPUID_SVM_FLUSH) != 0,
 		.decode_assists = (r.edx & CPUID_SVM_DECODE) != 0,
@@ -221,6 +225,7 @@ static int vcpu_create_vmcb(struct vcpu *v)
 	v->hvm = s;
 	v->exit_names = svm_exit_names();
 	vmcb_init(s->b);
+	s->b->c.dr_write = svm_features.keeps_breakpoints ? BIT(5) | BIT(7) : 0;
 	fill_addresses(v, &s->b->c);
 	hvm_reset_state(v);
 	return 0;
@@ -275,6 +280,21 @@ static void prepare_tlb(struct vcpu *v, struct svm_vcpu *s, struct svm_cpu *c)
 				   : VMCB_TLB_FLUSH_ALL;
 }
 
+/*
+ * #VMEXIT disables the guest's breakpoints (APM Vol. 2, "#VMEXIT"). QEMU's TCG leaves them armed and
+ * later takes the list of what is armed for one of DR7's at that time, which crashes it. There DR7 is
+ * switched by hand, and a guest's write of it exits; DR0-3 are the guest's already.
+ */
+static bool dr7_needs_switch(const struct vmcb *b)
+{
+	return unlikely((b->s.dr7 & DR7_ENABLES) != 0) && svm_features.keeps_breakpoints;
+}
+
+static void write_dr7(uint64_t val)
+{
+	__asm__ volatile("mov %0, %%db7" : : "r"(val) : "memory");
+}
+
 static enum hvm_next vcpu_run(struct vcpu *v)
 {
 	struct svm_vcpu *s = svm_of(v);
@@ -286,10 +306,16 @@ static enum hvm_next vcpu_run(struct vcpu *v)
 	b->c.clean = svm_features.clean_bits ? s->clean : 0;
 	b->s.rax = v->gprs[GPR_RAX];
 	b->s.rsp = v->gprs[GPR_RSP];
+	if (dr7_needs_switch(b)) {
+		write_dr7(b->s.dr7);
+	}
 	stretch_end(s->stretch, x86_rdtsc());
 	svm_entry(v->gprs, s->hpa.v, c->host.v);
 	v->exit_tsc = x86_rdtsc();
 	stretch_begin(s->stretch, v->exit_tsc);
+	if (dr7_needs_switch(b)) {
+		write_dr7(DR7_RESET);
+	}
 	v->gprs[GPR_RAX] = b->s.rax;
 	v->gprs[GPR_RSP] = b->s.rsp;
 	s->clean = VMCB_CLEAN_ALL;
@@ -431,6 +457,7 @@ const struct hvm_ops svm_hvm_ops = {
 	.slat_map = map_ram,
 	.vcpu_create = vcpu_create_vmcb,
 	.vcpu_destroy = vcpu_destroy_vmcb,
+	.vcpu_init = svm_event_init,
 	.vcpu_switched_in = switched_in,
 	.vcpu_switched_out = switched_out,
 	.vcpu_run = vcpu_run,

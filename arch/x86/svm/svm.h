@@ -13,6 +13,7 @@
 /* CPUID Fn8000_000A_EDX, as far as we use it. The same on every CPU of the machine. */
 struct svm_features {
 	bool nrips;
+	bool keeps_breakpoints; /* a deviation: see dr7_needs_switch */
 	bool clean_bits;
 	bool flush_by_asid;
 	bool decode_assists;
@@ -90,6 +91,8 @@ static inline void svm_event_after_exit(struct vcpu *v, struct svm_vcpu *s)
 	}
 }
 
+/* Nothing is under way any more: an INIT. */
+void svm_event_init(struct vcpu *v);
 enum exit_action svm_event_on_vintr(struct vcpu *v);
 enum exit_action svm_event_on_iret(struct vcpu *v);
 enum exit_action svm_event_on_exception(struct vcpu *v);
@@ -107,5 +110,7 @@ enum hvm_next svm_exit_handle(struct vcpu *v);
  * no MOV (but LMSW), or cannot be fetched.
  */
 bool svm_insn_mov_cr(struct vcpu *v, unsigned int *gpr);
+/* The same for a debug register; by the instruction's bytes alone. */
+bool svm_insn_mov_dr(struct vcpu *v, unsigned int *gpr);
 
 #endif

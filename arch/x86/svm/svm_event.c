@@ -132,6 +132,21 @@ enum exit_action svm_event_on_exception(struct vcpu *v)
 	return EXIT_RESUME;
 }
 
+void svm_event_init(struct vcpu *v)
+{
+	struct svm_vcpu *s = svm_of(v);
+
+	s->redo = 0;
+	s->step = SVM_STEP_NONE;
+	s->nmi_blocked = false;
+	s->entry_shadow = false;
+	s->b->c.shadow = 0;
+	s->b->c.exceptions = VMCB_EXCEPTIONS;
+	set_window(s, false);
+	set_intercept(s, VMCB_INTERCEPT_IRET, false);
+	set_intercept(s, VMCB_INTERCEPT_CR0_SEL_WRITE, true);
+}
+
 enum exit_action svm_event_on_vintr(struct vcpu *v)
 {
 	set_window(svm_of(v), false);

@@ -9,8 +9,10 @@
 #include "hv/base/trace.h"
 #include "hv/vm.h"
 
-#define DR6_BS BIT(14)
-#define SEG_L  BIT(9)
+#define DR6_BS	 BIT(14)
+#define DR7_ONE	 BIT(10) /* reserved bits, SDM Vol. 3B, "Debug Control Register (DR7)" */
+#define DR7_ZERO (BIT(11) | BIT(12) | BIT(14) | BIT(15))
+#define SEG_L	 BIT(9)
 
 static enum exit_action on_unexpected(struct vcpu *v)
 {
@@ -77,6 +79,32 @@ static enum exit_action on_read_cr(struct vcpu *v)
 		return on_unexpected(v);
 	}
 	return exit_read_cr(v, cr, gpr);
+}
+
+/* Only where svm_features.keeps_breakpoints; CPL was checked before the exit. */
+static enum exit_action on_write_dr7(struct vcpu *v)
+{
+	struct svm_vcpu *s = svm_of(v);
+	unsigned int gpr;
+	uint64_t val;
+
+	if (!svm_insn_mov_dr(v, &gpr)) {
+		return on_unexpected(v);
+	}
+	val = mov_source(v, gpr);
+	if (val > UINT32_MAX) {
+		event_exception(v, VEC_GP, 0);
+		return EXIT_RESUME;
+	}
+	s->b->s.dr7 = (val & ~DR7_ZERO) | DR7_ONE;
+	svm_dirty(s, VMCB_CLEAN_DR);
+	return EXIT_SKIP_INSN;
+}
+
+/* SDM Vol. 3B, "Debug Registers": another name of DR7, unless CR4.DE is set. */
+static enum exit_action on_write_dr5(struct vcpu *v)
+{
+	return svm_of(v)->b->s.cr4 & CR4_DE ? exit_undefined(v) : on_write_dr7(v);
 }
 
 static enum exit_action on_msr(struct vcpu *v)
@@ -171,6 +199,8 @@ static const struct row rows[] = {
 	EXIT_CR(CR_READ, 8, on_read_cr, "CR8_READ"),
 	EXIT_CR(CR_WRITE, 4, on_write_cr, "CR4_WRITE"),
 	EXIT_CR(CR_WRITE, 8, on_write_cr, "CR8_WRITE"),
+	EXIT_CR(DR_WRITE, 5, on_write_dr5, "DR5_WRITE"),
+	EXIT_CR(DR_WRITE, 7, on_write_dr7, "DR7_WRITE"),
 	EXIT_CR(CR0_SEL_WRITE, 0, on_write_cr0, "CR0_SEL_WRITE"),
 	EXCEPTION(0),
 	EXCEPTION(1),

@@ -51,6 +51,7 @@ enum vmcb_intercept3 {
 enum vmcb_exit {
 	VMEXIT_CR_READ = 0x00, /* + register */
 	VMEXIT_CR_WRITE = 0x10,
+	VMEXIT_DR_WRITE = 0x30,
 	VMEXIT_EXCEPTION = 0x40, /* + vector */
 	VMEXIT_INTR = 0x60,
 	VMEXIT_NMI = 0x61,

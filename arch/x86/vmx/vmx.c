@@ -7,6 +7,7 @@
 #include "arch/x86/hvm/backends.h"
 #include "arch/x86/vmx/ept.h"
 #include "arch/x86/vmx/vmx_caps.h"
+#include "arch/x86/vmx/vmx_event.h"
 #include "arch/x86/vmx/vmx_exit.h"
 #include "arch/x86/vmx/vmx_reg.h"
 #include "arch/x86/vmx/vmx_vcpu.h"
@@ -136,6 +137,7 @@ const struct hvm_ops vmx_hvm_ops = {
 	.slat_map = map,
 	.vcpu_create = create_vcpu,
 	.vcpu_destroy = vmx_vcpu_destroy,
+	.vcpu_init = vmx_event_init,
 	.vcpu_switched_in = vmx_vcpu_switched_in,
 	.vcpu_switched_out = vmx_vcpu_switched_out,
 	.vcpu_run = vmx_exit_run,

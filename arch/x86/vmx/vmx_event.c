@@ -132,6 +132,17 @@ void vmx_event_cut_short(struct vcpu *v, uint32_t info)
 	}
 }
 
+void vmx_event_init(struct vcpu *v)
+{
+	struct vmx_vcpu *x = v->hvm;
+
+	x->reinject = 0;
+	set_windows(x, false, false);
+	vmcs_write(ENTRY_INTR_INFO, 0);
+	vmcs_write(GUEST_INTERRUPTIBILITY, 0);
+	vmcs_write(GUEST_PENDING_DEBUG, 0);
+}
+
 void vmx_event_block_nmi(void)
 {
 	vmcs_write(GUEST_INTERRUPTIBILITY, vmcs_read(GUEST_INTERRUPTIBILITY) | VMX_BLOCKED_NMI);

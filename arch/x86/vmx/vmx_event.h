@@ -40,5 +40,7 @@ void vmx_event_prepare(struct vcpu *v);
 void vmx_event_cut_short(struct vcpu *v, uint32_t info);
 /* The exit came from an IRET that had unblocked NMIs already: they stay blocked. */
 void vmx_event_block_nmi(void);
+/* Nothing is under way any more: an INIT. */
+void vmx_event_init(struct vcpu *v);
 
 #endif

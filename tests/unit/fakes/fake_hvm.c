@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* One VM with up to four vCPUs for tests of arch/x86/hvm: registers are plain arrays. */
+/* One VM with up to 16 vCPUs for tests of arch/x86/hvm: registers are plain arrays. */
 /* Records what the code under test asks of the core. */
 #include "fakes/fake_hvm.h"
 
@@ -15,6 +15,7 @@ struct vcpu fake_vcpus[FAKE_CPUS];
 struct fake_cpu_state fake_states[FAKE_CPUS];
 char fake_crash[256];
 unsigned int fake_kicks;
+char fake_starts[64];
 int fake_eoi;
 uint8_t fake_pic_vector;
 
@@ -55,6 +56,7 @@ struct vcpu *fake_hvm_reset(void)
 	memset(fake_states, 0, sizeof(fake_states));
 	fake_crash[0] = '\0';
 	fake_kicks = 0;
+	fake_starts[0] = '\0';
 	fake_eoi = -1;
 	fake_now = 1000;
 	hvm = &fake_ops;
@@ -103,6 +105,29 @@ void vcpu_set_pending(struct vcpu *v, uint32_t bits)
 {
 	v->pending |= bits;
 	fake_kicks++;
+}
+
+static void note_start(const char *fmt, unsigned int a, unsigned int b)
+{
+	size_t len = strlen(fake_starts);
+
+	snprintf(fake_starts + len, sizeof(fake_starts) - len, fmt, a, b);
+}
+
+void vcpu_send_init(struct vcpu *v)
+{
+	note_start("i%u ", v->id, 0);
+}
+
+void vcpu_send_startup(struct vcpu *v, uint8_t vector)
+{
+	note_start("s%u:%02x ", v->id, vector);
+}
+
+void vm_request_reset(struct vm *vm)
+{
+	(void)vm;
+	note_start("reset ", 0, 0);
 }
 
 void virq_eoi(struct vm *vm, uint8_t vector)

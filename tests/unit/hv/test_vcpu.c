@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A vCPU in HLT is woken by whatever comes, at whatever moment. */
+/* A vCPU in HLT is woken by whatever comes, at whatever moment; one that waits for a SIPI by that. */
 /* The thread is a fake with the permit of hv/thread.h; interrupts come where that one lets them in. */
-/* TEST_SOURCES: hv/vcpu.c hv/lib/fmt.c hv/lib/string.c tests/unit/fakes/fake_arch.c */
+/* TEST_SOURCES: hv/vcpu.c hv/mp_init.c hv/lib/fmt.c hv/lib/string.c tests/unit/fakes/fake_arch.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_heap.c tests/unit/fakes/fake_lock.c */
 #include "hv/vcpu.h"
 
@@ -11,6 +11,7 @@
 #include "hv/thread.h"
 #include "hv/vdev.h"
 #include "hv/vm.h"
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -22,6 +23,49 @@ static struct vcpu *vcpu;
 static enum moment interrupt;
 static bool parked_for_ever;
 static unsigned int entries;
+
+/* What the others do, one letter at each entry and at each park; "": the vCPU is stopped. */
+static const char *script;
+static char steps[32]; /* what it does: E(nters), I(NIT), S(tarts), P(arks) */
+
+static void note(char step)
+{
+	size_t n = strlen(steps);
+
+	assert_true(n + 1 < sizeof(steps));
+	steps[n] = step;
+}
+
+static void others_do(void)
+{
+	char what = *script != '\0' ? *script++ : 'x';
+
+	switch (what) {
+	case 'i':
+		vcpu_send_init(vcpu);
+		break;
+	case 's':
+		vcpu_send_startup(vcpu, 0x9a);
+		break;
+	case 'b': /* both, before it can look */
+		vcpu_send_init(vcpu);
+		vcpu_send_startup(vcpu, 0x9a);
+		break;
+	case 'p':
+		vcpu_request(vcpu, VCPU_REQ_PAUSE);
+		break;
+	case 'r':
+		__atomic_fetch_and(&vcpu->requests, ~VCPU_REQ_PAUSE, __ATOMIC_SEQ_CST);
+		vcpu_kick(vcpu);
+		break;
+	case 'n': /* an interrupt */
+		vcpu_set_pending(vcpu, VCPU_PENDING_IRQ);
+		break;
+	default:
+		vcpu_request(vcpu, VCPU_REQ_STOP);
+		break;
+	}
+}
 
 /* An interrupt of the host, whose handler finds work for the vCPU. */
 static void interrupt_at(enum moment now)
@@ -41,6 +85,12 @@ struct thread *thread_current(void)
 
 void thread_park(void)
 {
+	if (script != NULL) {
+		note('P');
+		others_do();
+		thread.permit = false;
+		return;
+	}
 	interrupt_at(WHEN_ENTERING_PARK);
 	if (!thread.permit) {
 		interrupt_at(WHILE_PARKED);
@@ -78,6 +128,11 @@ void thread_join(struct thread *t)
 
 static enum hvm_next run(struct vcpu *v)
 {
+	if (script != NULL) {
+		note('E');
+		others_do();
+		return HVM_AGAIN;
+	}
 	if (entries++ == 0) {
 		return HVM_BLOCK;
 	}
@@ -105,6 +160,19 @@ void hvm_vcpu_destroy(struct vcpu *v)
 	(void)v;
 }
 
+void hvm_vcpu_init(struct vcpu *v)
+{
+	assert_ptr_equal(v, vcpu);
+	note('I');
+}
+
+void hvm_vcpu_startup(struct vcpu *v, uint8_t vector)
+{
+	assert_ptr_equal(v, vcpu);
+	assert_int_equal(vector, 0x9a);
+	note('S');
+}
+
 void cpu_kick(unsigned int cpu)
 {
 	(void)cpu;
@@ -128,6 +196,7 @@ static void halt_and_interrupt(enum moment moment)
 	entries = 0;
 	assert_int_equal(vcpu_create(&vm, 0, &(struct vcpu_start){ 0 }), 0);
 	vcpu = vm.vcpus[0];
+	assert_int_equal(vcpu_launch(vcpu), 0);
 	thread.p.body(thread.p.arg);
 	assert_int_equal(interrupt, NEVER);
 	vcpu_destroy(vcpu);
@@ -159,12 +228,47 @@ static void test_sleeps_without_cause(void **state)
 	assert_int_equal(entries, 1);
 }
 
+/* ---- INIT and SIPI ---- */
+
+static const struct {
+	unsigned int id; /* 0: the boot processor */
+	const char *script, *steps;
+} starts[] = {
+	{ 0, "", "E" },		 { 0, "s", "EE" }, /* it runs: a SIPI is nothing */
+	{ 0, "i", "EIE" },			   /* no waiting for the boot processor */
+	{ 1, "", "P" },				   /* stopped before it ever ran */
+	{ 1, "s", "PSE" },	 { 1, "ss", "PSEE" },
+	{ 1, "ns", "PPSE" }, /* an interrupt does not start it */
+	{ 1, "is", "PIPSE" },	 { 1, "b", "PISE" },
+	{ 1, "sis", "PSEIPSE" }, { 1, "sb", "PSEISE" },
+	{ 1, "prs", "PPPSE" },	/* paused while it waits: it waits on */
+	{ 1, "psrx", "PPPSE" }, /* the SIPI of a paused VM is kept */
+	{ 1, "px", "PP" },	 { 1, "six", "PSEIP" },
+};
+
+static void test_starts(void **state)
+{
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_SIZE(starts); i++) {
+		memset(steps, 0, sizeof(steps));
+		script = starts[i].script;
+		assert_int_equal(vcpu_create(&vm, starts[i].id, &(struct vcpu_start){ 0 }), 0);
+		vcpu = vm.vcpus[starts[i].id];
+		assert_int_equal(vcpu_launch(vcpu), 0);
+		thread.p.body(thread.p.arg);
+		assert_string_equal(steps, starts[i].steps);
+		vcpu_destroy(vcpu);
+	}
+	script = NULL;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_woken_while_parked),
 		cmocka_unit_test(test_woken_between_look_and_park),
 		cmocka_unit_test(test_sleeps_without_cause),
+		cmocka_unit_test(test_starts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,7 +22,8 @@ const struct hvm_ops *hvm = &ops;
 
 static char steps[200];
 static int space_error;
-static struct vcpu vcpu;
+static unsigned int launches_left;
+static struct vcpu vcpu[3];
 static struct thread thread;
 
 static void note(const char *step)
@@ -81,10 +82,23 @@ void vdev_destroy_all(struct vm *vm)
 int vcpu_create(struct vm *vm, unsigned int id, const struct vcpu_start *start)
 {
 	(void)start;
-	vcpu = (struct vcpu){ .vm = vm, .thread = &thread, .exits = 7 };
-	vcpu.stats[3].count = 7;
-	vm->vcpus[id] = &vcpu;
+	vcpu[id] = (struct vcpu){ .vm = vm, .id = id, .exits = 7 };
+	vcpu[id].stats[3].count = 7;
+	vm->vcpus[id] = &vcpu[id];
 	note("+vcpu");
+	return 0;
+}
+
+/* Whoever runs may address all the others. */
+int vcpu_launch(struct vcpu *v)
+{
+	assert_ptr_equal(v->vm->vcpus[v->vm->cfg.cpus - 1], &vcpu[v->vm->cfg.cpus - 1]);
+	if (launches_left == 0) {
+		return -ENOMEM;
+	}
+	launches_left--;
+	v->thread = &thread;
+	note(v->id == 0 ? "+boots" : "+waits");
 	return 0;
 }
 
@@ -97,7 +111,9 @@ void vcpu_destroy(struct vcpu *v)
 void thread_wait(struct thread *t)
 {
 	assert_ptr_equal(t, &thread);
-	assert_true(vcpu.requests & VCPU_REQ_STOP);
+	for (unsigned int i = 0; i < 3; i++) { /* all at once, then waited for */
+		assert_true(vcpu[i].vm == NULL || vcpu[i].requests & VCPU_REQ_STOP);
+	}
 	note("-thread");
 }
 
@@ -197,14 +213,16 @@ static int load(struct vm *vm, struct vcpu_start *start, const char **why)
 
 /* ---- tests ---- */
 
-static struct vm *made(void)
+static struct vm *made(unsigned int cpus)
 {
-	const struct vm_config cfg = { .name = "a", .cpus = 1, .memory = 4 * MIB };
+	const struct vm_config cfg = { .name = "a", .cpus = cpus, .memory = 4 * MIB };
 	const char *why = "";
 	struct vm *vm;
 
 	steps[0] = '\0';
 	space_error = 0;
+	launches_left = 3;
+	memset(vcpu, 0, sizeof(vcpu));
 	vm_set_loader(load);
 	assert_int_equal(vm_create(&cfg, &vm, &why), 0);
 	return vm;
@@ -212,12 +230,12 @@ static struct vm *made(void)
 
 static void devices_end_before_the_vcpus_that_they_interrupt(void **state)
 {
-	struct vm *vm = made();
+	struct vm *vm = made(1);
 	const char *why = "";
 
 	(void)state;
 	assert_int_equal(vm_start(vm, &why), 0);
-	assert_string_equal(steps, "+memory +tables +devices +kernel +vcpu ");
+	assert_string_equal(steps, "+memory +tables +devices +kernel +vcpu +boots ");
 	steps[0] = '\0';
 	assert_int_equal(vm_stop(vm, &why), 0);
 	assert_string_equal(steps, "-thread -devices -vcpu -tables -memory ");
@@ -227,9 +245,43 @@ static void devices_end_before_the_vcpus_that_they_interrupt(void **state)
 	assert_int_equal(vm_delete(vm, &why), 0);
 }
 
+/* The boot processor runs last of all, when there is somebody to start; they end together. */
+static void all_vcpus_are_there_before_one_runs(void **state)
+{
+	struct vm *vm = made(3);
+	const char *why = "";
+
+	(void)state;
+	assert_int_equal(vm_start(vm, &why), 0);
+	assert_string_equal(steps,
+			    "+memory +tables +devices +kernel +vcpu +vcpu +vcpu +waits +waits "
+			    "+boots ");
+	steps[0] = '\0';
+	assert_int_equal(vm_stop(vm, &why), 0);
+	assert_string_equal(steps, "-thread -thread -thread -devices -vcpu -vcpu -vcpu -tables "
+				   "-memory ");
+	assert_int_equal(vm->last_stats[3].count, 21);
+	assert_int_equal(vm_delete(vm, &why), 0);
+}
+
+/* Threads that were not made are not waited for. */
+static void a_vm_with_half_its_threads_does_not_start(void **state)
+{
+	struct vm *vm = made(3);
+	const char *why = "";
+
+	(void)state;
+	launches_left = 1;
+	assert_int_equal(vm_start(vm, &why), -ENOMEM);
+	assert_string_equal(why, "not enough hypervisor memory for its vCPUs");
+	assert_string_equal(strstr(steps, "+waits"),
+			    "+waits -thread -devices -vcpu -vcpu -vcpu -tables -memory ");
+	assert_int_equal(vm_delete(vm, &why), 0);
+}
+
 static void a_vm_without_memory_does_not_start(void **state)
 {
-	struct vm *vm = made();
+	struct vm *vm = made(1);
 	const char *why = "";
 
 	(void)state;
@@ -245,6 +297,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(devices_end_before_the_vcpus_that_they_interrupt),
+		cmocka_unit_test(all_vcpus_are_there_before_one_runs),
+		cmocka_unit_test(a_vm_with_half_its_threads_does_not_start),
 		cmocka_unit_test(a_vm_without_memory_does_not_start),
 	};
 

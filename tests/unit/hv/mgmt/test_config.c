@@ -51,7 +51,7 @@ static const char whole[] = "# all keys of this version\n"
 			    "scheduler = \"share\"\n"
 			    "[vm.web1]\n"
 			    "memory = \"512M\"\n"
-			    "cpus = 1\n"
+			    "cpus = 4\n"
 			    "weight = 0x200\n"
 			    "pin = [0, 3]\n"
 			    "boot = \"linux\"\n"
@@ -82,7 +82,7 @@ static void test_whole_file(void **state)
 	v = &cfg.vms[0];
 	assert_string_equal(v->name, "web1");
 	assert_int_equal(v->memory, 512 * MIB);
-	assert_int_equal(v->cpus, 1);
+	assert_int_equal(v->cpus, 4);
 	assert_int_equal(v->weight, 512);
 	assert_int_equal(v->pin, 9);
 	assert_int_equal(v->boot, VM_BOOT_LINUX);
@@ -210,10 +210,8 @@ static const struct {
 	{ VM "memory = \"99999999T\"", 3, 1,
 	  "vm.a.memory: found \"99999999T\", allowed: a size like "
 	  "\"512M\" or \"1G\", \"2M\" to \"256G\"" },
-	{ VM "cpus = 2", 3, 1,
-	  "vm.a.cpus: found 2, allowed: 1 (more are not supported in this version)" },
-	{ VM "cpus = 0", 3, 1,
-	  "vm.a.cpus: found 0, allowed: 1 (more are not supported in this version)" },
+	{ VM "cpus = 17", 3, 1, "vm.a.cpus: found 17, allowed: 1 to 16" },
+	{ VM "cpus = 0", 3, 1, "vm.a.cpus: found 0, allowed: 1 to 16" },
 	{ VM "cpus = two", 3, 8,
 	  "cpus: found two, expected a value: \"string\" (in quotes), "
 	  "integer, true, false, [array] or { table }" },
@@ -321,7 +319,7 @@ static void test_error_catalogue(void **state)
 static void test_all_errors_at_once(void **state)
 {
 	(void)state;
-	assert_int_equal(parse("[vm.a]\ncpus = 7\nmemory = 1\nkernle = \"boot:k\"\n"
+	assert_int_equal(parse("[vm.a]\ncpus = 70\nmemory = 1\nkernle = \"boot:k\"\n"
 			       "[vm.good]\nkernel = \"boot:k\"\n"
 			       "[vm.c]\nkernel = boot:k\nweight = 0\n"
 			       "[host]\nlog = \"x\"\nname = \"ok\"\n"),

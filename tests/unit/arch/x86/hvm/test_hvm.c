@@ -85,6 +85,14 @@ static void vcpu_destroy_op(struct vcpu *v)
 	(void)v;
 }
 
+static unsigned int inits;
+
+static void vcpu_init_op(struct vcpu *v)
+{
+	(void)v;
+	inits++;
+}
+
 static uint64_t get_reg(const struct vcpu *v, enum hvm_reg r)
 {
 	return fake_states[v->id].regs[r];
@@ -114,6 +122,7 @@ const struct hvm_ops svm_hvm_ops = {
 	.slat_map = slat_map_op,
 	.vcpu_create = vcpu_create_op,
 	.vcpu_destroy = vcpu_destroy_op,
+	.vcpu_init = vcpu_init_op,
 	.get_reg = get_reg,
 	.set_reg = set_reg,
 	.get_seg = get_seg,
@@ -132,6 +141,11 @@ void vcpu_x86_destroy(struct vcpu *v)
 {
 	vcpuid_destroy(v);
 	v->x86 = NULL;
+}
+
+void vcpu_x86_init(struct vcpu *v)
+{
+	memset(v->x86->dr, 0, sizeof(v->x86->dr));
 }
 
 uint64_t vcpu_x86_xcr0(const struct vcpu *v)
@@ -277,6 +291,90 @@ static void test_protected_start(void **state)
 	hvm_vcpu_destroy(v);
 }
 
+/* An application processor: nothing of the boot protocol, memory types as firmware leaves them. */
+static void test_other_start(void **state)
+{
+	const struct vcpu_start start = { .mode = VCPU_START_LONG64, .rip = 0x100200, .rsi = 1 };
+	struct vcpu *ap = &fake_vcpus[2];
+
+	(void)state;
+	assert_int_equal(hvm_vcpu_create(ap, &start), 0);
+	assert_true(fake_states[2].regs[HVM_CR0] == 0x60000010);
+	assert_true(fake_states[2].regs[HVM_RIP] == 0xfff0);
+	assert_true(ap->gprs[GPR_RSI] == 0);
+	assert_true(x86.mtrr_def_type == 0xc06);
+	assert_true(ap->lapic->s.base == 0xfee00800); /* not the boot processor */
+	assert_int_equal(ap->lapic->s.lvt[VLAPIC_LVT_LINT0], 0x10000);
+	hvm_vcpu_destroy(ap);
+}
+
+/* What INIT changes and what it keeps: SDM Vol. 3A, "Processor State After Reset". */
+static void test_init_and_startup(void **state)
+{
+	const struct vcpu_start start = { .mode = VCPU_START_LONG64 };
+	struct vcpu *ap = &fake_vcpus[3];
+	uint64_t *regs = fake_states[3].regs;
+
+	(void)state;
+	assert_int_equal(hvm_vcpu_create(ap, &start), 0);
+	fake_hvm_long_mode(ap, 0x1000); /* and CD, NW clear */
+	regs[HVM_PAT] = 0x1234;
+	regs[HVM_SYSENTER_EIP] = 0x5678;
+	regs[HVM_DR7] = 0x401;
+	ap->gprs[GPR_RSP] = 0x9000;
+	ap->pending = VCPU_PENDING_NMI | VCPU_PENDING_EXCEPTION;
+	ap->x86->dr[1] = 7;
+	ap->x86->xcr0 = 7;
+	ap->x86->mtrr_fixed[0] = 6;
+	ap->x86->tsc_adjust = 99;
+	assert_true(vlapic_set_base(ap->lapic, 0xfee00c00)); /* x2APIC: it stays */
+	ap->lapic->s.svr = 0x1ff;
+	vlapic_accept(ap->lapic, 0x40, false);
+	inits = 0;
+
+	hvm_vcpu_init(ap);
+	assert_int_equal(inits, 1);
+	assert_true(regs[HVM_CR0] == 0x10);
+	assert_true(regs[HVM_CR3] == 0 && regs[HVM_CR4] == 0 && regs[HVM_EFER] == 0);
+	assert_true(regs[HVM_RFLAGS] == 2 && regs[HVM_RIP] == 0xfff0 && regs[HVM_DR7] == 0x400);
+	assert_true(regs[HVM_PAT] == 0x1234 && regs[HVM_SYSENTER_EIP] == 0x5678);
+	assert_true(ap->gprs[GPR_RSP] == 0 && ap->gprs[GPR_RDX] == 0x306c3);
+	assert_int_equal(ap->pending, 0);
+	assert_true(ap->x86->dr[1] == 0 && ap->x86->xcr0 == 7);
+	assert_true(ap->x86->mtrr_fixed[0] == 6 && ap->x86->tsc_adjust == 99);
+	assert_true(ap->lapic->s.base == 0xfee00c00);
+	assert_int_equal(ap->lapic->s.id, 3);
+	assert_int_equal(ap->lapic->s.svr, 0xff);
+	assert_int_equal(vlapic_pending(ap->lapic), -1);
+
+	hvm_vcpu_startup(ap, 0x9a);
+	assert_int_equal(fake_states[3].segs[HVM_CS].sel, 0x9a00);
+	assert_true(fake_states[3].segs[HVM_CS].base == 0x9a000);
+	assert_int_equal(fake_states[3].segs[HVM_CS].limit, 0xffff);
+	assert_true(regs[HVM_RIP] == 0);
+	hvm_vcpu_destroy(ap);
+}
+
+/* Without firmware there is no code where a boot processor restarts: the machine is reset. */
+static void test_init_of_the_boot_processor(void **state)
+{
+	struct vcpu_start start = { .mode = VCPU_START_LONG64, .rip = 0x100200 };
+
+	(void)state;
+	assert_int_equal(hvm_vcpu_create(v, &start), 0);
+	hvm_vcpu_init(v);
+	assert_string_equal(fake_starts, "reset ");
+	assert_true(fake_states[0].regs[HVM_RIP] == 0x100200);
+	hvm_vcpu_destroy(v);
+	start.mode = VCPU_START_RESET;
+	assert_int_equal(hvm_vcpu_create(v, &start), 0);
+	fake_states[0].regs[HVM_RIP] = 0;
+	hvm_vcpu_init(v);
+	assert_string_equal(fake_starts, "reset ");
+	assert_true(fake_states[0].regs[HVM_RIP] == 0xfff0);
+	hvm_vcpu_destroy(v);
+}
+
 static void test_vcpu_fails(void **state)
 {
 	const struct vcpu_start start = { .mode = VCPU_START_RESET };
@@ -332,6 +430,9 @@ int main(void)
 		cmocka_unit_test_setup(test_reset_start, setup),
 		cmocka_unit_test_setup(test_long_start, setup),
 		cmocka_unit_test_setup(test_protected_start, setup),
+		cmocka_unit_test_setup(test_other_start, setup),
+		cmocka_unit_test_setup(test_init_and_startup, setup),
+		cmocka_unit_test_setup(test_init_of_the_boot_processor, setup),
 		cmocka_unit_test_setup(test_vcpu_fails, setup),
 		cmocka_unit_test_setup(test_wakes_from_hlt, setup),
 	};

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Which addresses a port may speak from, and that it is no DHCP server. */
+/* Decides by the head of a packet, which its sender cannot change any more. */
+#include "drivers/net/netguard.h"
+#include "drivers/net/frame.h"
+#include "drivers/net/netport.h"
+#include "drivers/net/wire.h"
+#include "hv/lib/string.h"
+
+#define PASS (-1)
+
+/* RFC 2131, "The Client-Server Protocol"; RFC 2132, "DHCP Message Type" */
+#define BOOTP_OP      0u
+#define BOOTP_HLEN    2u
+#define BOOTP_YIADDR  16u
+#define BOOTP_CHADDR  28u
+#define BOOTP_COOKIE  236u
+#define BOOTP_OPTIONS 240u
+#define BOOTP_REPLY   2u
+#define DHCP_COOKIE   0x63825363u
+#define OPTION_PAD    0u
+#define OPTION_TYPE   53u
+#define OPTION_END    255u
+#define TYPE_ACK      5u
+#define SNOOP_MAX     548u /* of a message: its fixed part and the options of RFC 2131's least size */
+
+static bool may_use(const struct netguard *g, uint32_t ip)
+{
+	if (ip == g->leased && ip != 0) {
+		return true;
+	}
+	for (unsigned int i = 0; i < g->count; i++) {
+		if (g->ip[i] == ip) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* A sender address of 0 is a probe (RFC 5227, "Probing an Address"). */
+static int check_arp(const struct netguard *g, const uint8_t *mac, const struct netpkt *pkt,
+		     const struct frame *f)
+{
+	const uint8_t *arp = pkt->seg[0].base + f->l3;
+	uint32_t spa;
+
+	if (pkt->len < f->l3 + (uint32_t)ARP_LEN || wire_get16(arp + ARP_PTYPE) != ETH_IPV4 ||
+	    arp[ARP_HLEN] != 6 || arp[ARP_PLEN] != 4) {
+		return NETPORT_DROP_MALFORMED;
+	}
+	spa = wire_get32(arp + ARP_SPA);
+	if ((g->flags & NETGUARD_MAC) && memcmp(arp + ARP_SHA, mac, 6) != 0) {
+		return NETPORT_DROP_SPOOFED;
+	}
+	return (g->flags & NETGUARD_IP) && spa != 0 && !may_use(g, spa) ? NETPORT_DROP_SPOOFED
+									: PASS;
+}
+
+static bool is_udp(const struct frame *f, uint16_t sport, uint16_t dport)
+{
+	return f->proto == IP_UDP && f->l4 != 0 && f->sport == sport && f->dport == dport;
+}
+
+static int check_ipv4(const struct netguard *g, const struct frame *f)
+{
+	if ((g->flags & NETGUARD_SERVER) && is_udp(f, DHCP_SERVER_PORT, DHCP_CLIENT_PORT)) {
+		return NETPORT_DROP_SPOOFED;
+	}
+	if (!(g->flags & NETGUARD_IP) || may_use(g, f->src)) {
+		return PASS;
+	}
+	return f->src == 0 && f->dst == IPV4_BROADCAST &&
+			       is_udp(f, DHCP_CLIENT_PORT, DHCP_SERVER_PORT)
+		       ? PASS
+		       : NETPORT_DROP_SPOOFED;
+}
+
+int netguard_check(const struct netguard *g, const uint8_t mac[6], const struct netpkt *pkt)
+{
+	struct frame f;
+
+	if (g->flags == 0) {
+		return PASS;
+	}
+	if ((g->flags & NETGUARD_MAC) && memcmp(pkt->seg[0].base + ETH_SRC, mac, 6) != 0) {
+		return NETPORT_DROP_SPOOFED;
+	}
+	if (!frame_parse(pkt, &f)) {
+		return NETPORT_DROP_MALFORMED;
+	}
+	if (f.type == ETH_ARP) {
+		return check_arp(g, mac, pkt, &f);
+	}
+	if (f.type == ETH_IPV4) {
+		return check_ipv4(g, &f);
+	}
+	return g->flags & NETGUARD_IP ? NETPORT_DROP_SPOOFED : PASS;
+}
+
+/* The message type among the options; 0 if there is none. */
+static uint8_t message_type(const uint8_t *options, size_t len)
+{
+	for (size_t i = 0; i < len && options[i] != OPTION_END;) {
+		if (options[i] == OPTION_PAD) {
+			i++;
+			continue;
+		}
+		if (len - i < 3 || len - i - 2 < options[i + 1]) {
+			break;
+		}
+		if (options[i] == OPTION_TYPE) {
+			return options[i + 1] == 1 ? options[i + 2] : 0;
+		}
+		i += 2u + options[i + 1];
+	}
+	return 0;
+}
+
+bool netguard_snoop(const struct netpkt *pkt, uint64_t *mac, uint32_t *ip)
+{
+	uint8_t msg[SNOOP_MAX];
+	struct frame f;
+	size_t len;
+
+	if (!frame_parse(pkt, &f) || f.type != ETH_IPV4 || frame_is_fragment(&f) ||
+	    !is_udp(&f, DHCP_SERVER_PORT, DHCP_CLIENT_PORT)) {
+		return false;
+	}
+	len = u64_min(sizeof(msg), f.l4_len - UDP_LEN);
+	if (netpkt_copy(pkt, f.l4 + UDP_LEN, msg, len) < BOOTP_OPTIONS ||
+	    msg[BOOTP_OP] != BOOTP_REPLY || msg[BOOTP_HLEN] != 6 ||
+	    wire_get32(msg + BOOTP_COOKIE) != DHCP_COOKIE ||
+	    message_type(msg + BOOTP_OPTIONS, len - BOOTP_OPTIONS) != TYPE_ACK) {
+		return false;
+	}
+	*mac = wire_get48(msg + BOOTP_CHADDR);
+	*ip = wire_get32(msg + BOOTP_YIADDR);
+	return *ip != 0;
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Both ends of a port: what its owner sends is checked and goes to the switch; what the switch has for it */
+/* is brought into a form that it takes. */
+#include "drivers/net/gso.h"
+#include "drivers/net/netpkt.h"
+#include "drivers/net/netport_priv.h"
+#include "drivers/net/netswitch.h"
+
+const char *netport_drop_name(enum netport_drop why)
+{
+	static const char *const names[NETPORT_DROPS] = {
+		[NETPORT_DROP_MALFORMED] = "malformed", [NETPORT_DROP_SPOOFED] = "spoofed",
+		[NETPORT_DROP_FILTERED] = "filtered",	[NETPORT_DROP_LINK] = "link down",
+		[NETPORT_DROP_FULL] = "full",		[NETPORT_DROP_RATE] = "rate",
+		[NETPORT_DROP_TOO_LONG] = "too long",
+	};
+
+	return names[why];
+}
+
+/* A negative value, or why pkt may not come from p. */
+static int check(const struct netport *p, const struct netpkt *pkt)
+{
+	if (!netpkt_is_sane(pkt)) {
+		return NETPORT_DROP_MALFORMED;
+	}
+	if (!__atomic_load_n(&p->link, __ATOMIC_RELAXED)) {
+		return NETPORT_DROP_LINK;
+	}
+	return -1;
+}
+
+static uint64_t over_send_rate(struct netport *p, uint64_t wait)
+{
+	if (p->policy & NETPORT_NEVER_WAIT) {
+		netport_drop(p, NETPORT_DROP_RATE);
+		return 0;
+	}
+	netport_count(&p->stats.waits, 1);
+	return wait;
+}
+
+uint64_t netport_send(struct netport *p, const struct netpkt *pkt)
+{
+	uint64_t wait = ratelimit_wait(&p->send_rate, pkt->time);
+	int why;
+
+	if (wait != 0) {
+		return over_send_rate(p, wait);
+	}
+	why = check(p, pkt);
+	if (why >= 0) {
+		netport_drop(p, (enum netport_drop)why);
+		return 0;
+	}
+	wait = netswitch_forward(p->sw, p, pkt);
+	if (wait == 0) {
+		netport_count(&p->stats.sent, 1);
+		netport_count(&p->stats.sent_bytes, pkt->len);
+	} else {
+		netport_count(&p->stats.waits, 1);
+	}
+	return wait;
+}
+
+struct delivery {
+	struct netport *p;
+	bool begun; /* something was taken */
+	bool lost;  /* something was too long */
+};
+
+static bool give(void *arg, const struct netpkt *pkt)
+{
+	struct delivery *d = arg;
+
+	if (pkt->gso == NETPKT_GSO_NONE && pkt->len > d->p->max_len) {
+		d->lost = true;
+		return true;
+	}
+	if (!d->p->ops->receive(d->p, pkt)) {
+		return false;
+	}
+	d->begun = true;
+	return true;
+}
+
+bool netport_deliver(struct netport *p, const struct netpkt *pkt)
+{
+	struct delivery d = { .p = p };
+
+	if (!__atomic_load_n(&p->link, __ATOMIC_RELAXED)) {
+		netport_drop(p, NETPORT_DROP_LINK);
+		return true;
+	}
+	if (!gso_emit(pkt, __atomic_load_n(&p->offload, __ATOMIC_RELAXED), give, &d)) {
+		if (d.begun) { /* against its contract; TCP will send the rest again */
+			netport_drop(p, NETPORT_DROP_FULL);
+		}
+		return d.begun;
+	}
+	if (d.lost) {
+		netport_drop(p, NETPORT_DROP_TOO_LONG);
+		return true;
+	}
+	netport_count(&p->stats.received, 1);
+	netport_count(&p->stats.received_bytes, pkt->len);
+	__atomic_store_n(&p->full_since, 0, __ATOMIC_RELAXED);
+	return true;
+}

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What plugs into a switch: a guest's NIC, a host NIC, an endpoint of the hypervisor's; and the packets */
+/* that they exchange. The one header of this folder that drivers elsewhere see. No clock: senders say when. */
+#ifndef DRIVERS_NET_NETPORT_H
+#define DRIVERS_NET_NETPORT_H
+
+#include "drivers/net/netguard.h"
+#include "drivers/net/ratelimit.h"
+#include "hv/lib/types.h"
+
+struct netport;
+struct netswitch;
+struct pcap;
+
+/* ---- packets ---- */
+
+/*
+ * The first segment is the head: exactly the first NETPKT_HEAD bytes of a frame, or all of a shorter one.
+ * Every header up to TCP's options, and an ICMP error's quotation, fit. It lies in memory that nobody
+ * changes meanwhile, never in a guest's. Segments behind may be guest memory, mapped in the calling
+ * thread's address space only: their bytes can change under the reader, and decide nothing.
+ */
+#define NETPKT_HEAD	160u
+#define NETPKT_SEGS_MAX 64u /* received; sent one less: put more together first */
+#define NETPKT_LEN_MAX	(14u + 4 + 40 + 65535) /* tagged Ethernet around the longest IPv6 packet */
+#define NETPKT_GSO_MIN	48u		       /* shorter payloads per segment are refused */
+
+struct netseg {
+	const uint8_t *base;
+	uint32_t len;
+};
+
+/* Virtio 1.2, 5.1.6 "Device Operation", speaks of the same five things in its header. */
+enum netpkt_flags {
+	NETPKT_CSUM_PARTIAL =
+		1, /* the field at csum_start + csum_offset holds the pseudo header's sum;
+				    the rest, from csum_start to the end, is still to be added */
+	NETPKT_CSUM_VALID = 2, /* the TCP or UDP checksum is known to be right */
+	NETPKT_ECN = 4,	       /* of a GSO packet: CWR is set, for the first segment only */
+};
+enum netpkt_gso {
+	NETPKT_GSO_NONE,
+	NETPKT_GSO_TCP4, /* one TCP segment longer than fits: to be cut every gso_size bytes of */
+	NETPKT_GSO_TCP6, /* payload; always NETPKT_CSUM_PARTIAL too */
+};
+
+/* A frame without FCS. Belongs to the sender and is valid during the call only. */
+struct netpkt {
+	const struct netseg *seg;
+	uint64_t time; /* ns since power-on, never going back */
+	uint32_t len;  /* of all segments together */
+	uint16_t segs;
+	uint8_t flags; /* enum netpkt_flags */
+	uint8_t gso;   /* enum netpkt_gso */
+	uint16_t gso_size;
+	uint16_t csum_start;
+	uint16_t csum_offset;
+	uint16_t more; /* segments of the same GSO packet that follow at once; see receive */
+};
+
+/* ---- ports ---- */
+
+enum netport_offload {			 /* what a port takes without help */
+		       NETPORT_CSUM = 1, /* NETPKT_CSUM_PARTIAL; the gso kinds below need it */
+		       NETPORT_TCP4 = 2,
+		       NETPORT_TCP6 = 4,
+};
+
+enum netport_policy {
+	NETPORT_ISOLATED = 1, /* exchanges nothing with other isolated ports */
+	NETPORT_UPLINK = 2,   /* leads elsewhere: many addresses; its DHCP servers are believed */
+	NETPORT_TAGGED = 4,   /* may send frames with VLAN tags */
+	NETPORT_NEVER_WAIT =
+		8 /* netport_send never asks it to wait: a full receiver loses the packet */
+};
+
+/*
+ * Called on whatever thread sends or makes room, perhaps with another VM's lock of its devices held, and
+ * from within the port's own netport_send. So: no sleep, no LOCK_DEVICES, no lock held by the callers of
+ * netport_send for this port. One lock of rank LOCK_NET_PORT is the port's own.
+ */
+struct netport_ops {
+	/*
+	 * Copies pkt out and returns true. False: no room; pkt is then lost or offered again, and the
+	 * port owes a netport_ready(). With pkt->more, false unless all of those fit too. pkt needs no
+	 * more than the port's offload, and is no longer than its max_len unless it is GSO.
+	 */
+	bool (*receive)(struct netport *p, const struct netpkt *pkt);
+	/* A netport_send that had to wait may go on. NULL for NETPORT_NEVER_WAIT. Wakes someone, no more. */
+	void (*resume)(struct netport *p);
+	/* NULL or: p->link has changed. */
+	void (*link_changed)(struct netport *p);
+};
+
+/* Why packets are lost; netport_drop_name() has the words. */
+enum netport_drop {
+	NETPORT_DROP_MALFORMED, /* sent: too short, too long, offload that makes no sense */
+	NETPORT_DROP_SPOOFED, /* sent: an address that is not the port's, an answer only servers give */
+	NETPORT_DROP_FILTERED, /* sent: nobody may get it: isolation, tags, reserved addresses */
+	NETPORT_DROP_LINK,     /* sent to or from a port whose link is down */
+	NETPORT_DROP_FULL,     /* received: no room */
+	NETPORT_DROP_RATE,     /* received: over the port's rate */
+	NETPORT_DROP_TOO_LONG, /* received: longer than the port's max_len */
+	NETPORT_DROPS,
+};
+const char *netport_drop_name(enum netport_drop why);
+
+/*
+ * Sent and received as the port's owner sees it; what was sent may have been dropped behind that. A GSO
+ * packet counts once. Written with relaxed atomics; read at any time.
+ */
+struct netport_stats {
+	uint64_t sent, sent_bytes;
+	uint64_t received, received_bytes;
+	uint64_t waits; /* sends that were told to wait */
+	uint64_t drops[NETPORT_DROPS];
+};
+
+#define NETPORT_NAME 40u
+
+struct netport {
+	const struct netport_ops *ops; /* (c) */
+	char name[NETPORT_NAME];       /* (c) "web1.0", "nic0", "gateway" */
+	uint8_t mac[6];		       /* (c) what is behind it; not looked at for NETPORT_UPLINK */
+	uint32_t offload;	    /* enum netport_offload; the owner may change it at any time */
+	uint32_t max_len;	    /* longest frame; 14 or 18 more than the MTU */
+	uint32_t policy;	    /* (c) enum netport_policy */
+	bool link;		    /* netport_set_link() */
+	struct ratelimit send_rate; /* [switch] what the owner may send: it waits */
+	struct ratelimit receive_rate; /* [switch] what it gets: senders wait, or lose packets */
+	struct netguard guard;	       /* [switch] addresses it may use */
+	struct netport_stats stats;
+
+	/* The switch's own. */
+	struct netswitch *sw; /* NULL while it is in none */
+	uint16_t index;	      /* in sw */
+	uint32_t users;	      /* calls into ops under way, atomic */
+	bool waits;	      /* a send of its was told to wait; atomic */
+	bool waited_for;      /* because of this port; atomic */
+	uint64_t full_since;  /* ns; 0: had room last time; atomic */
+	struct pcap *capture; /* [switch] NULL or: what records its packets */
+};
+
+/*
+ * Sends pkt from port p. 0: done, whatever became of it. Else nothing was done: send it again when
+ * ops->resume was called or at the time returned (ns), whichever comes first. Any thread, also several
+ * at a time; no lock of rank LOCK_NET or above held. About 150 instructions besides the receiver's.
+ */
+uint64_t netport_send(struct netport *p, const struct netpkt *pkt);
+/* Port p, which refused a packet, has room again. As netport_send. */
+void netport_ready(struct netport *p);
+/* Cable in or out, by the administrator or a host NIC. Calls ops->link_changed if that is news. */
+void netport_set_link(struct netport *p, bool up);
+
+/* ---- packets, for those who make and take them ---- */
+
+/* Copies from byte off of the frame on; bytes that there were. */
+size_t netpkt_copy(const struct netpkt *pkt, size_t off, void *buf, size_t len);
+/* Bytes that pkt takes on a wire without segmentation offload (and without preamble, FCS and gap). */
+uint32_t netpkt_wire_len(const struct netpkt *pkt);
+/* A number that both directions of a TCP or UDP flow share, for choosing queues. */
+uint32_t netpkt_flow(const struct netpkt *pkt);
+
+#endif
