@@ -7,14 +7,16 @@
 #include "arch/x86/cpu/x86.h"
 #include "hv/base/log.h"
 
-#define ROUNDS 16u
+#define ROUNDS 16u /* in each of two passes: one before a correction, one after */
 
 static struct {
 	uint32_t asked;	   /* round that the new CPU waits for */
 	uint32_t answered; /* round whose answer stands in tsc */
 	uint64_t tsc;	   /* of the boot CPU */
-	int64_t offset;	   /* what the new CPU was behind */
+	int64_t offset;	   /* what the new CPU is behind */
 	uint64_t width;	   /* of the quickest round, in ticks */
+	int64_t found;	   /* what it was behind at first */
+	bool differs;	   /* some CPU's TSC could not be made to agree */
 } sync;
 
 static void wait_for(const uint32_t *word, uint32_t val)
@@ -26,15 +28,15 @@ static void wait_for(const uint32_t *word, uint32_t val)
 
 void tsc_sync_lead(uint32_t apic_id)
 {
-	for (uint32_t round = 1; round <= ROUNDS; round++) {
+	for (uint32_t round = 1; round <= 2 * ROUNDS; round++) {
 		wait_for(&sync.asked, round);
 		sync.tsc = x86_rdtsc();
 		__atomic_store_n(&sync.answered, round, __ATOMIC_RELEASE);
 	}
 	wait_for(&sync.asked, 0); /* the new CPU is done */
-	if (sync.offset != 0) {
-		log_printf(LOG_HOST, "smp: TSC of the CPU with APIC id %u was %ld ticks behind",
-			   apic_id, sync.offset);
+	if (sync.found != 0) {
+		log_printf(LOG_HOST, "smp: TSC of the CPU with APIC id %u was %ld ticks behind%s",
+			   apic_id, sync.found, sync.offset != 0 ? ", and differs still" : "");
 	}
 }
 
@@ -52,20 +54,34 @@ static void ask(uint32_t round)
 	}
 }
 
-/* An offset within the uncertainty of the quickest round is none. */
-void tsc_sync_follow(void)
+/* Sets sync.offset. One within the uncertainty of the quickest round is none. */
+static void compare(uint32_t first)
 {
 	sync.width = UINT64_MAX;
-	for (uint32_t round = 1; round <= ROUNDS; round++) {
+	for (uint32_t round = first; round < first + ROUNDS; round++) {
 		ask(round);
 	}
 	uint64_t size = (uint64_t)(sync.offset < 0 ? -sync.offset : sync.offset);
 
 	if (size <= sync.width / 2) {
 		sync.offset = 0;
-	} else {
+	}
+}
+
+void tsc_sync_follow(void)
+{
+	compare(1);
+	sync.found = sync.offset;
+	if (sync.offset != 0) {
 		x86_wrmsr(MSR_TSC, x86_rdtsc() + (uint64_t)sync.offset);
 	}
+	compare(1 + ROUNDS);
+	sync.differs = sync.differs || sync.offset != 0;
 	sync.answered = 0;
 	__atomic_store_n(&sync.asked, 0, __ATOMIC_RELEASE);
+}
+
+bool tsc_sync_agrees(void)
+{
+	return !sync.differs;
 }

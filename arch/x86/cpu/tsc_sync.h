@@ -10,4 +10,7 @@
 void tsc_sync_lead(uint32_t apic_id);
 void tsc_sync_follow(void);
 
+/* Do the TSCs of all CPUs that were started agree, perhaps after they were moved? */
+bool tsc_sync_agrees(void);
+
 #endif
