@@ -27,6 +27,8 @@ void clock_arm(uint64_t deadline);
 
 /* Seconds since 1970-01-01 UTC by the battery clock at boot plus the TSC since; small without one. */
 uint64_t clock_wall_seconds(void);
+/* The same in nanoseconds; the battery clock itself only shows seconds. */
+uint64_t clock_wall_ns(void);
 
 /* Name of what the TSC was calibrated against: "HPET", "ACPI PM timer", "PIT"; or "CPUID", "nothing". */
 const char *clock_reference(void);

@@ -141,6 +141,11 @@ void hvm_vcpu_init(struct vcpu *v);
 void hvm_vcpu_startup(struct vcpu *v, uint8_t vector);
 /* Would v continue from HLT? Looks at pending events, the local APIC and RFLAGS.IF. */
 bool hvm_vcpu_has_event(struct vcpu *v);
+/*
+ * The paravirtual interfaces that a guest may use: name of the i-th (static text), NULL behind the
+ * last; *used: v's guest has switched it on. Any thread that keeps v alive.
+ */
+const char *hvm_paravirt(const struct vcpu *v, unsigned int i, bool *used);
 /* Prints registers, segments, code bytes and the vendor's control block: out(line). */
 void hvm_vcpu_dump(struct vcpu *v, void (*out)(const char *line));
 

@@ -37,8 +37,9 @@ struct vm_config {
 	enum vm_on_crash on_crash;
 	uint32_t stop_timeout; /* ms that `vm stop` waits for the guest to power off */
 	bool testdev;
-	bool hvc; /* has a virtio console */
-	bool rng; /* has a virtio entropy device */
+	bool hvc;      /* has a virtio console */
+	bool rng;      /* has a virtio entropy device */
+	bool paravirt; /* is offered KVM's paravirtual interfaces */
 };
 
 /*

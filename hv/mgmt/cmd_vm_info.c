@@ -2,6 +2,7 @@
 /* Owns the commands that look at VMs: list, info, stats, and the way to a guest's console. */
 /* Changes nothing. */
 #include "arch/clock.h"
+#include "arch/hvm.h"
 #include "hv/lib/errno.h"
 #include "hv/lib/fmt.h"
 #include "hv/lib/string.h"
@@ -66,6 +67,51 @@ static int cmd_list(struct shell_call *c)
 
 /* ---- info ---- */
 
+/* Does any vCPU's guest code use the i-th paravirtual interface? NULL behind the last. */
+static const char *paravirt(const struct vm *vm, unsigned int i, bool *used)
+{
+	const char *name = NULL;
+	bool here = false;
+
+	*used = false;
+	for (unsigned int cpu = 0; cpu < VM_CPUS_MAX; cpu++) {
+		if (vm->vcpus[cpu] != NULL) {
+			name = hvm_paravirt(vm->vcpus[cpu], i, &here);
+			*used = *used || (name != NULL && here);
+		}
+	}
+	return name;
+}
+
+static void paravirt_json(struct json *j, const struct vm *vm)
+{
+	const char *name;
+	bool used;
+
+	json_array(j, "paravirt");
+	for (unsigned int i = 0; (name = paravirt(vm, i, &used)) != NULL; i++) {
+		if (used) {
+			json_string(j, NULL, name);
+		}
+	}
+	json_end(j);
+}
+
+static void paravirt_print(struct shell_out *out, const struct vm *vm)
+{
+	const char *name;
+	bool used, any = false;
+
+	shell_out_puts(out, "paravirt  ");
+	for (unsigned int i = 0; (name = paravirt(vm, i, &used)) != NULL; i++) {
+		if (used) {
+			shell_out_printf(out, " %s", name);
+			any = true;
+		}
+	}
+	shell_out_puts(out, any ? "\n" : " none in use\n");
+}
+
 static void info_json(struct shell_call *c, struct vm *vm)
 {
 	struct json j;
@@ -76,6 +122,7 @@ static void info_json(struct shell_call *c, struct vm *vm)
 	json_summary(&j, vm);
 	json_string(&j, "crash_reason", vm->crash_reason[0] != '\0' ? vm->crash_reason : NULL);
 	json_u64(&j, "starts", vm->starts);
+	paravirt_json(&j, vm);
 	cmd_vm_pci_json(&j, vm);
 	json_object(&j, "config");
 	config_json_vm(&vm->cfg, &j);
@@ -104,6 +151,9 @@ static int info_locked(struct shell_call *c, struct vm *vm)
 	shell_out_printf(c->out, "cpu time   %s\n",
 			 show_time(text, sizeof(text), clock_ticks_to_ns(vm_cpu_time(vm))));
 	shell_out_printf(c->out, "starts     %lu\n", vm->starts);
+	if (!cmd_vm_is_off(vm)) {
+		paravirt_print(c->out, vm);
+	}
 	cmd_vm_pci_print(c->out, vm);
 	shell_out_puts(c->out, "\n");
 	config_write_vm(&vm->cfg, c->out);

@@ -48,6 +48,8 @@ enum exit_action exit_read_cr(struct vcpu *v, unsigned int cr, unsigned int gpr)
 /* cr.c: EDX:EAX into XCR[ECX]. */
 enum exit_action exit_xsetbv(struct vcpu *v);
 enum exit_action exit_hlt(struct vcpu *v);
+/* kvm_hypercall.c: VMCALL, VMMCALL; #UD for a guest that is not told of KVM's interface. */
+enum exit_action exit_hypercall(struct vcpu *v);
 /* Instructions we never offer (VMX, SVM, MONITOR …): #UD. */
 enum exit_action exit_undefined(struct vcpu *v);
 /* Triple fault, SHUTDOWN: the VM crashes (or resets, as on_crash says). */

@@ -157,6 +157,7 @@ void vcpu_x86_init(struct vcpu *v)
 		v->x86->dr[i] = 0;
 	}
 	load_drs(v->x86);
+	v->x86->clock = (struct pvclock){ 0 };
 }
 
 void vcpu_x86_load(struct vcpu *v)

@@ -5,6 +5,7 @@
 #define ARCH_X86_HVM_VCPU_X86_H
 
 #include "arch/x86/hvm/code_page.h"
+#include "arch/x86/hvm/pvclock.h"
 #include "hv/lib/types.h"
 
 struct vcpu;
@@ -24,6 +25,7 @@ struct vcpu_x86 {
 	uint64_t hwcr, nb_cfg; /* AMD only */
 	uint32_t unknown_msrs; /* logged so far */
 	bool has_firmware;     /* (c) there is code at the reset vector */
+	struct pvclock clock;  /* [O] */
 	struct code_page code; /* [O] */
 };
 

@@ -4,6 +4,7 @@
 #include "arch/x86/hvm/vcpuid.h"
 
 #include "arch/clock.h"
+#include "arch/x86/hvm/kvm_leaf.h"
 #include "arch/x86/hvm/vcpu_x86.h"
 #include "arch/x86/hvm/vcpuid_host.h"
 #include "arch/x86/hvm/vcpuid_policy.h"
@@ -14,12 +15,13 @@
 #include "hv/lib/string.h"
 #include "hv/vm.h"
 
-#define HYPER_LEAF 0x40000000u
-#define EXT_LEAF   0x80000000u
-#define INTEL_MAX  0x16u /* TSC and frequency leaves */
-#define AMD_MAX	   0x0du
-#define INTEL_EXT  0x80000008u
-#define AMD_EXT	   0x8000001au
+#define EXT_LEAF  0x80000000u
+#define INTEL_MAX 0x16u /* TSC and frequency leaves */
+#define AMD_MAX	  0x0du
+#define INTEL_EXT 0x80000008u
+#define AMD_EXT	  0x8000001au
+
+#define HYPER_LEAVES 4u /* their upper 4 bits: the hypervisors' */
 
 #define LEAF1_APIC    BIT(9)  /* EDX */
 #define LEAF1_OSXSAVE BIT(27) /* ECX */
@@ -32,7 +34,7 @@ static struct vcpuid_leaf *leaf_of(struct vcpuid_view *view, uint32_t leaf)
 	if (leaf - EXT_LEAF <= VCPUID_EXT_MAX) {
 		return &view->ext[leaf - EXT_LEAF];
 	}
-	return leaf == HYPER_LEAF ? &view->hyper : NULL;
+	return NULL;
 }
 
 static bool in_range(const struct vcpuid_view *view, uint32_t leaf)
@@ -40,7 +42,17 @@ static bool in_range(const struct vcpuid_view *view, uint32_t leaf)
 	if (leaf >= EXT_LEAF) {
 		return leaf <= view->max_ext;
 	}
-	return leaf == HYPER_LEAF || leaf <= view->max_basic;
+	return leaf <= view->max_basic;
+}
+
+static const struct x86_cpuid *hyper_lookup(const struct vcpuid_view *view, uint32_t leaf)
+{
+	for (unsigned int i = 0; i < view->hyper_count; i++) {
+		if (view->hyper[i].leaf == leaf) {
+			return &view->hyper[i].regs;
+		}
+	}
+	return &view->rows[0];
 }
 
 const struct x86_cpuid *vcpuid_lookup(const struct vcpuid_view *view, uint32_t leaf, uint32_t sub)
@@ -48,10 +60,11 @@ const struct x86_cpuid *vcpuid_lookup(const struct vcpuid_view *view, uint32_t l
 	const struct vcpuid_leaf *l;
 
 	if (unlikely(!in_range(view, leaf))) {
+		if (leaf >> 28 == HYPER_LEAVES) {
+			return hyper_lookup(view, leaf);
+		}
 		/* SDM Vol. 2A, "CPUID": the data of the highest basic leaf; APM: zeros. */
-		bool hyper = leaf >> 28 == 4;
-
-		leaf = view->intel && !hyper ? view->max_basic : UINT32_MAX;
+		leaf = view->intel ? view->max_basic : UINT32_MAX;
 	}
 	l = leaf_of((struct vcpuid_view *)(uintptr_t)view, leaf);
 	if (l == NULL) {
@@ -172,7 +185,6 @@ static void add_limits(struct vcpuid_view *view)
 	ext.eax = view->max_ext;
 	add_leaf(view, 0, basic);
 	add_leaf(view, EXT_LEAF, ext);
-	add_leaf(view, HYPER_LEAF, (struct x86_cpuid){ HYPER_LEAF, 0x75736e49, 0x5648616c, 0 });
 }
 
 static void apply_policy(struct vcpuid_view *view)
@@ -249,6 +261,7 @@ static int build(struct vcpuid_view *view, const struct vcpu *v)
 	}
 	add_topology(view, cpus, v->id);
 	add_xsave(view);
+	kvm_leaf_make(view, &v->vm->cfg);
 	return view->count < VCPUID_ROWS ? 0 : -ENOSPC;
 }
 

@@ -12,6 +12,7 @@ struct vcpu;
 #define VCPUID_BASIC_MAX 0x1fu
 #define VCPUID_EXT_MAX	 0x21u /* above 80000000h */
 #define VCPUID_ROWS	 96u
+#define VCPUID_HYPERS	 4u
 
 /* Where the answers of a leaf are: rows[first + ECX]; ECX is ignored unless indexed. */
 struct vcpuid_leaf {
@@ -19,6 +20,12 @@ struct vcpuid_leaf {
 	uint8_t last;	/* first + the highest subleaf with an answer of its own */
 	uint8_t beyond; /* row of higher subleaves */
 	bool indexed;
+};
+
+/* A leaf of the hypervisors'; kvm_leaf.c makes them. */
+struct vcpuid_hyper {
+	uint32_t leaf;
+	struct x86_cpuid regs;
 };
 
 struct vcpuid_view {
@@ -29,7 +36,9 @@ struct vcpuid_view {
 	uint64_t xcr0; /* every state component we offer; 0 without XSAVE */
 	struct vcpuid_leaf basic[VCPUID_BASIC_MAX + 1];
 	struct vcpuid_leaf ext[VCPUID_EXT_MAX + 1];
-	struct vcpuid_leaf hyper; /* 40000000h */
+	uint32_t kvm_features; /* 1 << enum kvm_feature */
+	unsigned int hyper_count;
+	struct vcpuid_hyper hyper[VCPUID_HYPERS];
 	struct x86_cpuid rows[VCPUID_ROWS];
 };
 

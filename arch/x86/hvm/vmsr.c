@@ -5,6 +5,7 @@
 
 #include "arch/x86/hvm/event.h"
 #include "arch/x86/hvm/exit.h"
+#include "arch/x86/hvm/kvm_msr.h"
 #include "arch/x86/hvm/vcpu_x86.h"
 #include "arch/x86/hvm/vcpuid.h"
 #include "arch/x86/hvm/vmsr_rules.h"
@@ -45,6 +46,7 @@ static const struct row rows[] = {
 	{ 0x2ff, 0x2ff, ANY, "MTRR_DEF_TYPE", vmsr_mtrr_def_read, vmsr_mtrr_def_write },
 	{ 0x6e0, 0x6e0, ANY, "TSC_DEADLINE", vmsr_tsc_deadline_read, vmsr_tsc_deadline_write },
 	{ 0x800, 0x8ff, ANY, "X2APIC", vmsr_x2apic_read, vmsr_x2apic_write },
+	{ KVM_MSR_FIRST, KVM_MSR_LAST, ANY, "KVM", kvm_msr_read, kvm_msr_write },
 	{ 0xc0000080, 0xc0000080, ANY, "EFER", vmsr_efer_read, vmsr_efer_write },
 	{ 0xc0010010, 0xc0010010, AMD, "SYSCFG", vmsr_zero_read, vmsr_ignore_write },
 	{ 0xc0010015, 0xc0010015, AMD, "HWCR", vmsr_hwcr_read, vmsr_hwcr_write },

@@ -4,6 +4,7 @@
 #include "arch/x86/hvm/vmsr_rules.h"
 
 #include "arch/clock.h"
+#include "arch/x86/hvm/pvclock.h"
 #include "arch/x86/hvm/vcpu_x86.h"
 #include "arch/x86/hvm/vcpuid.h"
 #include "arch/x86/hvm/vlapic.h"
@@ -56,6 +57,7 @@ static void move_tsc(struct vcpu *v, uint64_t delta)
 	v->x86->tsc_adjust += delta;
 	hvm->set_reg(v, HVM_TSC_OFFSET, v->tsc_offset);
 	vlapic_tsc_changed(v->lapic);
+	pvclock_refresh(v);
 }
 
 bool vmsr_tsc_write(struct vcpu *v, uint32_t msr, uint64_t val)

@@ -56,10 +56,15 @@ const char *clock_reference(void)
 	return clock.reference;
 }
 
+uint64_t clock_wall_ns(void)
+{
+	return clock.wall_at_boot * NS_PER_SECOND +
+	       clock_ticks_to_ns(clock_now() - clock.tsc_at_boot);
+}
+
 uint64_t clock_wall_seconds(void)
 {
-	return clock.wall_at_boot +
-	       clock_ticks_to_ns(clock_now() - clock.tsc_at_boot) / NS_PER_SECOND;
+	return clock_wall_ns() / NS_PER_SECOND;
 }
 
 /*

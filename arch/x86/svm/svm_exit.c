@@ -234,7 +234,7 @@ static const struct row rows[] = {
 	EXIT_INSN(MSR, on_msr),
 	EXIT(SHUTDOWN, exit_triple_fault),
 	EXIT(VMRUN, exit_undefined),
-	EXIT(VMMCALL, exit_undefined),
+	EXIT_INSN(VMMCALL, exit_hypercall),
 	EXIT(VMLOAD, exit_undefined),
 	EXIT(VMSAVE, exit_undefined),
 	EXIT(STGI, exit_undefined),

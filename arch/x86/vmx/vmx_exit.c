@@ -259,7 +259,7 @@ static const struct exit_entry exits[VCPU_EXIT_REASONS] = {
 	EXIT(12, exit_hlt, "HLT"),
 	EXIT(13, on_cache_flush, "INVD"),
 	EXIT(15, on_rdpmc, "RDPMC"),
-	EXIT(18, exit_undefined, "VMCALL"),
+	EXIT(18, exit_hypercall, "VMCALL"),
 	EXIT(19, exit_undefined, "VMCLEAR"),
 	EXIT(20, exit_undefined, "VMLAUNCH"),
 	EXIT(21, exit_undefined, "VMPTRLD"),

@@ -5,12 +5,15 @@
 
 #include "arch/clock.h"
 #include "arch/cpu.h"
+#include "arch/x86/cpu/tsc_sync.h"
 
 unsigned int fake_cpu;
 uint64_t fake_now;
 uint64_t fake_armed = CLOCK_NEVER;
 unsigned int fake_windows;
 bool fake_has_random = true;
+bool fake_tsc_agrees = true;
+uint64_t fake_wall_ns;
 
 unsigned int cpu_id(void)
 {
@@ -62,6 +65,16 @@ uint64_t clock_ns_to_ticks(uint64_t ns)
 uint64_t clock_ticks_to_ns(uint64_t ticks)
 {
 	return ticks;
+}
+
+uint64_t clock_wall_ns(void)
+{
+	return fake_wall_ns;
+}
+
+bool tsc_sync_agrees(void)
+{
+	return fake_tsc_agrees;
 }
 
 void clock_arm(uint64_t deadline)

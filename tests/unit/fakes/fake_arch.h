@@ -10,6 +10,8 @@ extern unsigned int fake_cpu;	  /* what cpu_id() says */
 extern uint64_t fake_now;	  /* what clock_now() says; 1 tick = 1 ns */
 extern uint64_t fake_armed;	  /* deadline of the last clock_arm() */
 extern bool fake_has_random;	  /* does this CPU have RDRAND? */
+extern bool fake_tsc_agrees;	  /* what tsc_sync_agrees() says */
+extern uint64_t fake_wall_ns;	  /* what clock_wall_ns() says */
 extern unsigned int fake_windows; /* interrupt windows opened */
 
 #endif

@@ -193,6 +193,15 @@ const struct hvm_feature *hvm_features(unsigned int *count)
 	return rows;
 }
 
+const char *hvm_paravirt(const struct vcpu *v, unsigned int i, bool *used)
+{
+	static const char *const names[] = { "kvmclock", "pv-eoi" };
+
+	(void)v;
+	*used = i == 0;
+	return i < ARRAY_SIZE(names) ? names[i] : NULL;
+}
+
 bool hvm_cpuid_feature_known(const char *name)
 {
 	return strcmp(name, "rdrand") == 0;

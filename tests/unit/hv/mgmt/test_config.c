@@ -287,9 +287,7 @@ static const struct {
 	{ VM "window = \"2ms\"", 3, 1,
 	  "vm.a.window: not supported in this version (CPU time in each "
 	  "frame of the window scheduler)" },
-	{ VM "paravirt = true", 3, 1,
-	  "vm.a.paravirt: not supported in this version (paravirtual "
-	  "interfaces for the guest)" },
+	{ VM "paravirt = 1", 3, 1, "vm.a.paravirt: found 1, allowed: true or false" },
 	{ VM "pci = []", 3, 1,
 	  "vm.a.pci: not supported in this version (host PCI devices given to the VM)" },
 	{ VM "boot_order = []", 3, 1,

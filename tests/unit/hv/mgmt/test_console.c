@@ -200,6 +200,7 @@ static void test_vm_list_empty(void **state)
 static void test_vm_info(void **state)
 {
 	struct vm *db = vm_find("db");
+	static struct vcpu cpu;
 
 	(void)state;
 	db->state = VM_CRASHED;
@@ -208,17 +209,23 @@ static void test_vm_info(void **state)
 				    "memory     256 MiB, not allocated while stopped\n"
 				    "cpu time   0.000 s\nstarts     0\n\n"
 				    "[vm.db]\nboot = \"multiboot\"\nkernel = \"boot:db.elf\"\n");
-	assert_prints("vm info db --json",
-		      "{\"id\":2,\"name\":\"db\",\"state\":\"crashed\",\"cpus\":1,"
-		      "\"memory\":268435456,\"cpu_time_ns\":0,\"uptime_ns\":0,"
-		      "\"crash_reason\":\"unexpected \\\"exit\\\" 99\",\"starts\":0,\"pci\":[],"
-		      "\"config\":{"
-		      "\"memory\":\"256M\",\"cpus\":1,\"weight\":256,\"pin\":[],"
-		      "\"boot\":\"multiboot\",\"kernel\":\"boot:db.elf\",\"initrd\":\"\","
-		      "\"modules\":[],\"cmdline\":\"\",\"cpuid\":[],\"autostart\":false,"
-		      "\"start_order\":0,\"on_crash\":\"stop\",\"stop_timeout\":\"1m\","
-		      "\"testdev\":false,\"hvc\":true,\"rng\":true}}\n");
+	assert_prints(
+		"vm info db --json",
+		"{\"id\":2,\"name\":\"db\",\"state\":\"crashed\",\"cpus\":1,"
+		"\"memory\":268435456,\"cpu_time_ns\":0,\"uptime_ns\":0,"
+		"\"crash_reason\":\"unexpected \\\"exit\\\" 99\",\"starts\":0,\"paravirt\":[],\"pci\":[],"
+		"\"config\":{"
+		"\"memory\":\"256M\",\"cpus\":1,\"weight\":256,\"pin\":[],"
+		"\"boot\":\"multiboot\",\"kernel\":\"boot:db.elf\",\"initrd\":\"\","
+		"\"modules\":[],\"cmdline\":\"\",\"cpuid\":[],\"autostart\":false,"
+		"\"start_order\":0,\"on_crash\":\"stop\",\"stop_timeout\":\"1m\","
+		"\"testdev\":false,\"hvc\":true,\"rng\":true,\"paravirt\":true}}\n");
 	assert_has(fake_host_command("vm info web1"), "memory     16 MiB, allocated\nuptime ");
+	assert_has(fake_host_command("vm info web1"), "paravirt   none in use\n");
+	vm_find("web1")->vcpus[0] = &cpu;
+	assert_has(fake_host_command("vm info web1"), "paravirt   kvmclock\n");
+	assert_has(fake_host_command("vm info web1 --json"), "\"paravirt\":[\"kvmclock\"],");
+	vm_find("web1")->vcpus[0] = NULL;
 	assert_prints("vm info web2", "error: no VM is named \"web2\"; did you mean web1?\n");
 	assert_prints("vm info zzz", "error: no VM is named \"zzz\"; vm list shows all\n");
 }

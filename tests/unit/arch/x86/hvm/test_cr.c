@@ -2,6 +2,7 @@
 /* Control registers: refused values, entering and leaving paging and long mode, PDPTEs, XCR0. */
 /* TEST_SOURCES: arch/x86/hvm/cr.c arch/x86/hvm/fetch.c arch/x86/hvm/code_page.c arch/x86/hvm/walk.c arch/x86/hvm/event.c */
 /* TEST_SOURCES: arch/x86/hvm/insn.c arch/x86/hvm/insn_map.c */
+/* TEST_SOURCES: arch/x86/hvm/kvm_leaf.c */
 /* TEST_SOURCES: arch/x86/hvm/vcpuid.c arch/x86/hvm/vcpuid_policy.c tests/unit/fakes/fake_cpuid.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_hvm.c tests/unit/fakes/fake_arch.c tests/unit/fakes/fake_lapic.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_guest_mem.c tests/unit/fakes/fake_heap.c */

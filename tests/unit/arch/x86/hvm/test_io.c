@@ -2,6 +2,7 @@
 /* Port I/O exits: register merging, string forms, REP in batches, faults in the middle. */
 /* TEST_SOURCES: arch/x86/hvm/io.c arch/x86/hvm/guest_regs.c arch/x86/hvm/fetch.c arch/x86/hvm/code_page.c arch/x86/hvm/walk.c */
 /* TEST_SOURCES: arch/x86/hvm/insn.c arch/x86/hvm/insn_map.c hv/iobus.c arch/x86/hvm/event.c */
+/* TEST_SOURCES: arch/x86/hvm/kvm_leaf.c */
 /* TEST_SOURCES: arch/x86/hvm/vcpuid.c arch/x86/hvm/vcpuid_policy.c tests/unit/fakes/fake_cpuid.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_hvm.c tests/unit/fakes/fake_arch.c tests/unit/fakes/fake_lapic.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_guest_mem.c tests/unit/fakes/fake_lock.c tests/unit/fakes/fake_heap.c */

@@ -3,6 +3,7 @@
 /* TEST_SOURCES: arch/x86/hvm/mmio.c arch/x86/hvm/mmio_mov.c arch/x86/hvm/guest_regs.c */
 /* TEST_SOURCES: arch/x86/hvm/fetch.c arch/x86/hvm/code_page.c arch/x86/hvm/walk.c arch/x86/hvm/insn.c arch/x86/hvm/insn_map.c */
 /* TEST_SOURCES: arch/x86/hvm/insn_exec.c hv/iobus.c hv/lib/fmt.c arch/x86/hvm/event.c */
+/* TEST_SOURCES: arch/x86/hvm/kvm_leaf.c */
 /* TEST_SOURCES: arch/x86/hvm/vcpuid.c arch/x86/hvm/vcpuid_policy.c tests/unit/fakes/fake_cpuid.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_hvm.c tests/unit/fakes/fake_arch.c tests/unit/fakes/fake_lapic.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_guest_mem.c tests/unit/fakes/fake_lock.c tests/unit/fakes/fake_heap.c */

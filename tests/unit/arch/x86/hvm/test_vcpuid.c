@@ -2,7 +2,7 @@
 /* What a guest is told by CPUID on a Haswell and on an EPYC host. */
 /* TEST_SOURCES: arch/x86/hvm/vcpuid.c arch/x86/hvm/vcpuid_policy.c arch/x86/hvm/exit_cpuid.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_cpuid.c tests/unit/fakes/fake_hvm.c tests/unit/fakes/fake_arch.c */
-/* TEST_SOURCES: tests/unit/fakes/fake_heap.c */
+/* TEST_SOURCES: tests/unit/fakes/fake_heap.c arch/x86/hvm/kvm_leaf.c */
 #include "arch/x86/hvm/vcpuid.h"
 
 #include "arch/x86/hvm/exit.h"

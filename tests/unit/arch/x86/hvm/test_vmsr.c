@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The guest's MSRs: which exist for whom, which values are refused, what a write changes. */
 /* TEST_SOURCES: arch/x86/hvm/vmsr.c arch/x86/hvm/vmsr_rules.c arch/x86/hvm/vmsr_mtrr.c */
+/* TEST_SOURCES: arch/x86/hvm/kvm_leaf.c arch/x86/hvm/kvm_msr.c arch/x86/hvm/pvclock.c */
+/* TEST_SOURCES: arch/x86/irq/clock_scale.c tests/unit/fakes/fake_guest_mem.c */
 /* TEST_SOURCES: arch/x86/hvm/vcpuid.c arch/x86/hvm/vcpuid_policy.c arch/x86/hvm/event.c */
 /* TEST_SOURCES: arch/x86/hvm/vlapic.c arch/x86/hvm/vlapic_reg.c arch/x86/hvm/vlapic_timer.c */
 /* TEST_SOURCES: arch/x86/hvm/vlapic_ipi.c tests/unit/fakes/fake_hvm.c tests/unit/fakes/fake_arch.c */
@@ -93,8 +95,9 @@ static void test_unknown(void **state)
 	}
 	assert_false(vmsr_read(v, 0xffffffff, &val));
 	assert_false(vmsr_write(v, 0xc0000079, 0));
-	assert_false(vmsr_write(v, 0xfe, 0)); /* read-only */
-	assert_false(vmsr_write(v, 0x48, 0)); /* SPEC_CTRL is not offered */
+	assert_false(vmsr_write(v, 0xfe, 0));	    /* read-only */
+	assert_false(vmsr_write(v, 0x48, 0));	    /* SPEC_CTRL is not offered */
+	assert_false(vmsr_write(v, 0x4b564d00, 0)); /* no paravirtual interface either */
 	assert_int_equal(x86.unknown_msrs, 16);
 }
 

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* CPUID leaves of hypervisors, 40000000h on: KVM's signature and features, and our own signature. */
+/* What a feature does is in its own file: pvclock.c and others. */
+#ifndef ARCH_X86_HVM_KVM_LEAF_H
+#define ARCH_X86_HVM_KVM_LEAF_H
+
+#include "arch/x86/hvm/vcpuid.h"
+
+struct vcpu;
+struct vm_config;
+
+/* EAX of 40000001h; Linux, Documentation/virt/kvm, "KVM CPUID bits". The value is the bit. */
+enum kvm_feature {
+	KVM_NOP_IO_DELAY = 1, /* port 80h need not be written to wait: nothing to do for us */
+	KVM_CLOCKSOURCE2 = 3,
+	KVM_CLOCKSOURCE_STABLE = 24,
+};
+
+/* Fills the hypervisors' leaves of a new view. */
+void kvm_leaf_make(struct vcpuid_view *view, const struct vm_config *cfg);
+/* Is v's guest offered that feature? */
+bool kvm_leaf_has(const struct vcpu *v, enum kvm_feature f);
+/* Is v's guest told of KVM's interface at all? */
+bool kvm_leaf_any(const struct vcpu *v);
+
+#endif

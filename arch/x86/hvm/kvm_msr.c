@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* KVM's own MSRs, and what `vm info` tells of their use. */
+/* What they do is in the features' own files. */
+#include "arch/x86/hvm/kvm_msr.h"
+
+#include "arch/hvm.h"
+#include "arch/x86/hvm/kvm_leaf.h"
+#include "arch/x86/hvm/pvclock.h"
+
+struct row {
+	bool (*read)(struct vcpu *v, uint64_t *val);
+	bool (*write)(struct vcpu *v, uint64_t val);
+	enum kvm_feature feature;
+};
+
+static const struct row rows[KVM_MSR_LAST - KVM_MSR_FIRST + 1] = {
+	[0] = { pvclock_read_wall, pvclock_write_wall, KVM_CLOCKSOURCE2 },
+	[1] = { pvclock_read_system, pvclock_write_system, KVM_CLOCKSOURCE2 },
+};
+
+static const struct row *find(const struct vcpu *v, uint32_t msr)
+{
+	const struct row *r = &rows[msr - KVM_MSR_FIRST];
+
+	return r->read != NULL && kvm_leaf_has(v, r->feature) ? r : NULL;
+}
+
+bool kvm_msr_read(struct vcpu *v, uint32_t msr, uint64_t *val)
+{
+	const struct row *r = find(v, msr);
+
+	return r != NULL && r->read(v, val);
+}
+
+bool kvm_msr_write(struct vcpu *v, uint32_t msr, uint64_t val)
+{
+	const struct row *r = find(v, msr);
+
+	return r != NULL && r->write(v, val);
+}
+
+static const struct {
+	const char *name;
+	bool (*used)(const struct vcpu *v);
+} interfaces[] = {
+	{ "kvmclock", pvclock_used },
+};
+
+const char *hvm_paravirt(const struct vcpu *v, unsigned int i, bool *used)
+{
+	if (i >= ARRAY_SIZE(interfaces)) {
+		return NULL;
+	}
+	*used = interfaces[i].used(v);
+	return interfaces[i].name;
+}
