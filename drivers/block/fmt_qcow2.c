@@ -109,9 +109,7 @@ static int check_features(struct image *img, const struct qcow2_header *h)
 		{ bits & QCOW2_INCOMPATIBLE_COMPRESS, -ENOTSUP,
 		  "is compressed by another method than deflate" },
 		{ bits & QCOW2_INCOMPATIBLE_L2_EXT, -ENOTSUP, "has extended L2 entries" },
-		{ (bits & QCOW2_INCOMPATIBLE_DIRTY) && !img->dev.readonly, -EROFS,
-		  "was not closed (lazy reference counts): repair it before writing" },
-		{ (bits & QCOW2_INCOMPATIBLE_CORRUPT) && !img->dev.readonly, -EROFS,
+		{ (bits & QCOW2_INCOMPATIBLE_CORRUPT) && !img->dev.readonly && !img->repair, -EROFS,
 		  "is marked corrupt: repair it before writing" },
 	};
 
@@ -172,8 +170,7 @@ static int check_header(struct image *img, const struct qcow2_header *h)
 	return r;
 }
 
-/* Copies len bytes at any place of the file. */
-static int read_bytes(struct block_file *f, uint64_t off, void *to, uint64_t len)
+int fmt_qcow2_read(struct block_file *f, uint64_t off, void *to, uint64_t len)
 {
 	uint8_t sector[BLOCK_SECTOR], *p = to;
 	int r = 0;
@@ -198,7 +195,7 @@ static int read_extensions(struct image *img, const struct qcow2_header *h)
 
 	for (unsigned int i = 0; i < EXTENSIONS_MAX && off + 8 <= end; i++) {
 		uint8_t head[8];
-		int r = read_bytes(img->file, off, head, sizeof(head));
+		int r = fmt_qcow2_read(img->file, off, head, sizeof(head));
 		uint32_t type = bytes_get_be32(head), len = bytes_get_be32(head + 4);
 
 		if (r || type == QCOW2_EXT_END) {
@@ -212,7 +209,7 @@ static int read_extensions(struct image *img, const struct qcow2_header *h)
 			if (len >= sizeof(img->base.format)) {
 				return image_error(img, -EINVAL, "name of the backing format");
 			}
-			r = read_bytes(img->file, off, img->base.format, len);
+			r = fmt_qcow2_read(img->file, off, img->base.format, len);
 			if (r) {
 				return r;
 			}
@@ -232,19 +229,24 @@ static int read_backing(struct image *img, const struct qcow2_header *h)
 	    h->backing_off < h->header_length) {
 		return image_error(img, -EINVAL, "name of the backing file is misplaced");
 	}
-	return read_bytes(img->file, h->backing_off, img->base.name, h->backing_len);
+	return fmt_qcow2_read(img->file, h->backing_off, img->base.name, h->backing_len);
 }
 
-/* Features that only others keep up to date are void once we write. */
+/*
+ * Features that only others keep up to date are void once we write. Lazy counts are made true at once
+ * and stay so: the flag that says otherwise is never set here.
+ */
 static int qcow2_start(struct image *img)
 {
 	struct qcow2 *q = qcow2_of(img);
+	const struct qcow2_change same = { .l1_off = q->h.l1_off };
+	uint64_t before = q->h.autoclear;
 
-	if (q->h.autoclear == 0) {
-		return 0;
-	}
 	q->h.autoclear = 0;
-	return fmt_qcow2_write_header(img);
+	if (q->h.incompatible & QCOW2_INCOMPATIBLE_DIRTY) {
+		return fmt_qcow2_rewrite(img, &same);
+	}
+	return before ? fmt_qcow2_write_header(img) : 0;
 }
 
 static int qcow2_open(struct image *img)
@@ -302,5 +304,7 @@ static const struct block_format fmt_qcow2 = {
 	.discard = fmt_qcow2_l2_discard,
 	.flush = fmt_qcow2_flush,
 	.create = fmt_qcow2_create,
+	.check = fmt_qcow2_check,
+	.snapshot = &fmt_qcow2_snapshot_ops,
 };
 BLOCK_FORMAT_REGISTER(fmt_qcow2);

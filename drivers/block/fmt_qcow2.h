@@ -103,12 +103,36 @@ int fmt_qcow2_write_header(struct image *img);
 bool fmt_qcow2_is_metadata(const struct qcow2 *q, uint64_t off, uint64_t len);
 int fmt_qcow2_flush(struct image *img);
 
+/* Copies len bytes from any place of the file. */
+int fmt_qcow2_read(struct block_file *f, uint64_t off, void *to, uint64_t len);
+
 /* ---- fmt_qcow2_create.c ---- */
 
 int fmt_qcow2_create(struct block_file *f, const struct image_create_params *p,
 		     struct image_why *why);
 
+struct qcow2_plan { /* in clusters */
+	uint64_t table;
+	uint64_t blocks;
+};
+
+/* How many clusters of counts n clusters need, with these and their table counted in. */
+struct qcow2_plan fmt_qcow2_create_plan(uint64_t n, uint32_t cluster_bits, uint32_t order);
+/* Writes `entries` entries of a table: first, first + step, … */
+int fmt_qcow2_create_table(struct block_file *f, uint64_t off, uint64_t entries, uint64_t first,
+			   uint64_t step);
+
 /* ---- fmt_qcow2_l2.c: the ops of the same names ---- */
+
+struct qcow2_entry { /* an L2 entry, taken apart */
+	enum block_kind kind;
+	uint64_t off; /* DATA, a ZERO with a place: of the host cluster; DEFLATE: of the stream */
+	uint64_t len; /* bytes at off, DEFLATE: at most */
+	bool copied;
+};
+
+/* False: no image of this version has such an entry. */
+bool fmt_qcow2_l2_parse(const struct qcow2 *q, uint64_t raw, struct qcow2_entry *e);
 
 int fmt_qcow2_l2_map(struct image *img, uint64_t off, uint64_t len, struct block_map *m);
 int fmt_qcow2_l2_alloc(struct image *img, uint64_t off, uint64_t len, struct block_place *p);
@@ -132,5 +156,73 @@ int fmt_qcow2_refcount_settle(struct image *img);
 /* The count at index of a block of counts in memory, and its new value. */
 uint64_t fmt_qcow2_refcount_peek(const uint8_t *block, uint64_t index, uint32_t order);
 void fmt_qcow2_refcount_poke(uint8_t *block, uint64_t index, uint32_t order, uint64_t count);
+
+/* ---- fmt_qcow2_walk.c ---- */
+
+/* Sees every reference to a place in the file but those to counts and their table. */
+struct qcow2_visitor {
+	/* [off, off + len) is in use once more. Non-zero ends the walk. */
+	int (*use)(struct qcow2_visitor *v, uint64_t off, uint64_t len);
+	/* A reference that cannot be one; it is passed over if 0 is returned. */
+	int (*bad)(struct qcow2_visitor *v, const char *what, uint64_t val);
+	/* NULL or: an entry of an L2 table that the active L1 table, `active`, leads to. */
+	int (*entry)(struct qcow2_visitor *v, uint64_t raw, bool is_l1);
+};
+
+/* Reads past the cache, which is clean. h says where the tables are. */
+int fmt_qcow2_walk(struct image *img, const struct qcow2_header *h, struct qcow2_visitor *v);
+
+struct qcow2_snapshot { /* "Snapshots", as found in the table */
+	uint64_t off;	/* of the entry in the file */
+	uint64_t next;	/* of the one behind it */
+	uint64_t l1_off;
+	uint32_t l1_size;
+	struct image_snapshot info;
+};
+
+/* The snapshot at `off`, the first of which is at h->snapshots_off. -EIO if it cannot be one. */
+int fmt_qcow2_walk_snapshot(struct image *img, uint64_t off, struct qcow2_snapshot *s);
+
+/* ---- fmt_qcow2_check.c: counts by walking, some at a time ---- */
+
+struct qcow2_counts {
+	struct qcow2_visitor visitor;
+	struct image *img;
+	uint64_t first;	 /* cluster */
+	uint64_t window; /* clusters counted at once */
+	uint64_t last;	 /* the highest cluster that was seen in use */
+	uint64_t bad;
+	struct image_why *why; /* takes the first bad one; or NULL */
+	uint16_t *count;       /* [window], no higher than 65535 */
+};
+
+/* NULL: no memory. `last` and `bad` are of all clusters after any call of _count. */
+struct qcow2_counts *fmt_qcow2_check_new(struct image *img);
+/* Counts the references of h's tables to clusters from first on; and the clusters of `more` runs. */
+int fmt_qcow2_check_count(struct qcow2_counts *c, const struct qcow2_header *h, uint64_t first,
+			  const struct qcow2_run *more, unsigned int n);
+int fmt_qcow2_check(struct image *img, bool repair, struct image_check *result);
+
+/* ---- fmt_qcow2_rewrite.c ---- */
+
+/* What the image will be after the switch. */
+struct qcow2_change {
+	uint64_t l1_off; /* the L1 table whose disk is the active one from then on */
+	const char *add; /* name of a snapshot that is made of it, or NULL */
+	uint64_t seconds;
+	uint64_t drop; /* offset of the snapshot's entry that is left out, or 0 */
+	bool forgive;  /* entries that are wrong become unallocated */
+};
+
+/*
+ * Writes all tables anew where nothing is, with true counts and flags, and switches over by one write
+ * of the header's sector: a power cut leaves the old state or the new one. The image is at rest.
+ * -ENOSPC also if a count does not fit its width.
+ */
+int fmt_qcow2_rewrite(struct image *img, const struct qcow2_change *change);
+
+/* ---- fmt_qcow2_snapshot.c ---- */
+
+extern const struct block_snapshot_ops fmt_qcow2_snapshot_ops;
 
 #endif

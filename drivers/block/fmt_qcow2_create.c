@@ -12,22 +12,15 @@
 #define CLUSTER_BITS  16u
 #define REFCOUNT_BITS 16u
 
-struct layout { /* in clusters; in the order in which they lie */
-	uint64_t table;
-	uint64_t blocks;
-	uint64_t l1;
-};
-
 static uint64_t divide_up(uint64_t a, uint64_t b)
 {
 	return (a + b - 1) / b;
 }
 
-/* How many blocks of counts n clusters need, with the blocks and their table counted in. */
-static struct layout plan(uint64_t n, uint32_t cluster_bits, uint32_t order)
+struct qcow2_plan fmt_qcow2_create_plan(uint64_t n, uint32_t cluster_bits, uint32_t order)
 {
 	uint64_t per_block = (8ul << cluster_bits) >> order, per_table = 1ul << (cluster_bits - 3);
-	struct layout l = { .table = 1, .blocks = 1 };
+	struct qcow2_plan l = { .table = 1, .blocks = 1 };
 
 	for (;;) {
 		uint64_t blocks = divide_up(n + l.blocks + l.table, per_block);
@@ -83,8 +76,8 @@ static int check_params(const struct image_create_params *p, struct qcow2_header
 	return 0;
 }
 
-static int write_table(struct block_file *f, uint64_t off, uint64_t entries, uint64_t first,
-		       uint64_t step)
+int fmt_qcow2_create_table(struct block_file *f, uint64_t off, uint64_t entries, uint64_t first,
+			   uint64_t step)
 {
 	int r = 0;
 
@@ -147,8 +140,8 @@ int fmt_qcow2_create(struct block_file *f, const struct image_create_params *p,
 		     struct image_why *why)
 {
 	struct qcow2_header h = { .magic = QCOW2_MAGIC };
-	uint64_t cluster, used;
-	struct layout l, full;
+	uint64_t cluster, used, l1;
+	struct qcow2_plan l, full;
 	int r = check_params(p, &h, why);
 
 	if (r) {
@@ -158,21 +151,23 @@ int fmt_qcow2_create(struct block_file *f, const struct image_create_params *p,
 	h.header_length = h.version == 2 ? QCOW2_HEADER_V2 : QCOW2_HEADER_V3;
 	h.size = p->size;
 	h.l1_size = (uint32_t)divide_up(p->size, BIT(2 * h.cluster_bits - 3));
-	l = plan(1 + divide_up(qcow2_l1_bytes(&h), cluster), h.cluster_bits, h.refcount_order);
+	l1 = divide_up(qcow2_l1_bytes(&h), cluster);
+	l = fmt_qcow2_create_plan(1 + l1, h.cluster_bits, h.refcount_order);
 	/* The table is large enough for a full disk, with a sixteenth for its tables. */
-	full = plan(divide_up(p->size + p->size / 16, cluster), h.cluster_bits, h.refcount_order);
+	full = fmt_qcow2_create_plan(divide_up(p->size + p->size / 16, cluster), h.cluster_bits,
+				     h.refcount_order);
 	if (full.table << h.cluster_bits <= QCOW2_REFTABLE_MAX && full.table > l.table) {
-		l = plan(1 + divide_up(qcow2_l1_bytes(&h), cluster) + full.table, h.cluster_bits,
-			 h.refcount_order);
+		l = fmt_qcow2_create_plan(1 + l1 + full.table, h.cluster_bits, h.refcount_order);
 		l.table = full.table;
 	}
-	l.l1 = divide_up(qcow2_l1_bytes(&h), cluster);
-	used = 1 + l.table + l.blocks + l.l1;
+	used = 1 + l.table + l.blocks + l1;
 	h.reftable_off = cluster;
 	h.reftable_clusters = (uint32_t)l.table;
 	h.l1_off = (1 + l.table + l.blocks) << h.cluster_bits;
 	r = block_file_write_zeros(f, 0, used << h.cluster_bits);
-	r = r ? r : write_table(f, cluster, l.blocks, (1 + l.table) << h.cluster_bits, cluster);
+	r = r ? r
+	      : fmt_qcow2_create_table(f, cluster, l.blocks, (1 + l.table) << h.cluster_bits,
+				       cluster);
 	r = r ? r : write_counts(f, (1 + l.table) << h.cluster_bits, used, h.refcount_order);
 	return r ? r : write_head(f, &h, p->backing, why);
 }

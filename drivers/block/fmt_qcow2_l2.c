@@ -11,17 +11,9 @@
 
 /* ---- entries ---- */
 
-struct entry { /* an L2 entry, taken apart */
-	enum block_kind kind;
-	uint64_t off; /* DATA, a ZERO with a place: of the host cluster; DEFLATE: of the stream */
-	uint64_t len; /* DEFLATE: of the stream, at most */
-	bool copied;
-};
-
 /* "L2 table entry", "Compressed Clusters Descriptor" */
-static int parse(struct image *img, uint64_t raw, struct entry *e)
+bool fmt_qcow2_l2_parse(const struct qcow2 *q, uint64_t raw, struct qcow2_entry *e)
 {
-	struct qcow2 *q = qcow2_of(img);
 	uint64_t off = raw & QCOW2_OFFSET;
 	bool zero = raw & QCOW2_ZERO;
 
@@ -29,19 +21,25 @@ static int parse(struct image *img, uint64_t raw, struct entry *e)
 		uint32_t shift = 62 - (q->cluster_bits - 8);
 		uint64_t sectors = (raw >> shift & ((1ul << (q->cluster_bits - 8)) - 1)) + 1;
 
-		*e = (struct entry){ .kind = BLOCK_DEFLATE, .off = raw & ((1ul << shift) - 1) };
+		*e = (struct qcow2_entry){ .kind = BLOCK_DEFLATE,
+					   .off = raw & ((1ul << shift) - 1) };
 		e->len = sectors * BLOCK_SECTOR - e->off % BLOCK_SECTOR;
-		return 0;
+		return true;
 	}
-	if (off % qcow2_cluster_size(q) || (zero && q->h.version < 3)) {
-		return image_corrupt(img, "L2 entry %016lx", raw);
-	}
-	*e = (struct entry){ .kind = zero  ? BLOCK_ZERO
-				     : off ? BLOCK_DATA
-					   : BLOCK_UNALLOCATED,
-			     .off = off,
-			     .copied = off && (raw & QCOW2_COPIED) };
-	return 0;
+	*e = (struct qcow2_entry){ .kind = zero	 ? BLOCK_ZERO
+					   : off ? BLOCK_DATA
+						 : BLOCK_UNALLOCATED,
+				   .off = off,
+				   .len = off ? qcow2_cluster_size(q) : 0,
+				   .copied = off && (raw & QCOW2_COPIED) };
+	return off % qcow2_cluster_size(q) == 0 && (!zero || q->h.version >= 3);
+}
+
+static int parse(struct image *img, uint64_t raw, struct qcow2_entry *e)
+{
+	return fmt_qcow2_l2_parse(qcow2_of(img), raw, e)
+		       ? 0
+		       : image_corrupt(img, "L2 entry %016lx", raw);
 }
 
 static uint64_t l2_index(const struct qcow2 *q, uint64_t off)
@@ -105,7 +103,8 @@ static int put_entry(struct image *img, uint64_t table, uint64_t off, uint64_t r
 /* ---- map ---- */
 
 /* True if b is what follows a, i clusters further on. */
-static bool follows(const struct qcow2 *q, const struct entry *a, const struct entry *b, uint64_t i)
+static bool follows(const struct qcow2 *q, const struct qcow2_entry *a, const struct qcow2_entry *b,
+		    uint64_t i)
 {
 	if (a->kind != b->kind) {
 		return false;
@@ -120,7 +119,7 @@ static int map_entries(struct image *img, uint64_t table, uint64_t off, uint64_t
 {
 	struct qcow2 *q = qcow2_of(img);
 	uint64_t skip = off & (qcow2_cluster_size(q) - 1), i = 1, count;
-	struct entry e, next;
+	struct qcow2_entry e, next;
 	uint8_t *p;
 	int r = get_entries(img, table, off, &p, &count);
 
@@ -220,7 +219,7 @@ int fmt_qcow2_l2_alloc(struct image *img, uint64_t off, uint64_t len, struct blo
 {
 	struct qcow2 *q = qcow2_of(img);
 	uint64_t table, count, cluster;
-	struct entry e;
+	struct qcow2_entry e;
 	uint8_t *raw;
 	int r = own_table(img, off, &table);
 
@@ -247,7 +246,7 @@ int fmt_qcow2_l2_alloc(struct image *img, uint64_t off, uint64_t len, struct blo
 }
 
 /* What an entry held is not referred to any more. */
-static int release(struct image *img, const struct entry *e)
+static int release(struct image *img, const struct qcow2_entry *e)
 {
 	uint32_t bits = qcow2_of(img)->cluster_bits;
 	uint64_t first = e->off >> bits;
@@ -263,7 +262,7 @@ static int release(struct image *img, const struct entry *e)
 static int replace(struct image *img, uint64_t table, uint64_t off, uint64_t raw)
 {
 	uint64_t count;
-	struct entry e;
+	struct qcow2_entry e;
 	uint8_t *p;
 	int r = get_entries(img, table, off, &p, &count);
 
@@ -291,7 +290,7 @@ void fmt_qcow2_l2_unalloc(struct image *img, uint64_t off, const struct block_pl
 {
 	struct qcow2 *q = qcow2_of(img);
 	uint64_t table, count;
-	struct entry e;
+	struct qcow2_entry e;
 	uint8_t *raw;
 	bool own;
 	int r = find_table(img, off, &table, &own);

@@ -70,10 +70,12 @@ struct block_format {
 	const struct block_snapshot_ops *snapshot; /* or NULL */
 };
 
+/* The image is at rest, and this is inside its monitor. */
 struct block_snapshot_ops {
 	int (*create)(struct image *img, const char *name, uint64_t seconds);
 	int (*list)(struct image *img, unsigned int index, struct image_snapshot *out);
 	int (*remove)(struct image *img, const char *name);
+	int (*restore)(struct image *img, const char *name);
 };
 
 struct image {
@@ -83,6 +85,7 @@ struct image {
 	struct image *backing;		/* (c) owned, or NULL; never written */
 	uint32_t cluster_size;		/* (c) bytes, power of two */
 	bool zero_detect;		/* (c) */
+	bool repair;			/* (c) opened to be repaired */
 	bool broken;			/* [M] said once that its structure is wrong */
 	struct monitor monitor;		/* (c) guards meta, state and spans */
 	struct list_node spans;		/* [M] requests under way */

@@ -4,6 +4,7 @@
 #include "drivers/block/image.h"
 
 #include "drivers/block/meta.h"
+#include "drivers/block/span.h"
 #include "drivers/block/thin.h"
 #include "hv/base/heap.h"
 #include "hv/base/log.h"
@@ -114,6 +115,7 @@ static int open_one(const struct image_open_params *p, struct image **out, struc
 	img->fmt = fmt;
 	img->file = p->file;
 	img->zero_detect = !p->no_zero_detect;
+	img->repair = p->repair;
 	img->dev = (struct block_dev){ .ops = &image_ops,
 				       .readonly = p->readonly || p->file->readonly,
 				       .immediate = p->file->immediate };
@@ -236,17 +238,90 @@ int image_create(struct block_file *f, const struct image_create_params *p, stru
 	return r;
 }
 
+/* Enters the monitor once no request is under way; none begins until end_rest. */
+static void begin_rest(struct image *img, struct span *all)
+{
+	monitor_enter(&img->monitor);
+	span_wait_begin(img, all, 0, UINT64_MAX, true);
+}
+
+static void end_rest(struct image *img, struct span *all)
+{
+	monitor_leave(&img->monitor);
+	span_end(img, all);
+}
+
 int image_check(struct block_dev *d, bool repair, struct image_check *result)
 {
 	struct image *img = thin_image(d);
+	struct span all;
 	int r;
 
 	memset(result, 0, sizeof(*result));
 	if (img->fmt->check == NULL) {
 		return -ENOTSUP;
 	}
-	monitor_enter(&img->monitor);
+	begin_rest(img, &all);
 	r = img->fmt->check(img, repair && !d->readonly, result);
+	end_rest(img, &all);
+	return r;
+}
+
+int image_snapshot_create(struct block_dev *d, const char *name, uint64_t seconds)
+{
+	struct image *img = thin_image(d);
+	struct span all;
+	int r;
+
+	if (img->fmt->snapshot == NULL || d->readonly) {
+		return d->readonly ? -EROFS : -ENOTSUP;
+	}
+	begin_rest(img, &all);
+	r = img->fmt->snapshot->create(img, name, seconds);
+	end_rest(img, &all);
+	return r;
+}
+
+int image_snapshot_list(struct block_dev *d, unsigned int index, struct image_snapshot *out)
+{
+	struct image *img = thin_image(d);
+	int r;
+
+	if (img->fmt->snapshot == NULL) {
+		return -ENOTSUP;
+	}
+	monitor_enter(&img->monitor);
+	r = img->fmt->snapshot->list(img, index, out);
 	monitor_leave(&img->monitor);
 	return r;
+}
+
+static int change_snapshot(struct block_dev *d, const char *name,
+			   int (*change)(struct image *img, const char *name))
+{
+	struct image *img = thin_image(d);
+	struct span all;
+	int r;
+
+	if (d->readonly) {
+		return -EROFS;
+	}
+	begin_rest(img, &all);
+	r = change(img, name);
+	end_rest(img, &all);
+	return r;
+}
+
+int image_snapshot_remove(struct block_dev *d, const char *name)
+{
+	const struct block_snapshot_ops *ops = thin_image(d)->fmt->snapshot;
+
+	return ops ? change_snapshot(d, name, ops->remove) : -ENOTSUP;
+}
+
+int image_snapshot_restore(struct block_dev *d, const char *name)
+{
+	const struct block_snapshot_ops *ops = thin_image(d)->fmt->snapshot;
+
+	return ops ? change_snapshot(d, name, ops->restore) : -ENOTSUP;
 }

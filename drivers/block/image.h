@@ -25,6 +25,7 @@ struct image_open_params {
 	struct block_file *file; /* owned by the image, also if opening fails */
 	const char *format;	 /* never guessed: a guest can write any header into a raw disk */
 	bool readonly;
+	bool repair;	     /* to be repaired: also opens what is marked as damaged */
 	bool no_zero_detect; /* zeros that are written are stored like other data */
 	/*
 	 * Opens, read-only, the file that an image names as its backing file: name is relative, without
@@ -58,7 +59,7 @@ struct image_check {
 	struct image_why first; /* what the first corruption is */
 };
 
-/* -ENOTSUP: the format has nothing to compare. Others use the device meanwhile at their peril. */
+/* -ENOTSUP: the format has nothing to compare. Waits until nobody uses the device; others wait then. */
 int image_check(struct block_dev *d, bool repair, struct image_check *result);
 
 struct image_snapshot {
@@ -73,5 +74,7 @@ int image_snapshot_create(struct block_dev *d, const char *name, uint64_t second
 /* index from 0; -ENOENT behind the last. */
 int image_snapshot_list(struct block_dev *d, unsigned int index, struct image_snapshot *out);
 int image_snapshot_remove(struct block_dev *d, const char *name);
+/* The disk holds again what it held then. -ENOTSUP also if its size was another. */
+int image_snapshot_restore(struct block_dev *d, const char *name);
 
 #endif

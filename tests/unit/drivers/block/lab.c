@@ -164,6 +164,21 @@ struct fake_file *lab_create(const struct image_create_params *p)
 	return ff;
 }
 
+void lab_check(struct fake_file *ff, const char *format)
+{
+	struct image_check c;
+	struct block_dev *d;
+	int r;
+
+	assert_int_equal(lab_try_open(ff, format, true, &d), 0);
+	r = image_check(d, false, &c);
+	if (r != -ENOTSUP && (r || c.leaks || c.corruptions)) {
+		fail_msg("check: %d, %lu leaks, %lu corruptions: %s", r, c.leaks, c.corruptions,
+			 c.first.text);
+	}
+	lab_close(d);
+}
+
 void lab_judge(const struct fake_file *ff, const char *format, bool leaks)
 {
 	int status;

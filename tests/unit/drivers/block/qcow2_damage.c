@@ -62,7 +62,6 @@ static const struct damage damages[] = {
 	{ "refcount table of 2^32-1 clusters", HEADER(56), 4, 0xffffffff, "size of the refcount" },
 	{ "2^32-1 snapshots", HEADER(60), 4, 0xffffffff, "too many snapshots" },
 	{ "snapshots at 0", HEADER(60), 4, 1, "misplaced" },
-	{ "not closed", HEADER(79), 1, 1, "lazy reference counts" },
 	{ "corrupt", HEADER(79), 1, 2, "corrupt" },
 	{ "external data", HEADER(79), 1, 4, "external data file" },
 	{ "zstd", HEADER(79), 1, 8, "another method" },

@@ -8,4 +8,11 @@ void test_malformed(void **state);
 void test_every_byte(void **state);
 void test_backing_names(void **state);
 
+void test_snapshots(void **state);
+void test_snapshots_of_qemu(void **state);
+void test_snapshot_cuts(void **state);
+void test_snapshot_errors(void **state);
+void test_check(void **state);
+void test_lazy(void **state);
+
 #endif

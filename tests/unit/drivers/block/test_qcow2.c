@@ -5,6 +5,8 @@
 /* TEST_SOURCES: drivers/block/monitor.c drivers/block/span.c drivers/block/thin.c drivers/block/thin_write.c */
 /* TEST_SOURCES: drivers/block/fmt_raw.c drivers/block/fmt_qcow2.c drivers/block/fmt_qcow2_create.c */
 /* TEST_SOURCES: drivers/block/fmt_qcow2_l2.c drivers/block/fmt_qcow2_refcount.c */
+/* TEST_SOURCES: drivers/block/fmt_qcow2_walk.c drivers/block/fmt_qcow2_check.c drivers/block/fmt_qcow2_rewrite.c */
+/* TEST_SOURCES: drivers/block/fmt_qcow2_snapshot.c tests/unit/drivers/block/qcow2_snapshots.c */
 /* TEST_SOURCES: hv/lib/fmt.c hv/lib/errno.c hv/lib/string.c tests/unit/fakes/fake_fiber.c tests/unit/fakes/fake_file.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_heap.c tests/unit/fakes/fake_page.c tests/unit/fakes/fake_lock.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_panic_abort.c */
@@ -99,6 +101,7 @@ static void use_image(const struct variant *v)
 	twin_check(&t);
 	lab_close(d);
 	lab_judge(ff, "qcow2", false);
+	lab_check(ff, "qcow2");
 	lab_compare(ff, "qcow2", t.want, raw->file.size);
 	twin_end(&t);
 	fake_file_free(raw);
@@ -177,6 +180,7 @@ static void test_table_grows(void **state)
 	twin_check(&t);
 	lab_close(d);
 	lab_judge(ff, "qcow2", false);
+	lab_check(ff, "qcow2");
 	lab_compare(ff, "qcow2", t.want, 4 * MIB);
 	twin_end(&t);
 	fake_file_free(ff);
@@ -228,6 +232,7 @@ static void use_backing(const struct backing *b)
 	lab_close(d);
 	assert_memory_equal(before, base->data, base->file.size);
 	lab_judge(ff, "qcow2", false);
+	lab_check(ff, "qcow2");
 	lab_compare(ff, "qcow2", t.want, SIZE);
 	lab_forget_backing();
 	twin_end(&t);
@@ -269,6 +274,7 @@ static void test_created_over_backing(void **state)
 	twin_check(&t);
 	lab_close(d);
 	lab_judge(ff, "qcow2", false);
+	lab_check(ff, "qcow2");
 	lab_compare(ff, "qcow2", t.want, SIZE);
 	twin_end(&t);
 	lab_forget_backing();
@@ -558,6 +564,12 @@ int main(void)
 		cmocka_unit_test(test_backing_names),
 		cmocka_unit_test(test_many_discards),
 		cmocka_unit_test(test_autoclear),
+		cmocka_unit_test(test_snapshots),
+		cmocka_unit_test(test_snapshots_of_qemu),
+		cmocka_unit_test(test_snapshot_cuts),
+		cmocka_unit_test(test_snapshot_errors),
+		cmocka_unit_test(test_check),
+		cmocka_unit_test(test_lazy),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
