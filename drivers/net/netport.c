@@ -5,6 +5,7 @@
 #include "drivers/net/netpkt.h"
 #include "drivers/net/netport_priv.h"
 #include "drivers/net/netswitch.h"
+#include "drivers/net/pcap.h"
 
 const char *netport_drop_name(enum netport_drop why)
 {
@@ -30,6 +31,32 @@ static int check(const struct netport *p, const struct netpkt *pkt)
 	return -1;
 }
 
+/* The first look is without the lock: a capture that begins now misses a packet. */
+static void capture(struct netport *p, const struct netpkt *pkt)
+{
+	if (__atomic_load_n(&p->capture, __ATOMIC_RELAXED) == NULL) {
+		return;
+	}
+	spin_lock(&p->sw->lock);
+	if (p->capture != NULL) {
+		pcap_record(p->capture, pkt);
+	}
+	spin_unlock(&p->sw->lock);
+}
+
+/* Recorded before the answer to it can be, but it has to wait. */
+static void uncapture(struct netport *p)
+{
+	if (__atomic_load_n(&p->capture, __ATOMIC_RELAXED) == NULL) {
+		return;
+	}
+	spin_lock(&p->sw->lock);
+	if (p->capture != NULL) {
+		pcap_undo(p->capture);
+	}
+	spin_unlock(&p->sw->lock);
+}
+
 static uint64_t over_send_rate(struct netport *p, uint64_t wait)
 {
 	if (p->policy & NETPORT_NEVER_WAIT) {
@@ -53,11 +80,13 @@ uint64_t netport_send(struct netport *p, const struct netpkt *pkt)
 		netport_drop(p, (enum netport_drop)why);
 		return 0;
 	}
+	capture(p, pkt);
 	wait = netswitch_forward(p->sw, p, pkt);
 	if (wait == 0) {
 		netport_count(&p->stats.sent, 1);
 		netport_count(&p->stats.sent_bytes, pkt->len);
 	} else {
+		uncapture(p);
 		netport_count(&p->stats.waits, 1);
 	}
 	return wait;
@@ -102,6 +131,7 @@ bool netport_deliver(struct netport *p, const struct netpkt *pkt)
 		netport_drop(p, NETPORT_DROP_TOO_LONG);
 		return true;
 	}
+	capture(p, pkt);
 	netport_count(&p->stats.received, 1);
 	netport_count(&p->stats.received_bytes, pkt->len);
 	__atomic_store_n(&p->full_since, 0, __ATOMIC_RELAXED);

@@ -4,6 +4,7 @@
 #include "drivers/net/netswitch.h"
 #include "drivers/net/netpkt.h"
 #include "drivers/net/netport_priv.h"
+#include "drivers/net/pcap.h"
 #include "drivers/net/wire.h"
 #include "hv/base/panic.h"
 #include "hv/lib/errno.h"
@@ -90,6 +91,7 @@ void netswitch_detach(struct netport *p)
 	while (__atomic_load_n(&p->users, __ATOMIC_ACQUIRE) != 0) {
 		thread_yield();
 	}
+	pcap_stop(p);
 	netport_ready(p); /* who waits for it shall not do so until the time is up */
 	p->sw = NULL;
 }

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The switch: who gets what, learning and ageing, isolation, anti-spoofing, rates in virtual time, waiting */
-/* for a full port, detaching. */
+/* for a full port, detaching, capture. */
 /* TEST_SOURCES: drivers/net/netswitch.c drivers/net/netport.c drivers/net/netguard.c drivers/net/mactable.c */
 /* TEST_SOURCES: drivers/net/ratelimit.c drivers/net/netpkt.c drivers/net/frame.c drivers/net/gso.c */
-/* TEST_SOURCES: drivers/net/checksum.c hv/lib/string.c tests/unit/fakes/fake_lock.c */
+/* TEST_SOURCES: drivers/net/pcap.c drivers/net/checksum.c hv/lib/string.c tests/unit/fakes/fake_lock.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_heap.c tests/unit/fakes/fake_panic_abort.c */
 /* TEST_SOURCES: tests/unit/drivers/net/netfake.c */
 #include "drivers/net/mactable.h"
+#include "drivers/net/pcap.h"
 #include "fakes/fake_heap.h"
+#include "hv/lib/bytes.h"
 #include "hv/lib/errno.h"
 #include "tests/unit/drivers/net/netfake.h"
 #include <setjmp.h>
@@ -782,6 +784,123 @@ static void test_rate_zero_is_none_and_idle_time_is_not_saved_up(void **state)
 	assert_in_range(through, 5000, 5200); /* 5 ms of it */
 }
 
+/* ---- capture ---- */
+
+static uint8_t file[1000000];
+static size_t file_len;
+
+static void read_capture(unsigned int i, size_t most)
+{
+	uint64_t lost;
+	size_t n;
+
+	while ((n = pcap_read(&port[i].p, file + file_len, most, &lost)) > 0) {
+		file_len += n;
+	}
+}
+
+/* Length of the n-th record's packet; its bytes in *data. */
+static uint32_t record(unsigned int n, const uint8_t **data)
+{
+	size_t at = 24;
+
+	while (n-- > 0) {
+		at += 16 + bytes_get_le32(file + at + 8);
+	}
+	assert_true(at + 16 <= file_len);
+	assert_true(at + 16 + bytes_get_le32(file + at + 8) <= file_len);
+	*data = file + at + 16;
+	return bytes_get_le32(file + at + 12);
+}
+
+static void test_capture_of_a_port(void **state)
+{
+	const uint8_t *data;
+	uint64_t lost;
+
+	(void)state;
+	file_len = 0;
+	fake_time = 5 * SECOND + 7;
+	assert_int_equal(pcap_start(&port[1].p, 100000, 65600), 0);
+	assert_int_equal(pcap_start(&port[1].p, 100000, 65600), -EBUSY);
+	send(1, FAKE_MAC(2), FAKE_MAC(1));
+	send(3, FAKE_MAC(2), FAKE_MAC(3)); /* none of its packets */
+	send(3, FAKE_MAC(1), FAKE_MAC(3));
+	read_capture(1, 7);
+	assert_int_equal(file_len, 24 + 2 * (16 + 60));
+	assert_int_equal(bytes_get_le32(file), 0xa1b23c4d);
+	assert_int_equal(bytes_get_le32(file + 20), 1);
+	assert_int_equal(bytes_get_le32(file + 24), 5);
+	assert_int_equal(bytes_get_le32(file + 28), 7);
+	assert_int_equal(record(0, &data), 60);
+	assert_int_equal(wire_get48(data), FAKE_MAC(2));
+	assert_int_equal(record(1, &data), 60);
+	assert_int_equal(wire_get48(data), FAKE_MAC(1));
+	pcap_stop(&port[1].p);
+	assert_int_equal(pcap_read(&port[1].p, file, 10, &lost), 0);
+}
+
+static void test_capture_completes_checksums_and_forgets_what_waits(void **state)
+{
+	uint32_t len = build_long(30000);
+	const uint8_t *data;
+
+	(void)state;
+	file_len = 0;
+	assert_int_equal(pcap_start(&port[1].p, 100000, 65600), 0);
+	port[2].room = 0;
+	assert_int_not_equal(fake_send_pkt(&port[1], frame, len, gso, 18), 0);
+	port[2].room = 100;
+	assert_int_equal(fake_send_pkt(&port[1], frame, len, gso, 18), 0);
+	read_capture(1, 1000);
+	assert_int_equal(file_len, 24 + 16 + len);
+	assert_int_equal(record(0, &data), len);
+	assert_true(fake_checksums_right(data, len));
+	pcap_stop(&port[1].p);
+}
+
+static void test_capture_sizes(void **state)
+{
+	(void)state;
+	assert_int_equal(pcap_start(&port[1].p, 100000, NETPKT_HEAD - 1), -EINVAL);
+	assert_int_equal(pcap_start(&port[1].p, 40 + 2000, 2000), -EINVAL);
+	assert_int_equal(pcap_start(&port[1].p, 0xffffffff, 262144), -EINVAL);
+	fake_heap_limit = 1;
+	assert_int_equal(pcap_start(&port[1].p, 100000, 2000), -ENOMEM);
+	fake_heap_limit = ~0ul;
+}
+
+/* Any lengths, any reading: the file stays a file, and what is not in it was counted. */
+static void test_capture_ring_loses_whole_packets(void **state)
+{
+	uint64_t lost = 0, seed = 1;
+	unsigned int sent = 0, kept = 0;
+
+	(void)state;
+	file_len = 0;
+	assert_int_equal(pcap_start(&port[1].p, 5000, 2000), 0);
+	for (unsigned int i = 0; i < 2000 && file_len < sizeof(file) - 10000; i++) {
+		seed = seed * 6364136223846793005ul + 1442695040888963407ul;
+		memset(frame, (int)i, 1600);
+		wire_put16(frame + 20, (uint16_t)i);
+		fake_eth(frame, FAKE_MAC(2), FAKE_MAC(1), 0x9999);
+		fake_send(&port[1], frame, 60 + (uint32_t)(seed >> 33) % 1400);
+		sent++;
+		file_len += pcap_read(&port[1].p, file + file_len, (seed >> 50) % 1500, &lost);
+	}
+	read_capture(1, 100);
+	pcap_read(&port[1].p, file, 0, &lost);
+	for (size_t at = 24; at < file_len; kept++) {
+		assert_true(bytes_get_le32(file + at + 8) <= 1460);
+		assert_int_equal(wire_get16(file + at + 16 + ETH_TYPE), 0x9999);
+		assert_int_equal(file[at + 16 + 30], (uint8_t)wire_get16(file + at + 16 + 20));
+		at += 16 + bytes_get_le32(file + at + 8);
+	}
+	assert_true(lost > 0);
+	assert_int_equal(kept + lost, sent);
+	pcap_stop(&port[1].p);
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -821,6 +940,10 @@ int main(void)
 		CASE(test_lease_malformed),
 		CASE(test_rate_holds_within_two_percent),
 		CASE(test_rate_zero_is_none_and_idle_time_is_not_saved_up),
+		CASE(test_capture_of_a_port),
+		CASE(test_capture_completes_checksums_and_forgets_what_waits),
+		CASE(test_capture_sizes),
+		CASE(test_capture_ring_loses_whole_packets),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

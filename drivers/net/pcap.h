@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Records what a port sends and receives as a pcap file that is read while it grows, from a ring in */
+/* memory: who reads too slowly loses whole packets, which are counted. */
+#ifndef DRIVERS_NET_PCAP_H
+#define DRIVERS_NET_PCAP_H
+
+#include "drivers/net/netport.h"
+
+struct pcap {
+	uint8_t *ring;	  /* (c) */
+	uint32_t size;	  /* (c) */
+	uint32_t snaplen; /* (c) bytes kept of a packet */
+	uint32_t head;	  /* where the next record goes */
+	uint32_t tail;	  /* where reading goes on */
+	uint32_t end;	  /* with head below tail: where reading wraps */
+	uint32_t last;	  /* where the newest record began */
+	bool can_undo;	  /* and nothing of it was read */
+	uint64_t packets, lost;
+};
+
+/*
+ * Records p's packets, up to snaplen bytes of each, in a ring of `size` bytes that begins with the file's
+ * header. -EBUSY: somebody does so already; -EINVAL: sizes that make no sense; -ENOMEM. Thread context.
+ */
+int pcap_start(struct netport *p, uint32_t size, uint32_t snaplen);
+/* Takes up to len bytes of the file; 0: nothing new. *lost: packets that found no room so far. */
+size_t pcap_read(struct netport *p, void *buf, size_t len, uint64_t *lost);
+void pcap_stop(struct netport *p);
+
+/* The port's side, for a port with a capture; the switch's lock held. */
+void pcap_record(struct pcap *c, const struct netpkt *pkt);
+/* The newest record's packet was not sent after all. */
+void pcap_undo(struct pcap *c);
+
+#endif
