@@ -2,6 +2,7 @@
 /* Which addresses a port may speak from, and that it is no DHCP server. */
 /* Decides by the head of a packet, which its sender cannot change any more. */
 #include "drivers/net/netguard.h"
+#include "drivers/net/dhcp.h"
 #include "drivers/net/frame.h"
 #include "drivers/net/netport.h"
 #include "drivers/net/wire.h"
@@ -9,20 +10,7 @@
 
 #define PASS (-1)
 
-/* RFC 2131, "The Client-Server Protocol"; RFC 2132, "DHCP Message Type" */
-#define BOOTP_OP      0u
-#define BOOTP_HLEN    2u
-#define BOOTP_YIADDR  16u
-#define BOOTP_CHADDR  28u
-#define BOOTP_COOKIE  236u
-#define BOOTP_OPTIONS 240u
-#define BOOTP_REPLY   2u
-#define DHCP_COOKIE   0x63825363u
-#define OPTION_PAD    0u
-#define OPTION_TYPE   53u
-#define OPTION_END    255u
-#define TYPE_ACK      5u
-#define SNOOP_MAX     548u /* of a message: its fixed part and the options of RFC 2131's least size */
+#define SNOOP_MAX DHCP_MAX /* of a message: its type is among the first options */
 
 static bool may_use(const struct netguard *g, uint32_t ip)
 {
@@ -100,15 +88,15 @@ int netguard_check(const struct netguard *g, const uint8_t mac[6], const struct 
 /* The message type among the options; 0 if there is none. */
 static uint8_t message_type(const uint8_t *options, size_t len)
 {
-	for (size_t i = 0; i < len && options[i] != OPTION_END;) {
-		if (options[i] == OPTION_PAD) {
+	for (size_t i = 0; i < len && options[i] != DHCP_OPT_END;) {
+		if (options[i] == DHCP_OPT_PAD) {
 			i++;
 			continue;
 		}
 		if (len - i < 3 || len - i - 2 < options[i + 1]) {
 			break;
 		}
-		if (options[i] == OPTION_TYPE) {
+		if (options[i] == DHCP_OPT_TYPE) {
 			return options[i + 1] == 1 ? options[i + 2] : 0;
 		}
 		i += 2u + options[i + 1];
@@ -127,13 +115,13 @@ bool netguard_snoop(const struct netpkt *pkt, uint64_t *mac, uint32_t *ip)
 		return false;
 	}
 	len = u64_min(sizeof(msg), f.l4_len - UDP_LEN);
-	if (netpkt_copy(pkt, f.l4 + UDP_LEN, msg, len) < BOOTP_OPTIONS ||
-	    msg[BOOTP_OP] != BOOTP_REPLY || msg[BOOTP_HLEN] != 6 ||
-	    wire_get32(msg + BOOTP_COOKIE) != DHCP_COOKIE ||
-	    message_type(msg + BOOTP_OPTIONS, len - BOOTP_OPTIONS) != TYPE_ACK) {
+	if (netpkt_copy(pkt, f.l4 + UDP_LEN, msg, len) < DHCP_OPTIONS ||
+	    msg[DHCP_OP] != DHCP_OP_REPLY || msg[DHCP_HLEN] != 6 ||
+	    wire_get32(msg + DHCP_MAGIC) != DHCP_COOKIE ||
+	    message_type(msg + DHCP_OPTIONS, len - DHCP_OPTIONS) != DHCP_ACK) {
 		return false;
 	}
-	*mac = wire_get48(msg + BOOTP_CHADDR);
-	*ip = wire_get32(msg + BOOTP_YIADDR);
+	*mac = wire_get48(msg + DHCP_CHADDR);
+	*ip = wire_get32(msg + DHCP_YIADDR);
 	return *ip != 0;
 }
