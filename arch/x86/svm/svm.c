@@ -33,6 +33,9 @@
 #define CPUID_SVM_FLUSH	  BIT(6)
 #define CPUID_SVM_DECODE  BIT(7)
 #define CPUID_EXT	  0x80000001u
+#define CPUID_HYPERVISOR  0x40000000u
+#define CPUID1_ECX_GUEST  BIT(31)
+#define TCG_NAME	  0x54474354u /* "TCGT" in EBX */
 #define CPUID_EXT_ECX_SVM BIT(2)
 #define CPUID_EXT_EDX_NX  BIT(20)
 
@@ -78,6 +81,13 @@ static unsigned int probe(struct hvm_feature *rows, unsigned int max)
 	return count;
 }
 
+/* QEMU's TCG names itself, unless that was taken away (kvm=off). */
+static bool is_tcg(void)
+{
+	return (x86_cpuid(1, 0).ecx & CPUID1_ECX_GUEST) != 0 &&
+	       x86_cpuid(CPUID_HYPERVISOR, 0).ebx == TCG_NAME;
+}
+
 static void read_features(void)
 {
 	struct x86_cpuid r = x86_cpuid_checked(CPUID_SVM, 0);
@@ -85,6 +95,7 @@ static void read_features(void)
 	svm_features = (struct svm_features){
 		.nrips = (r.edx & CPUID_SVM_NRIPS) != 0,
 		.keeps_breakpoints = (r.edx & CPUID_SVM_NRIPS) == 0, /* QEMU's TCG */
+		.repeats_interrupts = is_tcg(),
 		.clean_bits = (r.edx & CPUID_SVM_CLEAN) != 0,
 		.flush_by_asid = (r.edx & CPUID_SVM_FLUSH) != 0,
 		.decode_assists = (r.edx & CPUID_SVM_DECODE) != 0,

@@ -13,7 +13,8 @@
 /* CPUID Fn8000_000A_EDX, as far as we use it. The same on every CPU of the machine. */
 struct svm_features {
 	bool nrips;
-	bool keeps_breakpoints; /* a deviation: see dr7_needs_switch */
+	bool keeps_breakpoints;	 /* a deviation: see dr7_needs_switch */
+	bool repeats_interrupts; /* a deviation: see inject_virtual */
 	bool clean_bits;
 	bool flush_by_asid;
 	bool decode_assists;
@@ -24,9 +25,10 @@ extern struct svm_features svm_features;
 /* Why the guest runs one instruction at a time. */
 enum svm_step {
 	SVM_STEP_NONE,
-	SVM_STEP_SHADOW, /* to get past an interrupt shadow */
-	SVM_STEP_IRET,	 /* to see NMIs unblocked by IRET */
-	SVM_STEP_LMSW,	 /* to let the processor carry out LMSW, which cannot do harm */
+	SVM_STEP_SHADOW,  /* to get past an interrupt shadow */
+	SVM_STEP_IRET,	  /* to see NMIs unblocked by IRET */
+	SVM_STEP_LMSW,	  /* to let the processor carry out LMSW, which cannot do harm */
+	SVM_STEP_VIRTUAL, /* no step: an interrupt was injected as a virtual one */
 };
 
 struct svm_cpu;

@@ -35,8 +35,41 @@ static void set_window(struct svm_vcpu *s, bool open)
 	set_intercept(s, VMCB_INTERCEPT_VINTR, open);
 }
 
+/*
+ * QEMU's TCG delivers an interrupt of EVENTINJ in VMRUN, and then keeps it as an exception that is
+ * still to come: if something lets it leave its loop before the next exit, the guest gets the
+ * interrupt a second time, whatever its IF. A virtual interrupt is forgotten once it is taken, which
+ * is at once: IF is set and there is no shadow. Only an interrupt of the host can come before it.
+ */
+static void inject_virtual(struct svm_vcpu *s, uint8_t vector)
+{
+	set_window(s, false);
+	s->b->c.int_ctl = VMCB_V_INTR_MASKING | VMCB_V_IRQ | VMCB_V_INTR_PRIO | VMCB_V_IGN_TPR |
+			  (uint64_t)vector << VMCB_V_VECTOR_SHIFT;
+	svm_dirty(s, VMCB_CLEAN_TPR);
+	s->step = SVM_STEP_VIRTUAL;
+}
+
+/* After the exit that followed it. Not taken: it is to be delivered again. */
+static void end_virtual(struct svm_vcpu *s)
+{
+	struct vmcb_control *c = &s->b->c;
+
+	if ((c->int_ctl & VMCB_V_IRQ) != 0 && (c->exit_int_info & VMCB_EVENT_VALID) == 0) {
+		s->redo =
+			VMCB_EVENT_VALID | (c->int_ctl >> VMCB_V_VECTOR_SHIFT & VMCB_EVENT_VECTOR);
+	}
+	c->int_ctl = VMCB_V_INTR_MASKING;
+	svm_dirty(s, VMCB_CLEAN_TPR);
+	s->step = SVM_STEP_NONE;
+}
+
 static void inject(struct svm_vcpu *s, const struct event *ev)
 {
+	if (ev->type == EVENT_INTERRUPT && svm_features.repeats_interrupts) {
+		inject_virtual(s, ev->vector);
+		return;
+	}
 	s->b->c.event_inj = VMCB_EVENT_VALID | ev->vector |
 			    (uint64_t)ev->type << VMCB_EVENT_TYPE_SHIFT |
 			    (ev->has_error ? VMCB_EVENT_HAS_ERROR : 0) |
@@ -200,7 +233,9 @@ void svm_event_unusual_exit(struct vcpu *v)
 	struct vmcb *b = s->b;
 
 	keep_shadow(s);
-	if (s->step != SVM_STEP_NONE) {
+	if (s->step == SVM_STEP_VIRTUAL) {
+		end_virtual(s);
+	} else if (s->step != SVM_STEP_NONE) {
 		step_end(s);
 		if (!exit_is_exception(b)) {
 			s->step = SVM_STEP_NONE;
@@ -244,7 +279,13 @@ static bool pick(struct vcpu *v, struct svm_vcpu *s, bool *irq, bool *nmi)
 /* An interrupted delivery goes on, unless an exception came of it: that comes first. */
 static void redo(struct svm_vcpu *s)
 {
-	s->b->c.event_inj = s->redo;
+	unsigned int type = s->redo >> VMCB_EVENT_TYPE_SHIFT & VMCB_EVENT_TYPE_MASK;
+
+	if (type == EVENT_INTERRUPT && svm_features.repeats_interrupts) {
+		inject_virtual(s, (uint8_t)(s->redo & VMCB_EVENT_VECTOR));
+	} else {
+		s->b->c.event_inj = s->redo;
+	}
 	s->redo = 0;
 }
 
@@ -268,5 +309,7 @@ void svm_event_pending(struct vcpu *v)
 	if (s->redo != 0 && !injected) {
 		redo(s);
 	}
-	set_window(s, irq);
+	if (s->step != SVM_STEP_VIRTUAL) { /* else the end of that one is an exit */
+		set_window(s, irq);
+	}
 }

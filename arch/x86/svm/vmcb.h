@@ -87,8 +87,9 @@ enum vmcb_exit {
 	VMEXIT_NPF = 0x400,
 };
 
-/* int_ctl at 060h; the vector of V_IRQ is never used: we only open windows with it. */
+/* int_ctl at 060h; a window needs no vector. */
 #define VMCB_V_IRQ	    BIT(8)
+#define VMCB_V_VECTOR_SHIFT 32u
 #define VMCB_V_INTR_PRIO    (15ul << 16)
 #define VMCB_V_IGN_TPR	    BIT(20)
 #define VMCB_V_INTR_MASKING BIT(24)
