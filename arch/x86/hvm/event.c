@@ -140,6 +140,7 @@ static bool pick_irq(struct vcpu *v, bool can_irq, struct event *ev, bool *irq_w
 
 	/* Cleared before looking: a vector that arrives while we look sets it again. */
 	clear_pending(v, VCPU_PENDING_IRQ);
+	vlapic_sync_eoi(v->lapic);
 	taken = can_irq && take_irq(v, ev);
 	if (irq_waits(v)) {
 		set_pending(v, VCPU_PENDING_IRQ);

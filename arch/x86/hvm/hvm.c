@@ -181,6 +181,7 @@ void hvm_vcpu_init(struct vcpu *v)
 	}
 	__atomic_store_n(&v->pending, 0, __ATOMIC_SEQ_CST);
 	vlapic_init_signal(v->lapic);
+	v->lapic->eoi.msr = 0;
 	hvm->vcpu_init(v);
 	vcpu_x86_init(v);
 	hvm_init_state(v);
@@ -198,11 +199,12 @@ void hvm_vcpu_destroy(struct vcpu *v)
 	vcpu_x86_destroy(v);
 }
 
-static bool irq_waits(const struct vcpu *v)
+static bool irq_waits(struct vcpu *v)
 {
 	if ((x86_reg(v, HVM_RFLAGS) & RFLAGS_IF) == 0) {
 		return false;
 	}
+	vlapic_sync_eoi(v->lapic);
 	return vlapic_pending(v->lapic) >= 0 ||
 	       (v->vm->virq.pic_output && vlapic_takes_pic(v->lapic));
 }

@@ -25,7 +25,7 @@ static void add(struct vcpuid_view *view, uint32_t leaf, struct x86_cpuid regs)
 
 static uint32_t features(void)
 {
-	uint32_t bits = BIT_OF(KVM_NOP_IO_DELAY) | BIT_OF(KVM_CLOCKSOURCE2);
+	uint32_t bits = BIT_OF(KVM_NOP_IO_DELAY) | BIT_OF(KVM_CLOCKSOURCE2) | BIT_OF(KVM_PV_EOI);
 
 	return bits | (tsc_sync_agrees() ? BIT_OF(KVM_CLOCKSOURCE_STABLE) : 0);
 }

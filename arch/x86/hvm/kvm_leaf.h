@@ -13,6 +13,7 @@ struct vm_config;
 enum kvm_feature {
 	KVM_NOP_IO_DELAY = 1, /* port 80h need not be written to wait: nothing to do for us */
 	KVM_CLOCKSOURCE2 = 3,
+	KVM_PV_EOI = 6,
 	KVM_CLOCKSOURCE_STABLE = 24,
 };
 

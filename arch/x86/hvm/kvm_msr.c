@@ -5,6 +5,7 @@
 
 #include "arch/hvm.h"
 #include "arch/x86/hvm/kvm_leaf.h"
+#include "arch/x86/hvm/pv_eoi.h"
 #include "arch/x86/hvm/pvclock.h"
 
 struct row {
@@ -16,6 +17,7 @@ struct row {
 static const struct row rows[KVM_MSR_LAST - KVM_MSR_FIRST + 1] = {
 	[0] = { pvclock_read_wall, pvclock_write_wall, KVM_CLOCKSOURCE2 },
 	[1] = { pvclock_read_system, pvclock_write_system, KVM_CLOCKSOURCE2 },
+	[4] = { pv_eoi_read, pv_eoi_write, KVM_PV_EOI },
 };
 
 static const struct row *find(const struct vcpu *v, uint32_t msr)
@@ -44,6 +46,7 @@ static const struct {
 	bool (*used)(const struct vcpu *v);
 } interfaces[] = {
 	{ "kvmclock", pvclock_used },
+	{ "pv-eoi", pv_eoi_used },
 };
 
 const char *hvm_paravirt(const struct vcpu *v, unsigned int i, bool *used)

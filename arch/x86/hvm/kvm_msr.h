@@ -9,7 +9,7 @@
 struct vcpu;
 
 #define KVM_MSR_FIRST 0x4b564d00u
-#define KVM_MSR_LAST  0x4b564d01u
+#define KVM_MSR_LAST  0x4b564d04u
 
 /* False: #GP. v's thread. */
 bool kvm_msr_read(struct vcpu *v, uint32_t msr, uint64_t *val);

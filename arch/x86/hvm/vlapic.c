@@ -82,6 +82,7 @@ void vlapic_init_signal(struct vlapic *l)
 	uint64_t base = l->s.base;
 
 	vlapic_timer_stop(l);
+	vlapic_sync_eoi(l);
 	l->s = (struct vlapic_state){ .base = base, .dfr = UINT32_MAX, .svr = 0xff };
 	l->s.id = vlapic_is_x2apic(l) ? l->v->id : l->v->id << 24;
 	for (unsigned int i = 0; i < VLAPIC_LVTS; i++) {
@@ -144,10 +145,33 @@ int vlapic_pending(const struct vlapic *l)
 	return vector;
 }
 
+void vlapic_sync_eoi(struct vlapic *l)
+{
+	if (l->eoi.armed && pv_eoi_disarm(l->v)) {
+		for (unsigned int i = 0; i < ARRAY_SIZE(l->s.isr); i++) {
+			l->s.isr[i] = 0; /* it was the only one, and edge-triggered */
+		}
+	}
+}
+
+/*
+ * Nobody but the guest cares when this interrupt ends: it is edge-triggered, no other one is in
+ * service, and none waits for its end. One that comes later takes the right back (vlapic_sync_eoi).
+ */
+static bool ends_quietly(const struct vlapic *l, uint8_t vector, bool alone)
+{
+	return alone && !test_bit(l->s.tmr, vector) && highest(l->s.irr) < 0;
+}
+
 void vlapic_take(struct vlapic *l, uint8_t vector)
 {
+	bool alone = highest(l->s.isr) < 0;
+
 	clear_bit(l->s.irr, vector);
 	l->s.isr[vector / 64] |= BIT(vector % 64);
+	if (ends_quietly(l, vector, alone)) {
+		pv_eoi_arm(l->v);
+	}
 }
 
 void vlapic_update(struct vlapic *l)
@@ -159,6 +183,7 @@ void vlapic_update(struct vlapic *l)
 
 void vlapic_eoi(struct vlapic *l)
 {
+	vlapic_sync_eoi(l);
 	int vector = highest(l->s.isr);
 
 	if (vector < 0) {

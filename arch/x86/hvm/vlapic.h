@@ -5,6 +5,7 @@
 #ifndef ARCH_X86_HVM_VLAPIC_H
 #define ARCH_X86_HVM_VLAPIC_H
 
+#include "arch/x86/hvm/pv_eoi.h"
 #include "hv/base/lock.h"
 #include "hv/lib/types.h"
 #include "hv/timer.h"
@@ -54,6 +55,7 @@ struct vlapic {
 	struct vcpu *v;		    /* (c) */
 	struct spinlock timer_lock; /* rank LOCK_VIRQ: vCPU against the timer's callback */
 	struct timer timer;
+	struct pv_eoi eoi;
 	struct vlapic_state s;
 };
 
@@ -81,6 +83,11 @@ void vlapic_accept(struct vlapic *l, uint8_t vector, bool level);
 int vlapic_pending(const struct vlapic *l);
 /* Does LINT0 (or a disabled local APIC) let the PIC's INTR through? */
 bool vlapic_takes_pic(const struct vlapic *l);
+/*
+ * A guest may have ended its interrupt without an exit (pv_eoi.h): brings the in-service register up
+ * to date, and takes that right back. v's thread, before it looks at priorities.
+ */
+void vlapic_sync_eoi(struct vlapic *l);
 /* The vCPU takes `vector`, which vlapic_pending gave: IRR to ISR. */
 void vlapic_take(struct vlapic *l, uint8_t vector);
 

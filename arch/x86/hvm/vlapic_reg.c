@@ -99,6 +99,7 @@ static uint32_t read_reg(struct vlapic *l, unsigned int reg)
 	case REG_TPR:
 		return l->s.tpr;
 	case REG_PPR:
+		vlapic_sync_eoi(l);
 		return vlapic_ppr(l);
 	case REG_LDR:
 		return read_ldr(l);
@@ -107,6 +108,7 @@ static uint32_t read_reg(struct vlapic *l, unsigned int reg)
 	case REG_SVR:
 		return l->s.svr;
 	case REG_ISR ... REG_ESR - 1:
+		vlapic_sync_eoi(l);
 		return read_bank(l, reg);
 	case REG_ESR:
 		return l->s.esr;

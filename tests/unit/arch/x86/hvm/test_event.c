@@ -28,6 +28,11 @@ bool vlapic_takes_pic(const struct vlapic *l)
 	return lapic_takes_pic;
 }
 
+void vlapic_sync_eoi(struct vlapic *l)
+{
+	(void)l;
+}
+
 void vlapic_take(struct vlapic *l, uint8_t vector)
 {
 	(void)l;

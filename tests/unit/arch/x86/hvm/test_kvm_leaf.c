@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What a guest is told of KVM's interface: leaves, features by configuration, MSRs, hypercalls. */
 /* TEST_SOURCES: arch/x86/hvm/kvm_leaf.c arch/x86/hvm/kvm_msr.c arch/x86/hvm/kvm_hypercall.c */
-/* TEST_SOURCES: arch/x86/hvm/pvclock.c arch/x86/irq/clock_scale.c arch/x86/hvm/exit.c */
+/* TEST_SOURCES: arch/x86/hvm/pv_eoi.c arch/x86/hvm/pvclock.c arch/x86/irq/clock_scale.c arch/x86/hvm/exit.c */
 /* TEST_SOURCES: arch/x86/hvm/event.c tests/unit/fakes/fake_lapic.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_hvm.c tests/unit/fakes/fake_arch.c tests/unit/fakes/fake_guest_mem.c */
 #include "arch/x86/hvm/kvm_leaf.h"
@@ -10,6 +10,7 @@
 #include "arch/x86/hvm/exit.h"
 #include "arch/x86/hvm/kvm_msr.h"
 #include "arch/x86/hvm/vcpu_x86.h"
+#include "arch/x86/hvm/vlapic.h"
 #include "arch/x86/hvm/x86_bits.h"
 #include "fakes/fake_arch.h"
 #include "fakes/fake_guest_mem.h"
@@ -23,6 +24,7 @@
 static struct vcpu *v;
 static struct vcpu_x86 x86;
 static struct vcpuid_view view;
+static struct vlapic lapic;
 
 unsigned int exit_code_bits(const struct vcpu *cpu)
 {
@@ -36,6 +38,8 @@ static int setup(void **state)
 	memset(&x86, 0, sizeof(x86));
 	memset(&view, 0, sizeof(view));
 	fake_tsc_agrees = true;
+	memset(&lapic, 0, sizeof(lapic));
+	v->lapic = &lapic;
 	v->x86 = &x86;
 	x86.cpuid = &view;
 	fake_vm.cfg.paravirt = true;
@@ -75,6 +79,7 @@ static void test_features(void **state)
 	assert_int_equal(bits & (BIT(4) | BIT(14)), 0); /* asynchronous page faults: never */
 	assert_int_equal(bits & (BIT(7) | BIT(12)), 0);
 	assert_int_equal(bits >> 3 & 1, 1);
+	assert_int_equal(bits >> 6 & 1, 1);
 	assert_int_equal(bits >> 24 & 1, 1);
 	assert_int_equal(row(0x40000001).edx, 0);
 	assert_true(kvm_leaf_has(v, KVM_CLOCKSOURCE2));

@@ -57,6 +57,11 @@ bool vlapic_takes_pic(const struct vlapic *l)
 	return false;
 }
 
+void vlapic_sync_eoi(struct vlapic *l)
+{
+	(void)l;
+}
+
 void vlapic_take(struct vlapic *l, uint8_t vector)
 {
 	(void)l;
