@@ -22,16 +22,6 @@ static int raw_map(struct image *img, uint64_t off, uint64_t len, struct block_m
 	return 0;
 }
 
-/* What a hole reads as is the file's to say: not certainly zeros. */
-static int raw_discard(struct image *img, uint64_t off, uint64_t len, bool zeros)
-{
-	if (zeros) {
-		return -ENOTSUP;
-	}
-	block_file_discard(img->file, off, u64_min(len, img->dev.size - off));
-	return 0;
-}
-
 static int raw_create(struct block_file *f, const struct image_create_params *p,
 		      struct image_why *why)
 {
@@ -46,7 +36,6 @@ static const struct block_format fmt_raw = {
 	.name = "raw",
 	.open = raw_open,
 	.map = raw_map,
-	.discard = raw_discard,
 	.create = raw_create,
 };
 BLOCK_FORMAT_REGISTER(fmt_raw);

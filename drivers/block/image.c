@@ -170,7 +170,9 @@ static int open_backing(const struct image_open_params *p, struct image *top, un
 			       "backing file \"%.80s\" is not a plain name beside the image",
 			       base->name);
 	}
-	if (base->format[0] == '\0') {
+	if (base->format[0] == '\0' && p->backing_format != NULL) {
+		bp.format = p->backing_format;
+	} else if (base->format[0] == '\0') {
 		return explain(why, -EINVAL, "the format of backing file \"%.60s\" is not named",
 			       base->name);
 	}

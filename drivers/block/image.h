@@ -33,6 +33,8 @@ struct image_open_params {
 	 */
 	int (*backing)(void *arg, const char *name, struct block_file **out);
 	void *arg;
+	const char *
+		backing_format; /* of backing files whose format the image does not name; or NULL */
 };
 
 /* 0 and the device, closed by block_close; or an error, and why says what is wrong with which image. */

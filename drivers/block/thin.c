@@ -140,6 +140,29 @@ static bool whole_clusters(const struct image *img, uint64_t off, uint64_t len, 
 	return *start < *end;
 }
 
+/* The map stays as it is; the file gives back what lies under it, if it can. */
+static int punch(struct image *img, uint64_t off, uint64_t end)
+{
+	struct block_map m;
+	struct span s;
+	int r = 0;
+
+	while (r == 0 && off < end) {
+		monitor_enter(&img->monitor);
+		span_wait_begin(img, &s, off, end, true);
+		r = img->fmt->map(img, off, end - off, &m);
+		m.len = r ? 0 : u64_min(m.len, end - off);
+		if (r == 0 && m.kind == BLOCK_DATA && m.in_place) {
+			block_file_discard(img->file, m.file_off, m.len);
+		}
+		monitor_leave(&img->monitor);
+		span_end(img, &s);
+		off += m.len;
+		thread_checkpoint();
+	}
+	return r;
+}
+
 int thin_discard(struct block_dev *d, uint64_t off, uint64_t len)
 {
 	struct image *img = thin_image(d);
@@ -150,7 +173,7 @@ int thin_discard(struct block_dev *d, uint64_t off, uint64_t len)
 		return 0;
 	}
 	r = unmap(img, start, end, false);
-	return r == -ENOTSUP ? 0 : r;
+	return r == -ENOTSUP ? punch(img, start, u64_min(end, d->size)) : r;
 }
 
 static int write_zeros(struct block_dev *d, uint64_t off, uint64_t len)

@@ -62,6 +62,7 @@ struct cut_params {
 	unsigned int steps;  /* requests of the workload */
 	unsigned int orders; /* tried at each event, besides the order in which things happened */
 	unsigned int judged; /* every so many events by qemu-img check; 0: it cannot */
+	bool judge_after;    /* only after we opened and closed it for writing */
 	uint32_t seed;
 	/* NULL, or something else to do instead of step i; true if it did. */
 	bool (*other)(struct block_dev *d, unsigned int i);

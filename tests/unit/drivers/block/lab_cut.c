@@ -225,10 +225,13 @@ static void try_cut(const struct fake_file *base, const struct fake_file *ff, si
 
 	snprintf(when, sizeof(when), "cut at event %zu of %zu, seed %u", now, ff->events, seed);
 	cut(base, ff, flushed, now, seed, scratch);
-	if (judged) {
+	if (judged && !w->p->judge_after) {
 		lab_judge(scratch, w->p->format, true);
 	}
 	look(scratch, j, w, when);
+	if (judged && w->p->judge_after) {
+		lab_judge(scratch, w->p->format, true);
+	}
 }
 
 void lab_power_cuts(struct fake_file *ff, const struct cut_params *p)

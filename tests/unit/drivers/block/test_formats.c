@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The formats beside QCOW2, all through the same mill: images of qemu-img and of ours, workloads, */
+/* errors, power cuts, damage to every byte of their headers and tables. */
+/* TEST_SOURCES: drivers/block/block.c drivers/block/image.c drivers/block/inflate.c drivers/block/meta.c */
+/* TEST_SOURCES: drivers/block/monitor.c drivers/block/span.c drivers/block/thin.c drivers/block/thin_write.c */
+/* TEST_SOURCES: drivers/block/tables.c drivers/block/fmt_raw.c drivers/block/fmt_vdi.c drivers/block/fmt_vhd.c */
+/* TEST_SOURCES: hv/lib/fmt.c hv/lib/errno.c hv/lib/string.c tests/unit/fakes/fake_fiber.c tests/unit/fakes/fake_file.c */
+/* TEST_SOURCES: tests/unit/fakes/fake_heap.c tests/unit/fakes/fake_page.c tests/unit/fakes/fake_lock.c */
+/* TEST_SOURCES: tests/unit/fakes/fake_panic_abort.c */
+/* TEST_SOURCES: tests/unit/drivers/block/lab.c tests/unit/drivers/block/lab_cut.c */
+/* TEST_LIBS: -Wl,-T,tests/unit/fakes/fake_block.ld */
+#include "drivers/block/lab.h"
+#include "fakes/fake_fiber.h"
+#include "fakes/fake_heap.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static bool soak(void)
+{
+	return getenv("INSULA_SOAK") != NULL;
+}
+
+/* ---- images of qemu-img ---- */
+
+struct variant {
+	const char *name;
+	const char *format;
+	const char *qemu; /* the same in qemu-img's words */
+	const char *options;
+	const char *size;
+	const char *io;
+	bool check; /* qemu-img can */
+};
+
+static const struct variant variants[] = {
+	{ "raw", "raw", "raw", "", "1000k", "write -P 7 100k 200k", false },
+	{ "raw, half a sector", "raw", "raw", "", "1000000", "write -P 7 100k 200k", false },
+	{ "vdi, dynamic", "vdi", "vdi", "", "5M", "write -P 7 1500k 2M", true },
+	{ "vdi, odd size", "vdi", "vdi", "", "3333k", "write -P 7 3300k 33k", true },
+	{ "vdi, fixed", "vdi", "vdi", "-o static=on", "3M", "write -P 7 1500k 1M", true },
+	{ "vhd, dynamic", "vhd", "vpc", "", "5M", "write -P 7 1500k 2M", false },
+	{ "vhd, exact size", "vhd", "vpc", "-o force_size=on", "5001k", "write -P 7 4900k 101k",
+	  false },
+	{ "vhd, fixed", "vhd", "vpc", "-o subformat=fixed,force_size=on", "3M",
+	  "write -P 7 1500k 1M", false },
+};
+
+static void workload(struct twin *t, unsigned int steps)
+{
+	for (unsigned int i = 0; i < steps; i++) {
+		int r = twin_step(t);
+
+		if (r) {
+			fail_msg("step %u: %d", i, r);
+		}
+	}
+	twin_check(t);
+}
+
+/* Written and closed; then both sides find in it what they must. */
+static void settle(struct fake_file *ff, struct twin *t, const struct variant *v)
+{
+	uint64_t size = t->d->size;
+
+	lab_close(t->d);
+	t->d = lab_open(ff, v->format);
+	twin_check(t);
+	lab_close(t->d);
+	if (v->check) {
+		lab_judge(ff, v->qemu, false);
+	}
+	lab_compare(ff, v->qemu, t->want, size);
+	twin_end(t);
+}
+
+static void test_images_of_qemu(void **state)
+{
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_SIZE(variants); i++) {
+		const struct variant *v = &variants[i];
+		struct fake_file *ff = fake_file_new(), *raw = fake_file_new();
+		struct twin t;
+
+		print_message("# %s\n", v->name);
+		lab_must("qemu-img create -q -f %s %s t %s && qemu-io -f %s -c '%s' t && "
+			 "qemu-img convert -f %s -O raw t t.raw",
+			 v->qemu, v->options, v->size, v->qemu, v->io, v->qemu);
+		fake_file_load(ff, lab_path("t"));
+		fake_file_load(raw, lab_path("t.raw"));
+		twin_begin(&t, lab_open(ff, v->format), i);
+		assert_int_equal(t.d->size, ALIGN_UP(raw->file.size, 512));
+		assert_memory_equal(t.want, raw->data, raw->file.size);
+		workload(&t, 40);
+		settle(ff, &t, v);
+		fake_file_free(raw);
+		fake_file_free(ff);
+	}
+}
+
+/* ---- images of ours ---- */
+
+struct creation {
+	struct image_create_params p;
+	struct variant v; /* how it is judged */
+	bool whole;	  /* takes its full space from the start */
+};
+
+static const struct creation creations[] = {
+	{ { .format = "raw", .size = 1 * MIB }, { .format = "raw", .qemu = "raw" }, true },
+	{ { .format = "vdi", .size = 3 * MIB },
+	  { .format = "vdi", .qemu = "vdi", .check = true },
+	  false },
+	{ { .format = "vdi", .size = 512 },
+	  { .format = "vdi", .qemu = "vdi", .check = true },
+	  false },
+	{ { .format = "vdi", .size = 1 * MIB + 512, .subformat = "fixed" },
+	  { .format = "vdi", .qemu = "vdi", .check = true },
+	  true },
+	{ { .format = "vhd", .size = 3 * MIB + 512 }, { .format = "vhd", .qemu = "vpc" }, false },
+	{ { .format = "vhd", .size = 1 * MIB, .subformat = "fixed" },
+	  { .format = "vhd", .qemu = "vpc" },
+	  true },
+};
+
+static void test_images_of_ours(void **state)
+{
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_SIZE(creations); i++) {
+		const struct creation *c = &creations[i];
+		struct fake_file *ff = lab_create(&c->p);
+		struct twin t;
+
+		print_message("# %s %s %lu\n", c->p.format, c->p.subformat, c->p.size);
+		assert_int_equal(ff->file.size >= c->p.size, c->whole || c->p.size < MIB);
+		twin_begin(&t, lab_open(ff, c->p.format), i);
+		assert_int_equal(t.d->size, c->p.size);
+		workload(&t, 60);
+		settle(ff, &t, &c->v);
+		fake_file_free(ff);
+	}
+}
+
+static void test_refused_creations(void **state)
+{
+	static const struct image_backing base = { "base", "raw" };
+	static const struct image_create_params bad[] = {
+		{ .format = "vdi", .size = MIB, .backing = &base },
+		{ .format = "vdi", .size = MIB, .subformat = "sparse" },
+		{ .format = "vdi", .size = MIB, .cluster_size = 512 },
+		{ .format = "vdi", .size = 1ul << 50 },
+		{ .format = "vdi", .size = 100 },
+		{ .format = "vhd", .size = MIB, .backing = &base },
+		{ .format = "vhd", .size = 2041 * GIB },
+		{ .format = "vhd", .size = 0 },
+		{ .format = "raw", .size = MIB, .backing = &base },
+		{ .format = "vmdk3", .size = MIB },
+	};
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct fake_file *ff = fake_file_new();
+
+		memset(&lab_why, 0, sizeof(lab_why));
+		assert_true(image_create(&ff->file, &bad[i], &lab_why) < 0);
+		assert_true(lab_why.text[0] != '\0');
+		assert_int_equal(ff->writes, 0);
+		fake_file_free(ff);
+	}
+}
+
+/* ---- errors and power cuts ---- */
+
+static const struct creation *writable(unsigned int i)
+{
+	return creations[i].whole ? NULL : &creations[i];
+}
+
+static void test_errors(void **state)
+{
+	(void)state;
+	for (unsigned int n = 0; n < ARRAY_SIZE(creations) * 3 * (soak() ? 60u : 8u); n++) {
+		const struct creation *c = writable(n % ARRAY_SIZE(creations));
+		unsigned int what = n / ARRAY_SIZE(creations) % 3;
+		long when = n / ARRAY_SIZE(creations) / 3 * 2;
+		struct fake_file *ff = c ? lab_create(&c->p) : NULL;
+		uint64_t half;
+		struct twin t;
+
+		if (c == NULL || c->p.size < MIB) {
+			if (ff != NULL) {
+				fake_file_free(ff);
+			}
+			continue;
+		}
+		half = c->p.size / 1024 * 512;
+		twin_begin(&t, lab_open(ff, c->p.format), n);
+		twin_write(&t, half, 512, 7);
+		assert_int_equal(block_flush(t.d), 0);
+		t.area = half; /* the other half stays as it is */
+		*(what == 0   ? &ff->fail_read_in
+		  : what == 1 ? &ff->fail_write_in
+			      : &ff->fail_flush_in) = when;
+		for (unsigned int i = 0; i < 10; i++) {
+			int r = twin_step(&t);
+
+			assert_true(r == 0 || r == -EIO);
+		}
+		ff->fail_read_in = ff->fail_write_in = ff->fail_flush_in = -1;
+		assert_int_equal(block_read(t.d, 0, &(struct block_vec){ t.want, half }, 1), 0);
+		if (when % 12 == 0) {
+			settle(ff, &t, &c->v);
+		} else {
+			twin_check(&t);
+			lab_close(t.d);
+			twin_end(&t);
+		}
+		fake_file_free(ff);
+	}
+}
+
+static void test_no_space(void **state)
+{
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_SIZE(creations); i++) {
+		const struct creation *c = writable(i);
+		struct fake_file *ff = c ? lab_create(&c->p) : NULL;
+		struct twin t;
+
+		if (c != NULL && c->p.size > MIB) {
+			twin_begin(&t, lab_open(ff, c->p.format), 1);
+			ff->limit = ff->file.size + 3 * t.d->granularity / 2;
+			memset(t.want, 1, c->p.size);
+			assert_int_equal(
+				block_write(t.d, 0, &(struct block_vec){ t.want, c->p.size }, 1),
+				-ENOSPC);
+			ff->limit = UINT64_MAX;
+			twin_write(&t, 0, c->p.size, 2);
+			settle(ff, &t, &c->v);
+		}
+		if (ff != NULL) {
+			fake_file_free(ff);
+		}
+	}
+}
+
+static void test_power_cuts(void **state)
+{
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_SIZE(creations); i++) {
+		const struct creation *c = writable(i);
+		struct image_create_params p = c ? c->p : creations[i].p;
+		struct cut_params cut = { .format = p.format,
+					  .steps = soak() ? 400 : 15,
+					  .orders = soak() ? 8 : 1,
+					  .judged = c && c->v.check ? (soak() ? 20 : 40) : 0,
+					  .judge_after = true };
+		struct fake_file *ff;
+
+		if (c == NULL || p.size < MIB) {
+			continue;
+		}
+		cut.size = p.size;
+		ff = lab_create(&p);
+		lab_power_cuts(ff, &cut);
+		fake_file_free(ff);
+	}
+}
+
+/* ---- damage ---- */
+
+struct damage {
+	const char *name;
+	const char *format;
+	uint64_t off; /* from the start, or the end if negative */
+	unsigned int size;
+	uint64_t val; /* in the format's byte order */
+	const char *why;
+};
+
+/* VHD: the checksum is made right again. */
+static const struct damage damages[] = {
+	{ "signature", "vdi", 0x40, 4, 0, "no VDI header" },
+	{ "version 2", "vdi", 0x44, 4, 0x20000, "version 1" },
+	{ "type 0", "vdi", 0x4c, 4, 0, "neither" },
+	{ "differencing", "vdi", 0x4c, 4, 4, "neither" },
+	{ "table at 0", "vdi", 0x154, 4, 0, "misplaced" },
+	{ "table at half a sector", "vdi", 0x154, 4, 768, "misplaced" },
+	{ "table past the end", "vdi", 0x154, 4, 0x40000000, "misplaced" },
+	{ "data on the header", "vdi", 0x158, 4, 0, "misplaced" },
+	{ "data on the table", "vdi", 0x158, 4, 512, "misplaced" },
+	{ "sectors of 4096", "vdi", 0x168, 4, 4096, "sectors of other" },
+	{ "no disk", "vdi", 0x170, 8, 0, "size of the disk" },
+	{ "2^64-512 bytes", "vdi", 0x170, 8, -512ul, "size of the disk" },
+	{ "disk larger than the table", "vdi", 0x170, 8, 1ul << 40, "size of the disk" },
+	{ "block of 0", "vdi", 0x178, 4, 0, "block size" },
+	{ "block of 512", "vdi", 0x178, 4, 512, "block size" },
+	{ "block of 3 MiB", "vdi", 0x178, 4, 3 * MIB, "block size" },
+	{ "block of 2^31", "vdi", 0x178, 4, 1u << 31, "block size" },
+	{ "extra data", "vdi", 0x17c, 4, 512, "extra" },
+	{ "no blocks", "vdi", 0x180, 4, 0, "size of the disk" },
+	{ "2^32-1 blocks", "vdi", 0x180, 4, 0xffffffff, "size of the disk" },
+	{ "block number out of range", "vdi", 0x200, 4, 0x3fffffff, NULL },
+	{ "block number too large", "vdi", 0x200, 4, 0xfffffffd, NULL },
+	{ "cookie", "vhd", -512ul, 1, 0, NULL }, /* the copy counts then */
+	{ "version 2", "vhd", -500ul, 4, 0x20000, "version 1" },
+	{ "header past the end", "vhd", -496ul, 8, 1ul << 40, "misplaced" },
+	{ "header at 0", "vhd", -496ul, 8, 0, "misplaced" },
+	{ "header at 2^64-1", "vhd", -496ul, 8, -1ul, "misplaced" },
+	{ "no disk", "vhd", -464ul, 8, 0, "size of the disk" },
+	{ "disk of 2^63", "vhd", -464ul, 8, 1ul << 63, "size of the disk" },
+	{ "disk larger than the table", "vhd", -464ul, 8, 1ul << 40, "size of the disk" },
+	{ "differencing", "vhd", -452ul, 4, 4, "neither" },
+	{ "type 0", "vhd", -452ul, 4, 0, "neither" },
+	{ "fixed, but short", "vhd", -452ul, 4, 2, "shorter" },
+	{ "header's cookie", "vhd", 512, 1, 0, "damaged" },
+	{ "table at 0", "vhd", 528, 8, 0, "misplaced" },
+	{ "table on the header", "vhd", 528, 8, 1024, "misplaced" },
+	{ "table past the end", "vhd", 528, 8, 1ul << 50, "misplaced" },
+	{ "2^32-1 entries", "vhd", 540, 4, 0xffffffff, "misplaced" },
+	{ "no entries", "vhd", 540, 4, 0, "size of the disk" },
+	{ "block of 0", "vhd", 544, 4, 0, "block size" },
+	{ "block of 2^31", "vhd", 544, 4, 1u << 31, "block size" },
+	{ "entry on the header", "vhd", 1536, 4, 0, NULL },
+	{ "entry past the end", "vhd", 1536, 4, 0xfffffffe, NULL },
+};
+
+static void fix_sum(uint8_t *raw, size_t len, size_t at)
+{
+	uint32_t sum = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		sum += i >= at && i < at + 4 ? 0 : raw[i];
+	}
+	for (unsigned int i = 0; i < 4; i++) {
+		raw[at + i] = (uint8_t)(~sum >> (24 - 8 * i));
+	}
+}
+
+static void damage(struct fake_file *ff, const struct damage *x)
+{
+	bool big = strcmp(x->format, "vhd") == 0;
+	uint64_t at = x->off >> 63 ? ff->file.size + x->off : x->off;
+
+	for (unsigned int b = 0; b < x->size; b++) {
+		unsigned int shift = 8 * (big ? x->size - 1 - b : b);
+
+		ff->data[at + b] = (uint8_t)(x->val >> shift);
+	}
+	if (big && strstr(x->name, "cookie") == NULL) {
+		fix_sum(ff->data + ff->file.size - 512, 512, 64);
+		fix_sum(ff->data + 512, 1024, 36);
+	}
+}
+
+static struct fake_file *damageable(const char *format)
+{
+	struct image_create_params p = { .format = format, .size = 3 * MIB };
+	struct fake_file *ff = lab_create(&p);
+	struct twin t;
+
+	twin_begin(&t, lab_open(ff, format), 1);
+	twin_write(&t, 0, 4096, 7);
+	lab_close(t.d);
+	twin_end(&t);
+	return ff;
+}
+
+/* No crash, and only errors that the contract knows. */
+static int use_damaged(struct block_dev *d)
+{
+	static uint8_t buf[3 * MIB];
+	uint64_t size = u64_min(d->size, sizeof(buf));
+	struct block_vec all = { buf, size }, small = { buf, 512 };
+	int r[] = { block_read(d, 0, &small, 1),
+		    block_read(d, 0, &all, 1),
+		    block_write(d, 0, &small, 1),
+		    block_write(d, size - 512, &small, 1),
+		    block_write_zeroes(d, 0, size, true),
+		    block_discard(d, 0, size),
+		    block_flush(d) };
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(r); i++) {
+		assert_true(r[i] == 0 || r[i] == -EIO || r[i] == -ENOSPC || r[i] == -ENOMEM);
+	}
+	return r[0];
+}
+
+static void test_malformed(void **state)
+{
+	struct fake_file *ff = fake_file_new();
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_SIZE(damages); i++) {
+		const struct damage *x = &damages[i];
+		struct fake_file *good = damageable(x->format);
+		bool cookie = strcmp(x->name, "cookie") == 0;
+		struct block_dev *d = NULL;
+		int r;
+
+		fake_file_copy(ff, good);
+		ff->limit = 64 * MIB;
+		damage(ff, x);
+		ff->writes = 0;
+		r = lab_try_open(ff, x->format, false, &d);
+		if (x->why && (r == 0 || !strstr(lab_why.text, x->why) || ff->writes > 0)) {
+			fail_msg("%s: %d, \"%s\"", x->name, r, lab_why.text);
+		}
+		if (x->why == NULL && r == 0 && use_damaged(d) != (cookie ? 0 : -EIO)) {
+			fail_msg("%s is not seen", x->name);
+		}
+		(void)block_close(d);
+		fake_file_free(good);
+	}
+	fake_file_free(ff);
+}
+
+static void test_every_byte(void **state)
+{
+	static const char *const formats[] = { "vdi", "vhd" };
+	static const uint8_t vals[] = { 0, 1, 0x80, 0xff };
+	struct fake_file *ff = fake_file_new();
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_SIZE(formats); i++) {
+		struct fake_file *good = damageable(formats[i]);
+
+		/* Headers and the first entries of the table lie in the first 1552 bytes. */
+		for (uint64_t n = 0; n < 1552ul * ARRAY_SIZE(vals); n += soak() ? 1 : 31) {
+			struct block_dev *d = NULL;
+
+			fake_file_copy(ff, good);
+			ff->limit = 64 * MIB;
+			ff->data[n / ARRAY_SIZE(vals)] = vals[n % ARRAY_SIZE(vals)];
+			if (strcmp(formats[i], "vhd") == 0) {
+				fix_sum(ff->data + 512, 1024, 36);
+			}
+			if (lab_try_open(ff, formats[i], false, &d) == 0) {
+				use_damaged(d);
+				(void)block_close(d);
+			}
+			assert_int_equal(ff->opens, 0);
+		}
+		fake_file_free(good);
+	}
+	fake_file_free(ff);
+	assert_int_equal(fake_heap_live, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_images_of_qemu),	  cmocka_unit_test(test_images_of_ours),
+		cmocka_unit_test(test_refused_creations), cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_no_space),	  cmocka_unit_test(test_power_cuts),
+		cmocka_unit_test(test_malformed),	  cmocka_unit_test(test_every_byte),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
