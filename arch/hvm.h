@@ -139,6 +139,8 @@ void hvm_vcpu_destroy(struct vcpu *v);
 void hvm_vcpu_init(struct vcpu *v);
 /* v's thread, after INIT. SIPI: real mode at vector 000h. */
 void hvm_vcpu_startup(struct vcpu *v, uint8_t vector);
+/* v's thread. What its guest was told of its paravirtual clock has changed. */
+void hvm_vcpu_refresh_clock(struct vcpu *v);
 /* Would v continue from HLT? Looks at pending events, the local APIC and RFLAGS.IF. */
 bool hvm_vcpu_has_event(struct vcpu *v);
 /*

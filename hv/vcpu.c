@@ -103,6 +103,9 @@ static void serve(struct vcpu *v, uint32_t asked)
 		sleep_unless(v, not_paused);
 	} else if (asked & VCPU_REQ_DEVICES) {
 		work_for_devices(v);
+	} else if (asked & VCPU_REQ_CLOCK) {
+		clear_request(v, VCPU_REQ_CLOCK);
+		hvm_vcpu_refresh_clock(v);
 	} else {
 		start_over(v);
 	}

@@ -18,6 +18,7 @@ struct vcpu_x86;
 #define VCPU_REQ_STOP	 BIT(0)
 #define VCPU_REQ_PAUSE	 BIT(1)
 #define VCPU_REQ_DEVICES BIT(2) /* vdev_work_all() */
+#define VCPU_REQ_CLOCK	 BIT(4) /* hvm_vcpu_refresh_clock() */
 #define VCPU_REQ_START	 BIT(3) /* look at vcpu.start: set as long as it waits for a SIPI */
 
 /* Events waiting to be injected: bits of vcpu.pending. */

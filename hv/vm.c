@@ -261,6 +261,7 @@ int vm_start(struct vm *vm, const char **why)
 	vm->started = clock_now();
 	vm->entered = 0;
 	vm->tsc_offset = 0 - vm->started;
+	vm->tsc_differs = false;
 	thread_checkpoint();
 	if (err == 0) {
 		err = start_vcpus(vm, &start, why);

@@ -38,6 +38,7 @@ struct vm {
 	struct vcpu *vcpus[VM_CPUS_MAX];
 	unsigned int vcpu_count;
 	uint64_t tsc_offset; /* guest TSC starts at 0 */
+	bool tsc_differs;    /* the guest moved the TSC of some vCPU; atomic */
 	uint64_t started;    /* ticks */
 	uint64_t entered;    /* ticks when a vCPU first got a CPU; 0 before */
 	uint64_t start_at;   /* ticks: when the manager starts it again; 0: it does not */

@@ -6,6 +6,7 @@
 #include "arch/x86/cpu/x86.h"
 #include "arch/x86/hvm/backends.h"
 #include "arch/x86/hvm/hvm_start.h"
+#include "arch/x86/hvm/pvclock.h"
 #include "arch/x86/hvm/vcpu_x86.h"
 #include "arch/x86/hvm/vlapic.h"
 #include "arch/x86/hvm/x86_bits.h"
@@ -190,6 +191,11 @@ void hvm_vcpu_init(struct vcpu *v)
 void hvm_vcpu_startup(struct vcpu *v, uint8_t vector)
 {
 	hvm_startup_state(v, vector);
+}
+
+void hvm_vcpu_refresh_clock(struct vcpu *v)
+{
+	pvclock_refresh(v);
 }
 
 void hvm_vcpu_destroy(struct vcpu *v)

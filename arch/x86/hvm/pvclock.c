@@ -61,7 +61,8 @@ static bool is_ram(struct vcpu *v, gpa_t gpa, uint64_t len)
 /* All vCPUs read the same TSC. */
 static bool is_stable(const struct vcpu *v)
 {
-	return kvm_leaf_has(v, KVM_CLOCKSOURCE_STABLE) && v->tsc_offset == v->vm->tsc_offset;
+	return kvm_leaf_has(v, KVM_CLOCKSOURCE_STABLE) &&
+	       !__atomic_load_n(&v->vm->tsc_differs, __ATOMIC_SEQ_CST);
 }
 
 /*
@@ -112,6 +113,27 @@ void pvclock_refresh(struct vcpu *v)
 		time = time_of(v);
 		publish(v, gpa, &time, sizeof(time));
 	}
+}
+
+/* The others' structures say that all TSCs are one: each vCPU writes its own, before it is entered. */
+static void tell_others(struct vcpu *v)
+{
+	for (unsigned int i = 0; i < VM_CPUS_MAX; i++) {
+		struct vcpu *other = v->vm->vcpus[i];
+
+		if (other != NULL && other != v) {
+			vcpu_request(other, VCPU_REQ_CLOCK);
+		}
+	}
+}
+
+void pvclock_tsc_moved(struct vcpu *v)
+{
+	if (v->tsc_offset != v->vm->tsc_offset &&
+	    !__atomic_exchange_n(&v->vm->tsc_differs, true, __ATOMIC_SEQ_CST)) {
+		tell_others(v);
+	}
+	pvclock_refresh(v);
 }
 
 bool pvclock_read_system(struct vcpu *v, uint64_t *val)

@@ -31,7 +31,9 @@ bool pvclock_write_wall(struct vcpu *v, uint64_t val);
 
 /* Has v's guest the clock in use? Any thread. */
 bool pvclock_used(const struct vcpu *v);
-/* Writes the guest's structure anew, if it has one: its TSC was moved. v's thread. */
+/* Writes the guest's structure anew, if it has one. v's thread. */
 void pvclock_refresh(struct vcpu *v);
+/* The guest moved v's TSC. From then on no vCPU of the VM is told that all TSCs are one. v's thread. */
+void pvclock_tsc_moved(struct vcpu *v);
 
 #endif

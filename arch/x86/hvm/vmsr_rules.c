@@ -57,7 +57,7 @@ static void move_tsc(struct vcpu *v, uint64_t delta)
 	v->x86->tsc_adjust += delta;
 	hvm->set_reg(v, HVM_TSC_OFFSET, v->tsc_offset);
 	vlapic_tsc_changed(v->lapic);
-	pvclock_refresh(v);
+	pvclock_tsc_moved(v);
 }
 
 bool vmsr_tsc_write(struct vcpu *v, uint32_t msr, uint64_t val)

@@ -114,6 +114,11 @@ static void note_start(const char *fmt, unsigned int a, unsigned int b)
 	snprintf(fake_starts + len, sizeof(fake_starts) - len, fmt, a, b);
 }
 
+void vcpu_request(struct vcpu *v, uint32_t bits)
+{
+	v->requests |= bits;
+}
+
 void vcpu_send_init(struct vcpu *v)
 {
 	note_start("i%u ", v->id, 0);

@@ -51,6 +51,9 @@ static void others_do(void)
 		vcpu_send_init(vcpu);
 		vcpu_send_startup(vcpu, 0x9a);
 		break;
+	case 'c':
+		vcpu_request(vcpu, VCPU_REQ_CLOCK);
+		break;
 	case 'p':
 		vcpu_request(vcpu, VCPU_REQ_PAUSE);
 		break;
@@ -160,6 +163,12 @@ void hvm_vcpu_destroy(struct vcpu *v)
 	(void)v;
 }
 
+void hvm_vcpu_refresh_clock(struct vcpu *v)
+{
+	(void)v;
+	note('C');
+}
+
 void hvm_vcpu_init(struct vcpu *v)
 {
 	assert_ptr_equal(v, vcpu);
@@ -241,8 +250,9 @@ static const struct {
 	{ 1, "ns", "PPSE" }, /* an interrupt does not start it */
 	{ 1, "is", "PIPSE" },	 { 1, "b", "PISE" },
 	{ 1, "sis", "PSEIPSE" }, { 1, "sb", "PSEISE" },
-	{ 1, "prs", "PPPSE" },	/* paused while it waits: it waits on */
-	{ 1, "psrx", "PPPSE" }, /* the SIPI of a paused VM is kept */
+	{ 1, "prs", "PPPSE" },			       /* paused while it waits: it waits on */
+	{ 1, "psrx", "PPPSE" },			       /* the SIPI of a paused VM is kept */
+	{ 0, "c", "ECE" },	 { 1, "cs", "PCPSE" }, /* the clock meanwhile */
 	{ 1, "px", "PP" },	 { 1, "six", "PSEIP" },
 };
 

@@ -4,7 +4,7 @@
 /* TEST_SOURCES: tests/unit/fakes/fake_checkpoint.c */
 /* TEST_SOURCES: arch/x86/hvm/hvm.c arch/x86/hvm/hvm_start.c arch/x86/hvm/vmsr_mtrr.c */
 /* TEST_SOURCES: arch/x86/hvm/vlapic.c arch/x86/hvm/vlapic_reg.c arch/x86/hvm/vlapic_timer.c */
-/* TEST_SOURCES: arch/x86/hvm/kvm_leaf.c */
+/* TEST_SOURCES: arch/x86/hvm/kvm_leaf.c arch/x86/hvm/pvclock.c arch/x86/irq/clock_scale.c */
 /* TEST_SOURCES: arch/x86/hvm/vlapic_ipi.c arch/x86/hvm/vcpuid.c arch/x86/hvm/vcpuid_policy.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_hvm.c tests/unit/fakes/fake_arch.c tests/unit/fakes/fake_cpuid.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_timer.c tests/unit/fakes/fake_lock.c tests/unit/fakes/fake_heap.c */

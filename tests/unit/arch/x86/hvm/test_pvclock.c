@@ -178,14 +178,31 @@ static void test_moved_tsc(void **state)
 	(void)state;
 	assert_true(pvclock_write_system(v, TIME | 1));
 	v->tsc_offset = guest_tsc - fake_now;
-	pvclock_refresh(v);
+	pvclock_tsc_moved(v);
 	t = time_at(TIME);
 	assert_true(ns_of(guest_tsc - t.tsc, (struct pvclock_scale){ t.mult, t.shift }) ==
 		    3000000000);
 	assert_int_equal(t.flags, 0);
-	v->tsc_offset = fake_vm.tsc_offset; /* and back */
-	pvclock_refresh(v);
-	assert_int_equal(time_at(TIME).flags, 1);
+	v->tsc_offset = fake_vm.tsc_offset; /* and back: once is enough */
+	pvclock_tsc_moved(v);
+	assert_int_equal(time_at(TIME).flags, 0);
+	assert_true(time_at(TIME).tsc == 0);
+}
+
+/* The others are asked to write theirs anew, once. */
+static void test_others(void **state)
+{
+	(void)state;
+	pvclock_tsc_moved(v); /* by nothing */
+	assert_int_equal(fake_vcpus[1].requests, 0);
+	v->tsc_offset += 1;
+	pvclock_tsc_moved(v);
+	assert_int_equal(fake_vcpus[1].requests, VCPU_REQ_CLOCK);
+	assert_int_equal(v->requests, 0);
+	fake_vcpus[1].requests = 0;
+	v->tsc_offset += 1;
+	pvclock_tsc_moved(v);
+	assert_int_equal(fake_vcpus[1].requests, 0);
 }
 
 static void test_not_stable(void **state)
@@ -255,15 +272,11 @@ static void test_hostile_addresses(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_scale),
-		TEST(test_scale_of_nonsense),
-		TEST(test_time),
-		TEST(test_versions),
-		TEST(test_moved_tsc),
-		TEST(test_not_stable),
-		TEST(test_switched_off),
-		TEST(test_wall),
-		TEST(test_hostile_addresses),
+		TEST(test_scale),     TEST(test_scale_of_nonsense),
+		TEST(test_time),      TEST(test_versions),
+		TEST(test_moved_tsc), TEST(test_not_stable),
+		TEST(test_others),    TEST(test_switched_off),
+		TEST(test_wall),      TEST(test_hostile_addresses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
