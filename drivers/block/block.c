@@ -106,6 +106,23 @@ int block_file_read(struct block_file *f, uint64_t off, void *buf, size_t len)
 	return block_file_readv(f, off, &v, 1);
 }
 
+int block_file_read_any(struct block_file *f, uint64_t off, void *to, uint64_t len)
+{
+	uint8_t sector[BLOCK_SECTOR], *p = to;
+	int r = 0;
+
+	while (r == 0 && len > 0) {
+		uint64_t skip = off % BLOCK_SECTOR, part = u64_min(len, BLOCK_SECTOR - skip);
+
+		r = block_file_read(f, off - skip, sector, sizeof(sector));
+		memcpy(p, sector + skip, part);
+		p += part;
+		off += part;
+		len -= part;
+	}
+	return r;
+}
+
 int block_file_write(struct block_file *f, uint64_t off, const void *buf, size_t len)
 {
 	struct block_vec v = { (uint8_t *)buf, len };

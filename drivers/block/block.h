@@ -89,6 +89,8 @@ int block_file_readv(struct block_file *f, uint64_t off, const struct block_vec 
 int block_file_writev(struct block_file *f, uint64_t off, const struct block_vec *v,
 		      unsigned int n);
 int block_file_read(struct block_file *f, uint64_t off, void *buf, size_t len);
+/* Any bytes, not only whole sectors: for names and headers. */
+int block_file_read_any(struct block_file *f, uint64_t off, void *to, uint64_t len);
 int block_file_write(struct block_file *f, uint64_t off, const void *buf, size_t len);
 int block_file_write_zeros(struct block_file *f, uint64_t off, uint64_t len);
 int block_file_flush(struct block_file *f);

@@ -170,23 +170,6 @@ static int check_header(struct image *img, const struct qcow2_header *h)
 	return r;
 }
 
-int fmt_qcow2_read(struct block_file *f, uint64_t off, void *to, uint64_t len)
-{
-	uint8_t sector[BLOCK_SECTOR], *p = to;
-	int r = 0;
-
-	while (r == 0 && len > 0) {
-		uint64_t skip = off % BLOCK_SECTOR, part = u64_min(len, BLOCK_SECTOR - skip);
-
-		r = block_file_read(f, off - skip, sector, sizeof(sector));
-		memcpy(p, sector + skip, part);
-		p += part;
-		off += part;
-		len -= part;
-	}
-	return r;
-}
-
 /* "Header extensions": of all of them only the backing file's format matters. */
 static int read_extensions(struct image *img, const struct qcow2_header *h)
 {
@@ -195,7 +178,7 @@ static int read_extensions(struct image *img, const struct qcow2_header *h)
 
 	for (unsigned int i = 0; i < EXTENSIONS_MAX && off + 8 <= end; i++) {
 		uint8_t head[8];
-		int r = fmt_qcow2_read(img->file, off, head, sizeof(head));
+		int r = block_file_read_any(img->file, off, head, sizeof(head));
 		uint32_t type = bytes_get_be32(head), len = bytes_get_be32(head + 4);
 
 		if (r || type == QCOW2_EXT_END) {
@@ -209,7 +192,7 @@ static int read_extensions(struct image *img, const struct qcow2_header *h)
 			if (len >= sizeof(img->base.format)) {
 				return image_error(img, -EINVAL, "name of the backing format");
 			}
-			r = fmt_qcow2_read(img->file, off, img->base.format, len);
+			r = block_file_read_any(img->file, off, img->base.format, len);
 			if (r) {
 				return r;
 			}
@@ -229,7 +212,7 @@ static int read_backing(struct image *img, const struct qcow2_header *h)
 	    h->backing_off < h->header_length) {
 		return image_error(img, -EINVAL, "name of the backing file is misplaced");
 	}
-	return fmt_qcow2_read(img->file, h->backing_off, img->base.name, h->backing_len);
+	return block_file_read_any(img->file, h->backing_off, img->base.name, h->backing_len);
 }
 
 /*

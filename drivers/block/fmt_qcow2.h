@@ -103,9 +103,6 @@ int fmt_qcow2_write_header(struct image *img);
 bool fmt_qcow2_is_metadata(const struct qcow2 *q, uint64_t off, uint64_t len);
 int fmt_qcow2_flush(struct image *img);
 
-/* Copies len bytes from any place of the file. */
-int fmt_qcow2_read(struct block_file *f, uint64_t off, void *to, uint64_t len);
-
 /* ---- fmt_qcow2_create.c ---- */
 
 int fmt_qcow2_create(struct block_file *f, const struct image_create_params *p,

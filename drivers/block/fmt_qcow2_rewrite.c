@@ -213,7 +213,7 @@ static int put_old(struct rewrite *w, struct stream *s, const struct qcow2_snaps
 	for (uint64_t off = old->off; r == 0 && off < old->next;) {
 		uint64_t len = u64_min(old->next - off, BLOCK_SECTOR);
 
-		r = fmt_qcow2_read(w->img->file, off, w->l1, len);
+		r = block_file_read_any(w->img->file, off, w->l1, len);
 		put(s, w->l1, len);
 		off += len;
 	}

@@ -98,7 +98,7 @@ int fmt_qcow2_walk_snapshot(struct image *img, uint64_t off, struct qcow2_snapsh
 	struct qcow2 *q = qcow2_of(img);
 	uint8_t head[SNAPSHOT_HEAD], size[8];
 	uint32_t id, name, extra;
-	int r = fmt_qcow2_read(img->file, off, head, sizeof(head));
+	int r = block_file_read_any(img->file, off, head, sizeof(head));
 
 	memset(s, 0, sizeof(*s));
 	s->off = off;
@@ -117,13 +117,17 @@ int fmt_qcow2_walk_snapshot(struct image *img, uint64_t off, struct qcow2_snapsh
 	}
 	s->info.disk_size = q->h.size;
 	if (extra >= 16) {
-		r = fmt_qcow2_read(img->file, off + 8, size, sizeof(size));
+		r = block_file_read_any(img->file, off + 8, size, sizeof(size));
 		s->info.disk_size = bytes_get_be64(size);
 	}
 	off += extra;
-	r = r ? r : fmt_qcow2_read(img->file, off, s->info.id, u64_min(id, sizeof(s->info.id) - 1));
+	r = r ? r
+	      : block_file_read_any(img->file, off, s->info.id,
+				    u64_min(id, sizeof(s->info.id) - 1));
 	off += id;
-	r = r ? r : fmt_qcow2_read(img->file, off, s->info.name, u64_min(name, IMAGE_SNAPSHOT_MAX));
+	r = r ? r
+	      : block_file_read_any(img->file, off, s->info.name,
+				    u64_min(name, IMAGE_SNAPSHOT_MAX));
 	s->next = s->off + ALIGN_UP(off + name - s->off, 8ul);
 	return r;
 }

@@ -37,6 +37,14 @@ static uint64_t index_of(const struct image *img, uint64_t off)
 
 /* ---- last-level tables ---- */
 
+static bool on_root(const struct tables *t, uint64_t off, uint64_t len)
+{
+	uint64_t bytes = t->root_entries * t->entry_size;
+
+	return (off < t->root + bytes && t->root < off + len) ||
+	       (t->root_twin && off < t->root_twin + bytes && t->root_twin < off + len);
+}
+
 /* Where the table for index is, by the root at `root`; 0 if there is none. */
 static int find_table(struct image *img, uint64_t root, uint64_t index, uint64_t *table)
 {
@@ -61,7 +69,7 @@ static int find_table(struct image *img, uint64_t root, uint64_t index, uint64_t
 		return image_corrupt(img, "table %lx is misplaced", *table);
 	}
 	*table <<= t->unit_shift;
-	if (*table && (*table % BLOCK_SECTOR || *table < t->first ||
+	if (*table && (*table % BLOCK_SECTOR || *table < t->first || on_root(t, *table, bytes) ||
 		       !range_within(*table, bytes, img->file->size))) {
 		return image_corrupt(img, "table at %lx is misplaced", *table);
 	}
@@ -95,6 +103,9 @@ static int decode(struct image *img, uint64_t raw, struct block_map *m)
 	if (r == 0 && (m->kind == BLOCK_DATA || m->kind == BLOCK_DEFLATE) &&
 	    (m->file_off < t->first || m->file_off >= img->file->size)) {
 		return image_corrupt(img, "entry %lx leads out of the file", raw);
+	}
+	if (r == 0 && m->kind == BLOCK_DATA && on_root(t, m->file_off, img->cluster_size)) {
+		return image_corrupt(img, "entry %lx leads to the first-level table", raw);
 	}
 	return r;
 }
@@ -184,7 +195,7 @@ static int ensure_table(struct image *img, uint64_t root, uint64_t index)
 int tables_alloc(struct image *img, uint64_t off, uint64_t len, struct block_place *p)
 {
 	struct tables *t = tables_of(img);
-	uint64_t skip = 0, start;
+	uint64_t skip = 0, start, size;
 	int r = 0;
 
 	if (t->root) {
@@ -194,6 +205,7 @@ int tables_alloc(struct image *img, uint64_t off, uint64_t len, struct block_pla
 		r = ensure_table(img, t->root_twin, index_of(img, off));
 	}
 	start = ALIGN_UP(t->next, t->align);
+	size = img->file->size;
 	if (r == 0 && t->prepare != NULL) {
 		r = t->prepare(img, start, &skip);
 	}
@@ -202,7 +214,7 @@ int tables_alloc(struct image *img, uint64_t off, uint64_t len, struct block_pla
 	}
 	(void)len; /* the next one will be contiguous anyway */
 	*p = (struct block_place){ .file_off = start + skip, .len = img->cluster_size };
-	p->fresh = p->file_off >= img->file->size;
+	p->fresh = p->file_off >= size;
 	meta_forget(img->meta, start, t->stride);
 	t->next = start + t->stride;
 	return 0;
@@ -243,6 +255,14 @@ void tables_unalloc(struct image *img, uint64_t off, const struct block_place *p
 	if (p->file_off + p->len == t->next) {
 		t->next -= t->stride;
 	}
+}
+
+int tables_extend(struct image *img, uint64_t off, uint64_t *skip)
+{
+	uint64_t end = off + tables_of(img)->stride;
+
+	*skip = 0;
+	return end > img->file->size ? block_file_truncate(img->file, end) : 0;
 }
 
 /* ---- opening ---- */

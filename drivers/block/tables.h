@@ -37,6 +37,9 @@ int tables_alloc(struct image *img, uint64_t off, uint64_t len, struct block_pla
 int tables_link(struct image *img, uint64_t off, const struct block_place *p);
 void tables_unalloc(struct image *img, uint64_t off, const struct block_place *p);
 
+/* A `prepare` for formats whose file holds whole clusters only. */
+int tables_extend(struct image *img, uint64_t off, uint64_t *skip);
+
 /* Calls fn with every last-level entry that is used. */
 int tables_for_each(struct image *img, int (*fn)(struct image *img, uint64_t raw, void *arg),
 		    void *arg);

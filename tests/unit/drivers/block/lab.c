@@ -130,7 +130,8 @@ int lab_try_open(struct fake_file *ff, const char *format, bool readonly, struct
 	struct image_open_params p = { .file = fake_file_open(ff, readonly),
 				       .format = format,
 				       .readonly = readonly,
-				       .backing = find_backing };
+				       .backing = find_backing,
+				       .backing_format = "raw" };
 
 	memset(&lab_why, 0, sizeof(lab_why));
 	return image_open(&p, out, &lab_why);

@@ -4,6 +4,7 @@
 /* TEST_SOURCES: drivers/block/block.c drivers/block/image.c drivers/block/inflate.c drivers/block/meta.c */
 /* TEST_SOURCES: drivers/block/monitor.c drivers/block/span.c drivers/block/thin.c drivers/block/thin_write.c */
 /* TEST_SOURCES: drivers/block/tables.c drivers/block/fmt_raw.c drivers/block/fmt_vdi.c drivers/block/fmt_vhd.c */
+/* TEST_SOURCES: drivers/block/fmt_qed.c drivers/block/fmt_qcow.c */
 /* TEST_SOURCES: hv/lib/fmt.c hv/lib/errno.c hv/lib/string.c tests/unit/fakes/fake_fiber.c tests/unit/fakes/fake_file.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_heap.c tests/unit/fakes/fake_page.c tests/unit/fakes/fake_lock.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_panic_abort.c */
@@ -47,6 +48,14 @@ static const struct variant variants[] = {
 	  false },
 	{ "vhd, fixed", "vhd", "vpc", "-o subformat=fixed,force_size=on", "3M",
 	  "write -P 7 1500k 1M", false },
+	{ "qed", "qed", "qed", "", "1M", "write -P 7 100k 200k", true },
+	{ "qed, 4 KiB clusters, zeros", "qed", "qed", "-o cluster_size=4096,table_size=2", "3M",
+	  "write -P 7 1500k 1M' -c 'write -z 1600k 100k", true },
+	{ "qed over raw", "qed", "qed", "-b base -F raw", "1M", "write -P 7 100k 200k", true },
+	{ "qcow", "qcow", "qcow", "", "1M", "write -P 7 100k 200k", false },
+	{ "qcow, compressed", "qcow", "qcow", "", "1M",
+	  "write -c -P 7 64k 4k' -c 'write -c -P 8 68k 4k", false },
+	{ "qcow over raw", "qcow", "qcow", "-b base -F raw", "1M", "write -P 7 100k 200k", false },
 };
 
 static void workload(struct twin *t, unsigned int steps)
@@ -79,7 +88,12 @@ static void settle(struct fake_file *ff, struct twin *t, const struct variant *v
 
 static void test_images_of_qemu(void **state)
 {
+	struct fake_file *base = fake_file_new();
+
 	(void)state;
+	lab_must("yes insula | head -c 700k >base");
+	fake_file_load(base, lab_path("base"));
+	lab_backing("base", base);
 	for (unsigned int i = 0; i < ARRAY_SIZE(variants); i++) {
 		const struct variant *v = &variants[i];
 		struct fake_file *ff = fake_file_new(), *raw = fake_file_new();
@@ -99,6 +113,8 @@ static void test_images_of_qemu(void **state)
 		fake_file_free(raw);
 		fake_file_free(ff);
 	}
+	lab_forget_backing();
+	fake_file_free(base);
 }
 
 /* ---- images of ours ---- */
@@ -124,6 +140,16 @@ static const struct creation creations[] = {
 	{ { .format = "vhd", .size = 1 * MIB, .subformat = "fixed" },
 	  { .format = "vhd", .qemu = "vpc" },
 	  true },
+	{ { .format = "qed", .size = 1 * MIB },
+	  { .format = "qed", .qemu = "qed", .check = true },
+	  false },
+	{ { .format = "qed", .size = 1 * MIB + 512, .cluster_size = 4096 },
+	  { .format = "qed", .qemu = "qed", .check = true },
+	  false },
+	{ { .format = "qcow", .size = 1 * MIB }, { .format = "qcow", .qemu = "qcow" }, false },
+	{ { .format = "qcow", .size = 1 * MIB + 512, .cluster_size = 512 },
+	  { .format = "qcow", .qemu = "qcow" },
+	  false },
 };
 
 static void test_images_of_ours(void **state)
@@ -157,6 +183,13 @@ static void test_refused_creations(void **state)
 		{ .format = "vhd", .size = 2041 * GIB },
 		{ .format = "vhd", .size = 0 },
 		{ .format = "raw", .size = MIB, .backing = &base },
+		{ .format = "qed", .size = MIB, .cluster_size = 2048 },
+		{ .format = "qed", .size = MIB, .cluster_size = 5000 },
+		{ .format = "qed", .size = 1ul << 63 },
+		{ .format = "qcow", .size = MIB, .cluster_size = 256 },
+		{ .format = "qcow", .size = MIB, .cluster_size = 128 * KIB },
+		{ .format = "qcow", .size = MIB, .cluster_size = 3 * KIB },
+		{ .format = "qcow", .size = 0 },
 		{ .format = "vmdk3", .size = MIB },
 	};
 
@@ -281,7 +314,7 @@ struct damage {
 	const char *why;
 };
 
-/* VHD: the checksum is made right again. */
+/* QED: L1 at 64 KiB, L2 at 320 KiB; QCOW: L1 at 1536, L2 at 4 KiB. VHD: checksums are mended. */
 static const struct damage damages[] = {
 	{ "signature", "vdi", 0x40, 4, 0, "no VDI header" },
 	{ "version 2", "vdi", 0x44, 4, 0x20000, "version 1" },
@@ -326,6 +359,54 @@ static const struct damage damages[] = {
 	{ "block of 2^31", "vhd", 544, 4, 1u << 31, "block size" },
 	{ "entry on the header", "vhd", 1536, 4, 0, NULL },
 	{ "entry past the end", "vhd", 1536, 4, 0xfffffffe, NULL },
+	{ "magic", "qed", 0, 4, 0, "no QED header" },
+	{ "cluster of 0", "qed", 4, 4, 0, "cluster size" },
+	{ "cluster of 2 KiB", "qed", 4, 4, 2048, "cluster size" },
+	{ "cluster of 5000", "qed", 4, 4, 5000, "cluster size" },
+	{ "cluster of 128 MiB", "qed", 4, 4, 128 * MIB, "cluster size" },
+	{ "table of 0", "qed", 8, 4, 0, "size of tables" },
+	{ "table of 3", "qed", 8, 4, 3, "size of tables" },
+	{ "table of 32", "qed", 8, 4, 32, "size of tables" },
+	{ "header of 0", "qed", 12, 4, 0, "size of tables" },
+	{ "header of 2^32-1", "qed", 12, 4, 0xffffffff, "size of tables" },
+	{ "unknown feature 3", "qed", 16, 8, 8, "bit 3" },
+	{ "unknown feature 63", "qed", 16, 8, 1ul << 63, "bit 63" },
+	{ "not closed", "qed", 16, 8, 2, "not closed" },
+	{ "backing name of no length", "qed", 16, 8, 1, "misplaced" },
+	{ "L1 at 0", "qed", 40, 8, 0, "misplaced" },
+	{ "L1 unaligned", "qed", 40, 8, 65536 + 4096, "misplaced" },
+	{ "L1 past the end", "qed", 40, 8, 1ul << 40, "misplaced" },
+	{ "no disk", "qed", 48, 8, 0, "size of the disk" },
+	{ "2^64-512 bytes", "qed", 48, 8, -512ul, "size of the disk" },
+	{ "L2 on the header", "qed", 65536, 8, 512, NULL },
+	{ "L2 on L1", "qed", 65536, 8, 65536, NULL },
+	{ "L2 past the end", "qed", 65536, 8, 1ul << 40, NULL },
+	{ "L2 at 2^64-65536", "qed", 65536, 8, -65536ul, NULL },
+	{ "data unaligned", "qed", 5 * 65536, 8, 512, NULL },
+	{ "data on L1", "qed", 5 * 65536, 8, 65536, NULL },
+	{ "data past the end", "qed", 5 * 65536, 8, 1ul << 40, NULL },
+	{ "magic", "qcow", 0, 4, 0, "no QCOW header" },
+	{ "version 2", "qcow", 4, 4, 2, "no QCOW header" },
+	{ "backing name in the header", "qcow", 8, 8, 8, "misplaced" },
+	{ "backing name past the end", "qcow", 8, 8, 1ul << 40, "misplaced" },
+	{ "no disk", "qcow", 24, 8, 0, "size of the disk" },
+	{ "2^64-512 bytes", "qcow", 24, 8, -512ul, "size of the disk" },
+	{ "2^55 bytes", "qcow", 24, 8, 1ul << 55, "too large" },
+	{ "cluster of 256", "qcow", 32, 1, 8, "size of clusters" },
+	{ "cluster of 128 KiB", "qcow", 32, 1, 17, "size of clusters" },
+	{ "L2 of 32 entries", "qcow", 33, 1, 5, "size of clusters" },
+	{ "L2 of 2^255 entries", "qcow", 33, 1, 255, "size of clusters" },
+	{ "encrypted", "qcow", 36, 4, 1, "encrypted" },
+	{ "L1 at 0", "qcow", 40, 8, 0, "misplaced" },
+	{ "L1 unaligned", "qcow", 40, 8, 1537, "misplaced" },
+	{ "L1 past the end", "qcow", 40, 8, 1ul << 40, "misplaced" },
+	{ "L2 on L1", "qcow", 1536, 8, 1536, NULL },
+	{ "L2 unaligned", "qcow", 1536, 8, 4097, NULL },
+	{ "L2 past the end", "qcow", 1536, 8, 1ul << 40, NULL },
+	{ "data on L1", "qcow", 4096, 8, 1536, NULL },
+	{ "data unaligned", "qcow", 4096, 8, 8193, NULL },
+	{ "data past the end", "qcow", 4096, 8, 1ul << 40, NULL },
+	{ "compressed, of all ones", "qcow", 4096, 8, -1ul, NULL },
 };
 
 static void fix_sum(uint8_t *raw, size_t len, size_t at)
@@ -342,7 +423,7 @@ static void fix_sum(uint8_t *raw, size_t len, size_t at)
 
 static void damage(struct fake_file *ff, const struct damage *x)
 {
-	bool big = strcmp(x->format, "vhd") == 0;
+	bool vhd = strcmp(x->format, "vhd") == 0, big = vhd || strcmp(x->format, "qcow") == 0;
 	uint64_t at = x->off >> 63 ? ff->file.size + x->off : x->off;
 
 	for (unsigned int b = 0; b < x->size; b++) {
@@ -350,7 +431,7 @@ static void damage(struct fake_file *ff, const struct damage *x)
 
 		ff->data[at + b] = (uint8_t)(x->val >> shift);
 	}
-	if (big && strstr(x->name, "cookie") == NULL) {
+	if (vhd && strstr(x->name, "cookie") == NULL) {
 		fix_sum(ff->data + ff->file.size - 512, 512, 64);
 		fix_sum(ff->data + 512, 1024, 36);
 	}
@@ -420,7 +501,7 @@ static void test_malformed(void **state)
 
 static void test_every_byte(void **state)
 {
-	static const char *const formats[] = { "vdi", "vhd" };
+	static const char *const formats[] = { "vdi", "vhd", "qed", "qcow" };
 	static const uint8_t vals[] = { 0, 1, 0x80, 0xff };
 	struct fake_file *ff = fake_file_new();
 
