@@ -73,8 +73,8 @@ static bool take_icmp(struct nat_packet *p)
 	return p->is_error && take_inner(p);
 }
 
-/* RFC 5508, REQ-3 (a): the ICMP checksum is validated, bytes behind the IP packet are not part of it. */
-static bool icmp_sum_is_right(const struct netpkt *pkt, const struct frame *f)
+/* Of the ICMP message: bytes behind the IP packet are no part of it. */
+static uint16_t icmp_sum(const struct netpkt *pkt, const struct frame *f)
 {
 	uint32_t end = f->l4 + f->l4_len;
 	struct checksum c = { 0 };
@@ -88,7 +88,7 @@ static bool icmp_sum_is_right(const struct netpkt *pkt, const struct frame *f)
 			checksum_add(&c, pkt->seg[i].base + from, to - from);
 		}
 	}
-	return checksum_fold(&c) == 0xffff;
+	return checksum_fold(&c);
 }
 
 /* A checksum to be completed must be the transport's own. */
@@ -105,7 +105,8 @@ static bool offload_is_ours(const struct netpkt *pkt, const struct frame *f)
 bool nat_packet_take(struct nat_packet *p, const struct netpkt *pkt, const struct frame *f)
 {
 	if (f->type != ETH_IPV4 || f->l4 == 0 || !translates(f->proto) ||
-	    !offload_is_ours(pkt, f) || (f->proto == IP_ICMP && !icmp_sum_is_right(pkt, f))) {
+	    !offload_is_ours(pkt, f) ||
+	    (f->proto == IP_ICMP && icmp_sum(pkt, f) != 0xffff)) { /* RFC 5508, REQ-3 (a) */
 		return false;
 	}
 	p->pkt = *pkt;
@@ -224,6 +225,19 @@ static void set_error(struct nat_packet *p, enum nat_side side, uint32_t ip, uin
 	wire_put32(addr, ip);
 }
 
+/*
+ * An echo reply can be all zeros. Then the field is 0xffff, which RFC 1624's equation 3 takes for the other
+ * zero; everything else that is translated has something in it that is not 0.
+ */
+static void mend_zero(struct nat_packet *p)
+{
+	uint8_t *field = p->head + p->f.l4 + 2;
+
+	if (p->f.proto == IP_ICMP && wire_get16(field) == 0 && icmp_sum(&p->pkt, &p->f) == 0) {
+		wire_put16(field, 0xffff);
+	}
+}
+
 void nat_packet_set(struct nat_packet *p, enum nat_side side, uint32_t ip, uint16_t port)
 {
 	bool partial = p->pkt.flags & NETPKT_CSUM_PARTIAL;
@@ -233,6 +247,7 @@ void nat_packet_set(struct nat_packet *p, enum nat_side side, uint32_t ip, uint1
 	} else {
 		translate(p->head + p->f.l3, p->head + p->f.l4, p->head + p->seg[0].len, partial,
 			  side, ip, port);
+		mend_zero(p);
 	}
 	*(side == NAT_SRC ? &p->f.src : &p->f.dst) = ip;
 	if (!p->is_error && p->f.proto != IP_ICMP) {

@@ -620,6 +620,22 @@ static void test_rfc5508_req7_hairpin_query(void **state)
 	assert_int_equal(st[S1].f.count, 0);
 }
 
+/* Found by fuzz_net: the checksum of a message of zeros is not 0. */
+static void test_echo_reply_of_zeros(void **state)
+{
+	uint16_t id;
+
+	(void)state;
+	fake_send(&st[A1].f, nf_frame,
+		  fake_icmp(nf_frame, GW, st[A1].mac, st[A1].ip, S1_IP, ICMP_ECHO, 0, 0, "", 0));
+	id = nf_id(nf_got(S1, 0));
+	assert_int_not_equal(id, 0);
+	fake_send(&st[S1].f, nf_frame,
+		  fake_icmp(nf_frame, HOST, st[S1].mac, S1_IP, HOST_IP, ICMP_ECHO_REPLY, 0,
+			    (uint32_t)id << 16, "", 0));
+	assert_int_equal(nf_id(nf_got(A1, 0)), 0);
+}
+
 /* ---- routing ---- */
 
 static void test_rfc1812_time_to_live(void **state)
@@ -926,6 +942,7 @@ int main(void)
 		CASE(test_rfc5508_req5_errors_from_inside),
 		CASE(test_rfc5508_req6_hairpinned_error),
 		CASE(test_rfc5508_req7_hairpin_query),
+		CASE(test_echo_reply_of_zeros),
 		CASE(test_rfc1812_time_to_live),
 		CASE(test_what_must_not_leave),
 		CASE(test_nobody_reaches_a_guest_unasked),
