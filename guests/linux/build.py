@@ -95,34 +95,74 @@ def reach_init(scratch):
     return out
 
 
-def contents(kernel, busybox, scratch):
-    """{path in the archive: (mode, data, device)}."""
-    files = {"dev/console": (stat.S_IFCHR | 0o600, b"", (5, 1))}
+class Files:
+    """What an initramfs holds, in whatever order it is put in."""
 
-    def put(name, path, mode):
+    def __init__(self):
+        self._files = {"dev/console": (stat.S_IFCHR | 0o600, b"", (5, 1))}
+
+    def put(self, name, data, mode=0o644):
+        self._files[name.lstrip("/")] = (stat.S_IFREG | mode, data, (0, 0))
+
+    def copy(self, name, path, mode=0o644):
         with open(path, "rb") as file:
-            files[name] = (stat.S_IFREG | mode, file.read(), (0, 0))
+            self.put(name, file.read(), mode)
 
-    put("init", reach_init(scratch), 0o755)
-    put("bin/busybox", f"{busybox}/bin/busybox", 0o755)
-    for applet in run(f"{busybox}/bin/busybox", "--list-full").split():
-        files.setdefault(applet, (stat.S_IFLNK | 0o777, b"/bin/busybox", (0, 0)))
-    for name, mode in FILES.items():
-        put(name, os.path.join(HERE, os.path.basename(name)), mode)
-    available = module_files(kernel)
-    for group, names in MODULES.items():
+    def directory(self, name):
+        self._files[name] = (stat.S_IFDIR | 0o755, b"", (0, 0))
+
+    def busybox(self, path):
+        """The program, and a link for each applet that has no file of its own yet."""
+        self.copy("bin/busybox", path, 0o755)
+        for applet in run(path, "--list-full").split():
+            self._files.setdefault(applet, (stat.S_IFLNK | 0o777, b"/bin/busybox", (0, 0)))
+
+    def modules(self, group, names, available):
+        """Modules of module_files(), what they need, and lib/modules/GROUP.list in load order."""
         order = load_order(names, available)
         for name in order:
-            put(f"lib/modules/{name}.ko", available[name], 0o644)
-        listing = "".join(f"{name}\n" for name in order).encode()
-        files[f"lib/modules/{group}.list"] = (stat.S_IFREG | 0o644, listing, (0, 0))
+            self.copy(f"lib/modules/{name}.ko", available[name])
+        self.put(f"lib/modules/{group}.list", "".join(f"{name}\n" for name in order).encode())
+
+    def archive(self):
+        """The cpio archive; every parent is an entry of its own."""
+        for name in list(self._files):
+            while os.path.dirname(name):
+                name = os.path.dirname(name)
+                if name not in self._files:
+                    self.directory(name)
+        archive = newc.Archive()
+        for name, (mode, data, device) in sorted(self._files.items()):
+            archive.add(name, mode, data, device)
+        return archive.finish()
+
+
+def contents(kernel, busybox, scratch):
+    """The guest's initramfs, as Files."""
+    files = Files()
+    files.copy("init", reach_init(scratch), 0o755)
+    files.busybox(f"{busybox}/bin/busybox")
+    for name, mode in FILES.items():
+        files.copy(name, os.path.join(HERE, os.path.basename(name)), mode)
+    available = module_files(kernel)
+    for group, names in MODULES.items():
+        files.modules(group, names, available)
     for name in ("proc", "sys", "tmp", "mnt", "root", "var/log", "var/run"):
-        files[name] = (stat.S_IFDIR | 0o755, b"", (0, 0))
-    for name in list(files):  # every parent is an entry of its own
-        while os.path.dirname(name):
-            name = os.path.dirname(name)
-            files.setdefault(name, (stat.S_IFDIR | 0o755, b"", (0, 0)))
+        files.directory(name)
     return files
+
+
+def kernel_package(flavour):
+    """The unpacked tree of the newest 6.1 kernel, to be removed by the caller."""
+    return package(f"linux-image-6.1.0-*[0-9]-{flavour}_*.deb", lambda: newest_kernel(flavour))
+
+
+def kernel_image(tree):
+    return glob.glob(f"{tree}/boot/vmlinuz-*")[0]
+
+
+def busybox_package():
+    return package("busybox-static_*.deb", lambda: "busybox-static")
 
 
 def main():
@@ -130,18 +170,14 @@ def main():
     parser.add_argument("out")
     parser.add_argument("--flavour", default="cloud-amd64", choices=["cloud-amd64", "amd64"])
     args = parser.parse_args()
-    flavour = args.flavour
-    kernel = package(f"linux-image-6.1.0-*[0-9]-{flavour}_*.deb", lambda: newest_kernel(flavour))
-    busybox = package("busybox-static_*.deb", lambda: "busybox-static")
+    kernel, busybox = kernel_package(args.flavour), busybox_package()
     scratch = tempfile.mkdtemp(prefix="insula-init-")
     try:
-        archive = newc.Archive()
-        for name, (mode, data, device) in sorted(contents(kernel, busybox, scratch).items()):
-            archive.add(name, mode, data, device)
         os.makedirs(args.out, exist_ok=True)
         with open(f"{args.out}/initrd.img", "wb") as file:
-            file.write(archive.finish())  # gzip would cost 70 M instructions before /init
-        shutil.copyfile(glob.glob(f"{kernel}/boot/vmlinuz-*")[0], f"{args.out}/vmlinuz")
+            # Not by gzip: that would cost 70 M instructions before /init.
+            file.write(contents(kernel, busybox, scratch).archive())
+        shutil.copyfile(kernel_image(kernel), f"{args.out}/vmlinuz")
     finally:
         for tree in (kernel, busybox, scratch):
             shutil.rmtree(tree)
