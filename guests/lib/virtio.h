@@ -20,7 +20,8 @@ struct virtio_desc {
 struct virtio {
 	unsigned int slot;
 	uintptr_t common, msix, isr; /* where the structures are mapped */
-	uint16_t notify;	     /* port of queue 0 */
+	unsigned int msix_cap;	     /* offset of that capability */
+	uint16_t notify, stride;     /* port of queue 0, and from one to the next */
 	unsigned int queue, size;
 	uint16_t avail; /* our index */
 };
@@ -33,7 +34,7 @@ extern volatile uint16_t virtio_used[4 + 4 * VIRTIO_RING];
 uint32_t virtio_config_read(unsigned int slot, unsigned int off);
 void virtio_config_write(unsigned int slot, unsigned int off, uint32_t val);
 
-/* Finds the device by type and places its BARs. False if there is none. */
+/* Finds the device by type, places its BARs and looks up its structures. False if there is none. */
 bool virtio_find(struct virtio *v, unsigned int type);
 /* Common configuration registers, of 1, 2 or 4 bytes. */
 uint32_t virtio_get(const struct virtio *v, unsigned int off, unsigned int size);
@@ -41,6 +42,8 @@ void virtio_set(const struct virtio *v, unsigned int off, unsigned int size, uin
 uint8_t virtio_status(const struct virtio *v);
 /* Reset to FEATURES_OK; true if the device agrees. */
 bool virtio_negotiate(const struct virtio *v, uint64_t features);
+/* Resets the device; the most entries that it offers for this queue. */
+unsigned int virtio_queue_max(const struct virtio *v, unsigned int queue);
 /* Sets the queue up with the ring's memory and enables it; an empty ring. */
 void virtio_queue(struct virtio *v, unsigned int queue, unsigned int size);
 /* All of it, up to DRIVER_OK. */
