@@ -107,8 +107,8 @@ soak: ## every long check in full; takes hours
 	@INSULA_SOAK=1 $(MAKE) --no-print-directory test
 
 .PHONY: bench
-bench: $(BUILD)/insula.elf build/guests/vmlinuz ## measure in both emulators; K=name narrows
-	@tests/bench/run.py $(K)
+bench: $(BUILD)/insula.elf build/guests/vmlinuz bare-guests ## measure in both emulators; K=name narrows, PEERS=1 measures KVM+QEMU too (minutes)
+	@tests/bench/run.py $(if $(PEERS),--peers) $(K)
 
 .PHONY: iso
 iso: build/insula.iso ## a BIOS boot ISO with two demo guests, or CONFIG=file.conf

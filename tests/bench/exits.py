@@ -3,11 +3,13 @@
 import re
 
 import emulated
+import peer
 
 NAMES = ("exit.cpuid", "exit.rdmsr", "exit.io", "exit.mmio", "exit.mmio_write", "exit.mmio_eoi",
          "exit.hlt_wake")
 MEMORY = "64M"
 ELF = "build/guests/exits.elf"
+PEER_RUNS = (peer.Run("exits", ELF, "", "exits done"),)
 CONFIG = f"""
 [vm.exits]
 memory = "{MEMORY}"
@@ -43,3 +45,7 @@ def measure(kind):
     mine, bare = ours(kind), native(kind)
     for name in NAMES:
         yield {"name": name, "value": mine[name], "unit": "instructions", "native": bare[name]}
+
+
+def peer_figures(done):
+    return peer.figures(done["exits"].text)
