@@ -63,6 +63,7 @@ enum hvm_next {
 	HVM_AGAIN, /* enter again */
 	HVM_BLOCK, /* HLT: sleep until something is pending */
 	HVM_YIELD, /* an interrupt of the host or the end of a slice: open a window, let others run */
+	HVM_SPIN, /* PAUSE, again and again: it waits for another vCPU, which may wait for this CPU */
 };
 
 /* One feature that probing looked for: the boot log and `host info` print the list. */

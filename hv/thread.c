@@ -133,17 +133,13 @@ static void finish_switch(void)
 	}
 }
 
-/* Gives the CPU to the next thread; the caller has set its own state and queued itself if it may
- * run on. r->lock is held and given up. */
-static void switch_next(struct cpu_run *r)
+/* Gives the CPU to a thread that is in no queue; the caller has set its own state and queued itself
+ * if it may run on. r->lock is held and given up. */
+static void switch_to(struct cpu_run *r, struct thread *next)
 {
 	struct thread *prev = r->current;
-	struct sched_entity *e;
-	struct thread *next;
 	uint64_t now = clock_now();
 
-	e = policy->pick(&r->q);
-	next = e != NULL ? thread_of(e) : &r->idle;
 	next->state = THREAD_RUNNING;
 	__atomic_store_n(&r->resched, false, __ATOMIC_RELAXED);
 	if (next != prev) {
@@ -165,6 +161,14 @@ static void switch_next(struct cpu_run *r)
 	trace_event(TRACE_SWITCH, next->id, (uint64_t)next, prev->id);
 	cpu_stack_switch(&prev->sp, next->sp);
 	finish_switch();
+}
+
+/* As switch_to, to the one whose turn it is. */
+static void switch_next(struct cpu_run *r)
+{
+	struct sched_entity *e = policy->pick(&r->q);
+
+	switch_to(r, e != NULL ? thread_of(e) : &r->idle);
 }
 
 static void thread_main(void)
@@ -379,6 +383,48 @@ void thread_yield(void)
 		policy->enqueue(&r->q, &t->se, false);
 	}
 	switch_next(r);
+}
+
+bool thread_waits(const struct thread *t)
+{
+	return __atomic_load_n(&t->state, __ATOMIC_RELAXED) == THREAD_RUNNABLE &&
+	       !__atomic_load_n(&t->on_cpu, __ATOMIC_RELAXED);
+}
+
+/* Takes t out of the queue in which it waits, for this CPU. False if it does not wait, or may not. */
+static bool claim(struct thread *t)
+{
+	struct cpu_run *from = lock_run_of(t);
+	struct cpu_run *r = this_run();
+	bool waits = t->state == THREAD_RUNNABLE && t->se.queued && may_run_on(t, cpu_id()) &&
+		     !__atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE);
+
+	if (waits) {
+		policy->dequeue(&from->q, &t->se);
+	}
+	if (waits && from != r) {
+		policy->migrate(&from->q, &r->q, &t->se);
+		__atomic_store_n(&t->cpu, cpu_id(), __ATOMIC_RELEASE);
+	}
+	spin_unlock(&from->lock);
+	return waits;
+}
+
+bool thread_yield_to(struct thread *t)
+{
+	struct cpu_run *r = this_run();
+	struct thread *me = r->current;
+
+	BUG_ON(spin_any_held() || me == &r->idle);
+	if (!thread_waits(t) || !claim(t)) {
+		return false;
+	}
+	spin_lock(&r->lock);
+	charge(r, clock_now());
+	me->state = THREAD_RUNNABLE;
+	policy->enqueue(&r->q, &me->se, false);
+	switch_to(r, t);
+	return true;
 }
 
 bool thread_should_yield(void)

@@ -70,6 +70,13 @@ void thread_unpark(struct thread *t);
 void thread_sleep(uint64_t ns);
 /* Lets others run if it is their turn. */
 void thread_yield(void);
+/* t could run but has no CPU. A guess: it may have changed since. */
+bool thread_waits(const struct thread *t);
+/*
+ * Lets t run here now, out of turn, if it waits for a CPU and may use this one; else false. What it
+ * runs is charged to it as ever. No spinlock held.
+ */
+bool thread_yield_to(struct thread *t);
 /*
  * In long work: takes pending interrupts and yields if another thread should run. No spinlock held.
  * Call at least every 10,000 instructions.

@@ -72,6 +72,33 @@ static void work_for_devices(struct vcpu *v)
 	thread_checkpoint();
 }
 
+/* The n-th vCPU after v, around; none is made or taken apart while v's thread runs. */
+static struct vcpu *sibling(const struct vcpu *v, unsigned int n)
+{
+	return v->vm->vcpus[(v->id + n) % v->vm->vcpu_count];
+}
+
+bool vcpu_sibling_waits(const struct vcpu *v)
+{
+	for (unsigned int n = 1; n < v->vm->vcpu_count; n++) {
+		if (thread_waits(sibling(v, n)->thread)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* v spins: the next of its VM's vCPUs that waits for a CPU gets this one; it may hold the lock. */
+static void yield_to_sibling(struct vcpu *v)
+{
+	for (unsigned int n = 1; n < v->vm->vcpu_count; n++) {
+		if (thread_yield_to(sibling(v, n)->thread)) {
+			return;
+		}
+	}
+	thread_checkpoint();
+}
+
 /* The request stays set until the guest may be entered: that way the usual entry asks for nothing. */
 static void start_over(struct vcpu *v)
 {
@@ -135,6 +162,9 @@ static void vcpu_body(void *arg)
 		case HVM_YIELD:
 			note_first_exit();
 			thread_checkpoint();
+			break;
+		case HVM_SPIN:
+			yield_to_sibling(v);
 			break;
 		}
 	}

@@ -95,6 +95,8 @@ void vcpu_request(struct vcpu *v, uint32_t bits);
 void vcpu_kick(struct vcpu *v);
 /* Sets pending bits, then kicks unless v is the caller. */
 void vcpu_set_pending(struct vcpu *v, uint32_t bits);
+/* Another vCPU of v's VM could run but has no CPU. A guess: v's thread, no lock. */
+bool vcpu_sibling_waits(const struct vcpu *v);
 /* INIT and SIPI messages. Same contexts. */
 void vcpu_send_init(struct vcpu *v);
 void vcpu_send_startup(struct vcpu *v, uint8_t vector);

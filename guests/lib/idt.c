@@ -11,6 +11,7 @@
 #define EXCEPTIONS 32u
 #define STUB_SIZE  16u
 #define STACK_SIZE 8192u
+#define CPUS	   16u
 #define GATE_INT   0x8e00u /* present, interrupt gate */
 #define GATE_USER  0x6000u /* any ring may INT */
 #define VEC_USER   0x30u
@@ -67,19 +68,47 @@ void idt_raw(unsigned int vector, void (*entry)(void))
 	set_gate(vector, (uintptr_t)entry, IST_NONE);
 }
 
-void idt_load(void)
+static void load(uint64_t *gdt, const struct tss *t)
 {
 	struct {
 		uint16_t limit;
 		uint64_t base;
 	} __attribute__((packed)) idtr = { sizeof(idt) - 1, (uintptr_t)idt };
-	uint64_t base = (uintptr_t)&tss;
+	uint64_t base = (uintptr_t)t;
 
-	start_gdt[SEL_TSS / 8] = (sizeof(tss) - 1) | (base & 0xffffff) << 16 |
-				 (uint64_t)TSS_TYPE << 40 | (base >> 24 & 0xff) << 56;
-	start_gdt[SEL_TSS / 8 + 1] = base >> 32;
+	gdt[SEL_TSS / 8] = (sizeof(*t) - 1) | (base & 0xffffff) << 16 | (uint64_t)TSS_TYPE << 40 |
+			   (base >> 24 & 0xff) << 56;
+	gdt[SEL_TSS / 8 + 1] = base >> 32;
 	__asm__ volatile("lidt %0" ::"m"(idtr));
 	__asm__ volatile("ltr %w0" ::"r"(SEL_TSS));
+}
+
+void idt_load(void)
+{
+	load(start_gdt, &tss);
+}
+
+void idt_init_cpu(unsigned int cpu)
+{
+	static struct {
+		uint64_t gdt[(SEL_LIMIT + 1) / 8];
+		struct tss tss;
+		uint8_t stacks[IST_COUNT][STACK_SIZE / 4] __attribute__((aligned(16)));
+	} cpus[CPUS];
+	struct {
+		uint16_t limit;
+		uint64_t base;
+	} __attribute__((packed)) gdtr = { SEL_LIMIT, (uintptr_t)cpus[cpu].gdt };
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(cpus[cpu].gdt); i++) {
+		cpus[cpu].gdt[i] = start_gdt[i];
+	}
+	for (unsigned int i = IST_FAULT; i < IST_COUNT; i++) {
+		cpus[cpu].tss.ist[i - 1] = (uintptr_t)(cpus[cpu].stacks[i] + STACK_SIZE / 4);
+	}
+	cpus[cpu].tss.iomap = sizeof(struct tss);
+	__asm__ volatile("lgdt %0" ::"m"(gdtr));
+	load(cpus[cpu].gdt, &cpus[cpu].tss);
 }
 
 void idt_init(void)

@@ -38,6 +38,9 @@ typedef void idt_try_fn(void *arg);
 
 void idt_init(void);
 
+/* On another CPU than the first: the same table, with a descriptor table, TSS and stacks of its own. */
+void idt_init_cpu(unsigned int cpu);
+
 /* Loads the table again, after something has spoilt IDTR, GDTR or TR. */
 void idt_load(void);
 
@@ -52,7 +55,7 @@ void idt_cooked(unsigned int vector);
 
 /*
  * Runs fn(arg). True if an exception without a handler ended it: then *fault (may be NULL) says
- * which, and the stack, RFLAGS and callee-saved registers are those of the caller. May nest.
+ * which, and the stack, RFLAGS and callee-saved registers are those of the caller. May nest. The first CPU only.
  */
 bool idt_try(idt_try_fn *fn, void *arg, struct idt_fault *fault);
 

@@ -13,6 +13,11 @@ enum exit_action exit_hlt(struct vcpu *v)
 	return EXIT_BLOCK;
 }
 
+enum exit_action exit_pause(struct vcpu *v)
+{
+	return vcpu_sibling_waits(v) ? EXIT_SPIN : EXIT_SKIP_INSN;
+}
+
 enum exit_action exit_undefined(struct vcpu *v)
 {
 	event_exception(v, VEC_UD, 0);

@@ -14,6 +14,7 @@ enum exit_action {
 	EXIT_RESUME,	/* enter again at the same RIP (fault injected, or RIP was set) */
 	EXIT_SKIP_INSN, /* done: step over the instruction */
 	EXIT_BLOCK,	/* HLT: step over it, then sleep */
+	EXIT_SPIN,	/* PAUSE: step over it, then let another vCPU of this VM run */
 	EXIT_YIELD, /* as RESUME, but let host interrupts in first: one waits, or a REP goes on */
 };
 
@@ -50,6 +51,8 @@ enum exit_action exit_xsetbv(struct vcpu *v);
 enum exit_action exit_hlt(struct vcpu *v);
 /* kvm_hypercall.c: VMCALL, VMMCALL; #UD for a guest that is not told of KVM's interface. */
 enum exit_action exit_hypercall(struct vcpu *v);
+/* exit.c: PAUSE, or a loop of them. Gives the turn away only if a vCPU of the VM waits for one. */
+enum exit_action exit_pause(struct vcpu *v);
 /* Instructions we never offer (VMX, SVM, MONITOR …): #UD. */
 enum exit_action exit_undefined(struct vcpu *v);
 /* Triple fault, SHUTDOWN: the VM crashes (or resets, as on_crash says). */

@@ -32,6 +32,7 @@
 #define CPUID_SVM_CLEAN	  BIT(5)
 #define CPUID_SVM_FLUSH	  BIT(6)
 #define CPUID_SVM_DECODE  BIT(7)
+#define CPUID_SVM_PAUSE	  BIT(10)
 #define CPUID_EXT	  0x80000001u
 #define CPUID_HYPERVISOR  0x40000000u
 #define CPUID1_ECX_GUEST  BIT(31)
@@ -44,6 +45,10 @@
 
 #define MSRPM_ORDER 1u /* 8 KiB: APM Vol. 2, "MSR Intercepts" */
 #define IOPM_ORDER  2u /* 12 KiB: "I/O Intercepts" */
+
+/* APM Vol. 2, "Pause Intercept Filtering": how many, less than a gap of cycles apart, are a loop. */
+#define PAUSES	  3000u
+#define PAUSE_GAP 128u
 
 struct svm_cpu {
 	hpa_t host;	 /* a VMCB with VMSAVE's part of our state, which VMRUN does not keep */
@@ -71,6 +76,7 @@ static unsigned int probe(struct hvm_feature *rows, unsigned int max)
 		{ "VMCB clean bits", false, (edx & CPUID_SVM_CLEAN) != 0 },
 		{ "flush by ASID", false, (edx & CPUID_SVM_FLUSH) != 0 },
 		{ "decode assists", false, (edx & CPUID_SVM_DECODE) != 0 },
+		{ "PAUSE filter", false, (edx & CPUID_SVM_PAUSE) != 0 },
 	};
 	unsigned int count = max < ARRAY_SIZE(all) ? max : (unsigned int)ARRAY_SIZE(all);
 
@@ -99,6 +105,7 @@ static void read_features(void)
 		.clean_bits = (r.edx & CPUID_SVM_CLEAN) != 0,
 		.flush_by_asid = (r.edx & CPUID_SVM_FLUSH) != 0,
 		.decode_assists = (r.edx & CPUID_SVM_DECODE) != 0,
+		.pause_filter = (r.edx & CPUID_SVM_PAUSE) != 0,
 		.asids = r.ebx < 2 ? 2 : r.ebx,
 	};
 }
@@ -218,6 +225,8 @@ static void fill_addresses(struct vcpu *v, struct vmcb_control *c)
 	c->msrpm = paging_hpa(vcpuid_has(v, VCPUID_RDTSCP) ? msrpm_tsc_aux : msrpm_plain).v;
 	c->ncr3 = slat->root.v;
 	c->tsc_offset = v->tsc_offset;
+	c->pause_count = PAUSES;
+	c->pause_threshold = PAUSE_GAP;
 }
 
 static int vcpu_create_vmcb(struct vcpu *v)
@@ -261,6 +270,7 @@ static void switched_in(struct vcpu *v)
 	s->cpu = &cpus[cpu];
 	s->ring = &trace_rings[cpu];
 	s->stretch = &stretches[cpu];
+	svm_event_watch_pauses(v, true);
 	vcpu_x86_load(v);
 }
 

@@ -18,6 +18,7 @@ struct svm_features {
 	bool clean_bits;
 	bool flush_by_asid;
 	bool decode_assists;
+	bool pause_filter;
 	uint32_t asids;
 };
 extern struct svm_features svm_features;
@@ -95,6 +96,8 @@ static inline void svm_event_after_exit(struct vcpu *v, struct svm_vcpu *s)
 
 /* Nothing is under way any more: an INIT. */
 void svm_event_init(struct vcpu *v);
+/* Makes PAUSE exit, or not; never does for a vCPU that has the VM for itself. */
+void svm_event_watch_pauses(struct vcpu *v, bool on);
 enum exit_action svm_event_on_vintr(struct vcpu *v);
 enum exit_action svm_event_on_iret(struct vcpu *v);
 enum exit_action svm_event_on_exception(struct vcpu *v);

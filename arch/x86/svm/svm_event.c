@@ -165,6 +165,17 @@ enum exit_action svm_event_on_exception(struct vcpu *v)
 	return EXIT_RESUME;
 }
 
+void svm_event_watch_pauses(struct vcpu *v, bool on)
+{
+	struct svm_vcpu *s = svm_of(v);
+	bool was = (s->b->c.intercept1 & VMCB_INTERCEPT_PAUSE) != 0;
+
+	on = on && v->vm->vcpu_count > 1;
+	if (on != was) {
+		set_intercept(s, VMCB_INTERCEPT_PAUSE, on);
+	}
+}
+
 void svm_event_init(struct vcpu *v)
 {
 	struct svm_vcpu *s = svm_of(v);

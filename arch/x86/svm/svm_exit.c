@@ -31,8 +31,19 @@ static enum exit_action on_invalid(struct vcpu *v)
 
 static enum exit_action on_host_event(struct vcpu *v)
 {
-	(void)v;
+	svm_event_watch_pauses(v, true);
 	return EXIT_YIELD;
+}
+
+/* Without a filter each PAUSE exits: not while no other vCPU waits, until the host's next interrupt. */
+static enum exit_action on_pause(struct vcpu *v)
+{
+	enum exit_action action = exit_pause(v);
+
+	if (action != EXIT_SPIN && !svm_features.pause_filter) {
+		svm_event_watch_pauses(v, false);
+	}
+	return action;
 }
 
 /* Taken by the host as soon as GIF was set. */
@@ -228,6 +239,7 @@ static const struct row rows[] = {
 	EXIT(RSM, exit_undefined),
 	EXIT(IRET, svm_event_on_iret),
 	EXIT_INSN(INVD, on_cache_flush),
+	EXIT_INSN(PAUSE, on_pause),
 	EXIT_INSN(HLT, exit_hlt),
 	EXIT(INVLPGA, exit_undefined),
 	{ VMEXIT_IOIO, { on_io, "IOIO" }, NEXT_INFO2 },
@@ -342,6 +354,9 @@ static enum hvm_next act(struct vcpu *v, const struct row *row, enum exit_action
 	case EXIT_BLOCK:
 		skip(v, row);
 		return HVM_BLOCK;
+	case EXIT_SPIN:
+		skip(v, row);
+		return HVM_SPIN;
 	case EXIT_YIELD:
 		return HVM_YIELD;
 	case EXIT_RESUME:

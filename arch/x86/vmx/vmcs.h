@@ -54,6 +54,8 @@
 	F(ENTRY_INTR_ERROR, 0x4018)                                                                \
 	F(ENTRY_INSN_LENGTH, 0x401a)                                                               \
 	F(PROC2_CONTROLS, 0x401e)                                                                  \
+	F(PLE_GAP, 0x4020)                                                                         \
+	F(PLE_WINDOW, 0x4022)                                                                      \
 	F(INSTRUCTION_ERROR, 0x4400)                                                               \
 	F(EXIT_REASON, 0x4402)                                                                     \
 	F(EXIT_INTR_INFO, 0x4404)                                                                  \

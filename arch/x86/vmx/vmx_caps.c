@@ -61,6 +61,7 @@ static const struct control controls[] = {
 	{ VMX_PROC2, WANTED, PROC2_VPID, "VPID" },
 	{ VMX_PROC2, WANTED, PROC2_RDTSCP, "RDTSCP" },
 	{ VMX_PROC2, WANTED, PROC2_INVPCID, "INVPCID" },
+	{ VMX_PROC2, WANTED, PROC2_PAUSE_LOOP, "PAUSE-loop exiting" },
 	{ VMX_PROC2, WANTED, PROC2_WBINVD, "WBINVD exiting" },
 	{ VMX_EXIT, REQUIRED, EXIT_HOST_64, "64-bit host" },
 	{ VMX_EXIT, REQUIRED, EXIT_SAVE_DEBUG, "save debug controls" },

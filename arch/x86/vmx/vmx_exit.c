@@ -276,6 +276,7 @@ static const struct exit_entry exits[VCPU_EXIT_REASONS] = {
 	EXIT(33, on_invalid_state, "INVALID_GUEST_STATE"),
 	EXIT(36, exit_undefined, "MWAIT"),
 	EXIT(39, exit_undefined, "MONITOR"),
+	EXIT(40, exit_pause, "PAUSE"),
 	EXIT(41, on_entry_machine_check, "ENTRY_MACHINE_CHECK"),
 	EXIT(48, on_ept_violation, "EPT_VIOLATION"),
 	EXIT(49, on_ept_misconfig, "EPT_MISCONFIG"),
@@ -326,6 +327,9 @@ static enum hvm_next act(enum exit_action action, uint64_t rip)
 	case EXIT_BLOCK:
 		skip_insn(rip);
 		return HVM_BLOCK;
+	case EXIT_SPIN:
+		skip_insn(rip);
+		return HVM_SPIN;
 	case EXIT_YIELD:
 		return HVM_YIELD;
 	case EXIT_RESUME:

@@ -106,10 +106,18 @@ static const struct {
 	{ CR0_MASK, VMX_CR0_MASK },
 };
 
-/* What CPUID hides from the guest shall not work either. */
+/* PAUSEs less than a gap apart are a loop; one longer than the window exits. TSC ticks. */
+#define PAUSE_GAP    128u
+#define PAUSE_WINDOW 4096u
+
+/* What CPUID hides from the guest shall not work either; a vCPU alone can wait for no other. */
 static uint32_t secondary_controls(const struct vcpu *v)
 {
 	uint32_t c = vmx_caps.words[VMX_PROC2];
+
+	if (v->vm->cfg.cpus == 1) {
+		c &= ~(uint32_t)PROC2_PAUSE_LOOP;
+	}
 
 	if (!vcpuid_has(v, VCPUID_RDTSCP)) {
 		c &= ~(uint32_t)PROC2_RDTSCP;
@@ -137,6 +145,10 @@ static void write_controls(struct vcpu *v)
 	}
 	if (vmx_caps.timer) {
 		vmcs_write(PREEMPTION_TIMER, UINT32_MAX);
+	}
+	if (vmx_caps.words[VMX_PROC2] & PROC2_PAUSE_LOOP) {
+		vmcs_write(PLE_GAP, PAUSE_GAP);
+		vmcs_write(PLE_WINDOW, PAUSE_WINDOW);
 	}
 }
 

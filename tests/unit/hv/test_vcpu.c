@@ -115,6 +115,22 @@ void thread_checkpoint(void)
 {
 }
 
+bool thread_waits(const struct thread *t)
+{
+	return t->state == THREAD_RUNNABLE && !t->on_cpu;
+}
+
+static struct thread *yielded_to;
+
+bool thread_yield_to(struct thread *t)
+{
+	if (!thread_waits(t)) {
+		return false;
+	}
+	yielded_to = t;
+	return true;
+}
+
 int thread_create(struct thread **out, const struct thread_params *p)
 {
 	thread = (struct thread){ .p = *p };
@@ -133,6 +149,10 @@ static enum hvm_next run(struct vcpu *v)
 {
 	if (script != NULL) {
 		note('E');
+		if (*script == 'h') {
+			script++;
+			return HVM_SPIN;
+		}
 		others_do();
 		return HVM_AGAIN;
 	}
@@ -272,6 +292,38 @@ static void test_starts(void **state)
 	script = NULL;
 }
 
+/* ---- PAUSE ---- */
+
+/* The next vCPU, around, that waits for a CPU gets the turn; those that run or sleep do not want it. */
+static void test_spins(void **state)
+{
+	static struct thread threads[4];
+	static struct vcpu others[4];
+
+	(void)state;
+	for (unsigned int i = 0; i < 4; i++) {
+		others[i] = (struct vcpu){ .id = i, .vm = &vm, .thread = &threads[i] };
+		threads[i].state = THREAD_PARKED;
+		vm.vcpus[i] = &others[i];
+	}
+	vm.vcpu_count = 4;
+	vcpu = &others[2];
+	assert_false(vcpu_sibling_waits(vcpu));
+	threads[1].state = THREAD_RUNNABLE;
+	threads[0].state = THREAD_RUNNABLE;
+	threads[0].on_cpu = true;
+	assert_true(vcpu_sibling_waits(vcpu));
+	script = "h";
+	memset(steps, 0, sizeof(steps));
+	yielded_to = NULL;
+	thread.p.body(vcpu);
+	assert_ptr_equal(yielded_to, &threads[1]);
+	assert_string_equal(steps, "EE");
+	memset(vm.vcpus, 0, sizeof(vm.vcpus));
+	vm.vcpu_count = 0;
+	script = NULL;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -279,6 +331,7 @@ int main(void)
 		cmocka_unit_test(test_woken_between_look_and_park),
 		cmocka_unit_test(test_sleeps_without_cause),
 		cmocka_unit_test(test_starts),
+		cmocka_unit_test(test_spins),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
