@@ -6,7 +6,9 @@
 #include "guests/lib/mboot.h"
 #include "guests/lib/mem.h"
 #include "guests/lib/print.h"
+#include "guests/lib/smp.h"
 #include "guests/lib/virtio.h"
+#include "guests/virtio_attack/race.h"
 
 #define SIZE	 16u
 #define FEATURES (1ul << VIRTIO_F_VERSION_1 | 1ul << VIRTIO_F_INDIRECT_DESC)
@@ -367,7 +369,13 @@ static void random_kick(void)
 void guest_main(void)
 {
 	unsigned int failed = 0, rounds = (unsigned int)mboot_number("rounds", 2000);
+	unsigned int cpus = (unsigned int)mboot_number("cpus", 1);
 
+	if (cpus > 1 && cpus <= SMP_CPUS) {
+		failed = race(cpus, rounds);
+		print("virtio_attack %u CPUs, %u rounds, %u failed\n", cpus, rounds, failed);
+		return;
+	}
 	seed = mboot_number("seed", 1);
 	if (!virtio_find(&rng, VIRTIO_ID_ENTROPY) || !device_works()) {
 		print("no virtio entropy device\n");
