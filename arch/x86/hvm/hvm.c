@@ -6,6 +6,7 @@
 #include "arch/x86/cpu/x86.h"
 #include "arch/x86/hvm/backends.h"
 #include "arch/x86/hvm/hvm_start.h"
+#include "arch/x86/hvm/pv_eoi.h"
 #include "arch/x86/hvm/pvclock.h"
 #include "arch/x86/hvm/vcpu_x86.h"
 #include "arch/x86/hvm/vlapic.h"
@@ -181,6 +182,9 @@ void hvm_vcpu_init(struct vcpu *v)
 		return;
 	}
 	__atomic_store_n(&v->pending, 0, __ATOMIC_SEQ_CST);
+	/* Nothing more into memory that whoever starts next may use otherwise; KVM does the same. */
+	(void)pv_eoi_write(v, 0);
+	v->x86->clock.system_time = 0;
 	vlapic_init_signal(v->lapic);
 	v->lapic->eoi.msr = 0;
 	hvm->vcpu_init(v);

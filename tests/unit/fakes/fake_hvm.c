@@ -151,3 +151,9 @@ void virq_set_lapic_ops(const struct virq_lapic_ops *ops)
 {
 	(void)ops;
 }
+
+bool vcpu_sibling_waits(const struct vcpu *v)
+{
+	(void)v;
+	return false;
+}

@@ -329,6 +329,8 @@ static void test_init_and_startup(void **state)
 	ap->x86->xcr0 = 7;
 	ap->x86->mtrr_fixed[0] = 6;
 	ap->x86->tsc_adjust = 99;
+	ap->x86->clock.system_time = 0x5001;
+	ap->lapic->eoi.msr = 0x6001;
 	assert_true(vlapic_set_base(ap->lapic, 0xfee00c00)); /* x2APIC: it stays */
 	ap->lapic->s.svr = 0x1ff;
 	vlapic_accept(ap->lapic, 0x40, false);
@@ -344,6 +346,7 @@ static void test_init_and_startup(void **state)
 	assert_int_equal(ap->pending, 0);
 	assert_true(ap->x86->dr[1] == 0 && ap->x86->xcr0 == 7);
 	assert_true(ap->x86->mtrr_fixed[0] == 6 && ap->x86->tsc_adjust == 99);
+	assert_true(ap->x86->clock.system_time == 0 && ap->lapic->eoi.msr == 0);
 	assert_true(ap->lapic->s.base == 0xfee00c00);
 	assert_int_equal(ap->lapic->s.id, 3);
 	assert_int_equal(ap->lapic->s.svr, 0xff);
