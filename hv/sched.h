@@ -9,10 +9,17 @@
 
 #define SCHED_WEIGHT_DEFAULT 256u
 
+/* Entities that share one weight, those of them that want to run: a VM's vCPUs. */
+struct sched_group {
+	uint32_t weight;
+	uint32_t runnable; /* of its entities; atomic */
+};
+
 struct sched_entity {
 	struct list_node node; /* in its queue while runnable and not running */
 	uint64_t vruntime;     /* ticks it ran, times SCHED_WEIGHT_DEFAULT, over its weight */
 	uint32_t weight;
+	const struct sched_group *group; /* NULL, or: weight is the group's, in equal parts */
 	bool queued;
 	bool started; /* has been in a queue before */
 };
@@ -35,9 +42,21 @@ struct sched_ops {
 	struct sched_entity *(*pick)(struct sched_queue *q);
 	/* e has run for `ran` ticks more. */
 	void (*charge)(struct sched_queue *q, struct sched_entity *e, uint64_t ran);
-	/* e, in neither queue, moves from one to the other and keeps its lead or lag. */
-	void (*migrate)(const struct sched_queue *from, const struct sched_queue *to,
-			struct sched_entity *e);
+	/* e, in no queue, moves to this one and keeps what it is owed, within limits. */
+	void (*migrate)(const struct sched_queue *to, struct sched_entity *e);
+	/*
+	 * Between CPUs. level: how far the least advanced one of a CPU has come; running (NULL: nobody
+	 * does) since `ran` ticks. surplus: the first that waits, may go (NULL: any) and has come so much
+	 * less far than `level` that it should run there, where that is the level; NULL if none. catch_up:
+	 * an advance of `level` that is too much to be owed is forgotten.
+	 */
+	uint64_t (*level)(const struct sched_queue *q, const struct sched_entity *running,
+			  uint64_t ran);
+	struct sched_entity *(*surplus)(const struct sched_queue *q, uint64_t level,
+					bool (*may_go)(struct sched_entity *e, void *arg),
+					void *arg);
+	void (*catch_up)(struct sched_queue *q, struct sched_entity *running, uint64_t ran,
+			 uint64_t level);
 	/* Should `running`, on the CPU since `ran` ticks, give way to the first that waits? */
 	bool (*preempts)(const struct sched_queue *q, const struct sched_entity *running,
 			 uint64_t ran);

@@ -4,6 +4,8 @@
 #include "hv/sched.h"
 
 #define SLICES_PER_SECOND 200u /* 5 ms */
+#define SURPLUS_SLICES	  2u   /* behind another CPU by more: it may go there */
+#define OWED_SLICES	  20u  /* a lag behind another CPU that is made good; more is forgotten */
 
 static void share_init(struct sched_queue *q, uint64_t ticks_per_second)
 {
@@ -61,7 +63,13 @@ static struct sched_entity *share_pick(struct sched_queue *q)
 
 static uint64_t weighted(const struct sched_entity *e, uint64_t ran)
 {
-	return ran * SCHED_WEIGHT_DEFAULT / e->weight;
+	uint32_t sharers = 1;
+
+	if (e->group == NULL) {
+		return ran * SCHED_WEIGHT_DEFAULT / e->weight;
+	}
+	sharers = __atomic_load_n(&e->group->runnable, __ATOMIC_RELAXED);
+	return ran * SCHED_WEIGHT_DEFAULT * (sharers != 0 ? sharers : 1) / e->group->weight;
 }
 
 static void share_charge(struct sched_queue *q, struct sched_entity *e, uint64_t ran)
@@ -74,12 +82,61 @@ static void share_charge(struct sched_queue *q, struct sched_entity *e, uint64_t
 	q->min_vruntime = u64_max(q->min_vruntime, least);
 }
 
-static void share_migrate(const struct sched_queue *from, const struct sched_queue *to,
-			  struct sched_entity *e)
+/* It is owed at most so much there that the others wait for OWED_SLICES. */
+static void share_migrate(const struct sched_queue *to, struct sched_entity *e)
 {
-	uint64_t lead = e->vruntime > from->min_vruntime ? e->vruntime - from->min_vruntime : 0;
+	uint64_t owed = u64_min(OWED_SLICES * to->slice, to->min_vruntime);
 
-	e->vruntime = to->min_vruntime + lead;
+	e->vruntime = u64_max(e->vruntime, to->min_vruntime - owed);
+}
+
+static uint64_t share_level(const struct sched_queue *q, const struct sched_entity *running,
+			    uint64_t ran)
+{
+	uint64_t level = UINT64_MAX;
+
+	if (running != NULL) {
+		level = running->vruntime + weighted(running, ran);
+	}
+	if (!list_empty(&q->ready)) {
+		level = u64_min(level, entity(q->ready.next)->vruntime);
+	}
+	return level != UINT64_MAX ? level : q->min_vruntime;
+}
+
+static struct sched_entity *share_surplus(const struct sched_queue *q, uint64_t level,
+					  bool (*may_go)(struct sched_entity *e, void *arg),
+					  void *arg)
+{
+	struct list_node *n;
+
+	list_for_each (n, &q->ready) {
+		if (entity(n)->vruntime + SURPLUS_SLICES * q->slice >= level) {
+			return NULL; /* nor do those behind it lag enough */
+		}
+		if (may_go == NULL || may_go(entity(n), arg)) {
+			return entity(n);
+		}
+	}
+	return NULL;
+}
+
+static void share_catch_up(struct sched_queue *q, struct sched_entity *running, uint64_t ran,
+			   uint64_t level)
+{
+	uint64_t owed = share_level(q, running, ran) + OWED_SLICES * q->slice;
+	struct list_node *n;
+
+	if (level <= owed) {
+		return;
+	}
+	list_for_each (n, &q->ready) {
+		entity(n)->vruntime += level - owed;
+	}
+	if (running != NULL) {
+		running->vruntime += level - owed;
+	}
+	q->min_vruntime += level - owed;
 }
 
 static bool share_preempts(const struct sched_queue *q, const struct sched_entity *running,
@@ -103,5 +160,8 @@ const struct sched_ops sched_share_ops = {
 	.pick = share_pick,
 	.charge = share_charge,
 	.migrate = share_migrate,
+	.level = share_level,
+	.surplus = share_surplus,
+	.catch_up = share_catch_up,
 	.preempts = share_preempts,
 };

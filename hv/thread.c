@@ -20,6 +20,9 @@ struct cpu_run {
 	struct thread *previous; /* [O] whose stack was just left */
 	struct thread idle;	 /* never in q */
 	struct timer slice;	 /* [O] set while others wait */
+	uint64_t
+		balance_at; /* [O] ticks: not before it looks again whether others have less to do */
+	unsigned int balance_to; /* [O] whom it looks at first */
 	bool resched;		 /* the running thread should yield; atomic */
 	bool online;
 };
@@ -30,6 +33,8 @@ static const struct sched_ops *const policy = &sched_share_ops;
 static struct spinlock all_lock = SPINLOCK_INIT(LOCK_THREADS);
 static struct list_node all = LIST_INIT(all); /* [all_lock] */
 static uint16_t next_id;		      /* [all_lock] */
+
+static void enqueue(struct thread *t, bool woken);
 
 static struct cpu_run *this_run(void)
 {
@@ -120,6 +125,121 @@ static void charge(struct cpu_run *r, uint64_t now)
 	}
 }
 
+static unsigned int next_cpu(unsigned int cpu)
+{
+	return cpu + 1 < run_count ? cpu + 1 : 0;
+}
+
+static bool may_go(struct sched_entity *e, void *arg)
+{
+	const struct thread *t = thread_of(e);
+
+	return may_run_on(t, *(const unsigned int *)arg) &&
+	       !__atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE);
+}
+
+/* [r->lock] How far it has come; UINT64_MAX while it idles. */
+static uint64_t level_of(struct cpu_run *r, uint64_t now)
+{
+	struct thread *t = r->current;
+
+	if (t != &r->idle) {
+		return policy->level(&r->q, &t->se, now > t->since ? now - t->since : 0);
+	}
+	return r->q.count == 0 ? UINT64_MAX : policy->level(&r->q, NULL, 0);
+}
+
+/* [r->lock] What it is owed, `level` being how far another has come, is kept within limits. */
+static void catch_up(struct cpu_run *r, uint64_t now, uint64_t level)
+{
+	struct thread *t = r->current;
+
+	if (level == UINT64_MAX) {
+		return;
+	}
+	if (t == &r->idle) {
+		policy->catch_up(&r->q, NULL, 0, level);
+	} else {
+		policy->catch_up(&r->q, &t->se, now > t->since ? now - t->since : 0, level);
+	}
+}
+
+/* How far `cpu` has come, which is told how far this one has; 0 if that cannot be known now. */
+static uint64_t ask_level(unsigned int cpu, uint64_t mine, uint64_t now)
+{
+	struct cpu_run *r = &runs[cpu];
+	uint64_t level;
+
+	if (!r->online || !spin_trylock(&r->lock)) {
+		return 0;
+	}
+	level = level_of(r, now);
+	if (level != UINT64_MAX) {
+		catch_up(r, now, mine);
+	}
+	spin_unlock(&r->lock);
+	return level;
+}
+
+/* Gives a thread that lags behind that level to the CPU that has it. */
+static bool give_away(struct cpu_run *r, unsigned int cpu, uint64_t level)
+{
+	struct sched_entity *e;
+
+	spin_lock(&r->lock);
+	catch_up(r, clock_now(), level);
+	e = policy->surplus(&r->q, level, may_go, &cpu);
+	if (e != NULL) {
+		policy->dequeue(&r->q, e);
+		policy->migrate(&runs[cpu].q, e);
+		__atomic_store_n(&thread_of(e)->cpu, cpu, __ATOMIC_RELEASE);
+	}
+	spin_unlock(&r->lock);
+	if (e != NULL) {
+		enqueue(thread_of(e), false);
+	}
+	return e != NULL;
+}
+
+static uint64_t my_level(struct cpu_run *r, uint64_t now)
+{
+	uint64_t level;
+
+	spin_lock(&r->lock);
+	level = level_of(r, now);
+	spin_unlock(&r->lock);
+	return level;
+}
+
+/*
+ * Threads wait here, and the one whose turn it is runs. Once a slice: may one of them be owed time
+ * that another CPU gives to those who have had more? Five that are always busy get two fifths of two
+ * CPUs each that way. [O]
+ */
+static void balance(struct cpu_run *r)
+{
+	uint64_t now = clock_now();
+	uint64_t mine;
+
+	if (r->q.count == 0 || r->current == &r->idle || now < r->balance_at) {
+		return;
+	}
+	r->balance_at = now + r->q.slice;
+	mine = my_level(r, now);
+	for (unsigned int i = 1; i < run_count; i++) {
+		uint64_t level;
+
+		r->balance_to = next_cpu(r->balance_to);
+		if (r->balance_to == cpu_id()) {
+			r->balance_to = next_cpu(r->balance_to);
+		}
+		level = ask_level(r->balance_to, mine, now);
+		if (level != 0 && give_away(r, r->balance_to, level)) {
+			return;
+		}
+	}
+}
+
 /* First thing on the new stack: the old one is free to be run elsewhere. */
 static void finish_switch(void)
 {
@@ -128,6 +248,7 @@ static void finish_switch(void)
 
 	__atomic_store_n(&r->previous->on_cpu, false, __ATOMIC_RELEASE);
 	bound_slice(r);
+	balance(r);
 	if (t->p.switched_in != NULL) {
 		t->p.switched_in(t->p.arg);
 	}
@@ -180,11 +301,6 @@ static void thread_main(void)
 	thread_exit();
 }
 
-static unsigned int next_cpu(unsigned int cpu)
-{
-	return cpu + 1 < run_count ? cpu + 1 : 0;
-}
-
 /* An idle CPU that t may use, else the one it used last. */
 static unsigned int choose_cpu(const struct thread *t)
 {
@@ -222,6 +338,14 @@ static void enqueue(struct thread *t, bool woken)
 	}
 }
 
+/* t begins to want a CPU, or ends to. */
+static void count_runnable(struct thread *t, int change)
+{
+	if (t->p.group != NULL) {
+		__atomic_fetch_add(&t->p.group->runnable, (uint32_t)change, __ATOMIC_RELAXED);
+	}
+}
+
 int thread_create(struct thread **out, const struct thread_params *p)
 {
 	struct thread *t = heap_alloc(sizeof(*t));
@@ -238,8 +362,10 @@ int thread_create(struct thread **out, const struct thread_params *p)
 	string_copy(t->name, p->name, sizeof(t->name));
 	t->sp = cpu_stack_prepare(t->stack, thread_main);
 	t->se.weight = p->weight != 0 ? p->weight : SCHED_WEIGHT_DEFAULT;
+	t->se.group = p->group;
 	list_init(&t->se.node);
 	t->state = THREAD_RUNNABLE;
+	count_runnable(t, 1);
 	t->cpu = cpu_id();
 	while (!may_run_on(t, t->cpu) || !runs[t->cpu].online) {
 		t->cpu = next_cpu(t->cpu);
@@ -267,6 +393,7 @@ void thread_exit(void)
 	}
 	spin_lock(&r->lock);
 	charge(r, clock_now());
+	count_runnable(t, -1);
 	switch_next(r);
 	panic_stop("a dead thread ran");
 }
@@ -304,11 +431,12 @@ void thread_park(void)
 	}
 	charge(r, clock_now());
 	t->state = THREAD_PARKED;
+	count_runnable(t, -1);
 	switch_next(r);
 }
 
 /* A parked thread that is off its CPU may move to an idle one. [the lock of t's queue] */
-static void place_woken(struct cpu_run *r, struct thread *t)
+static void place_woken(struct thread *t)
 {
 	unsigned int cpu = t->cpu;
 
@@ -316,7 +444,7 @@ static void place_woken(struct cpu_run *r, struct thread *t)
 		cpu = choose_cpu(t);
 	}
 	if (cpu != t->cpu) {
-		policy->migrate(&r->q, &runs[cpu].q, &t->se);
+		policy->migrate(&runs[cpu].q, &t->se);
 		__atomic_store_n(&t->cpu, cpu, __ATOMIC_RELEASE);
 	}
 }
@@ -331,7 +459,8 @@ void thread_unpark(struct thread *t)
 		return;
 	}
 	t->state = THREAD_RUNNABLE;
-	place_woken(r, t);
+	count_runnable(t, 1);
+	place_woken(t);
 	spin_unlock(&r->lock);
 	enqueue(t, true);
 }
@@ -403,7 +532,7 @@ static bool claim(struct thread *t)
 		policy->dequeue(&from->q, &t->se);
 	}
 	if (waits && from != r) {
-		policy->migrate(&from->q, &r->q, &t->se);
+		policy->migrate(&r->q, &t->se);
 		__atomic_store_n(&t->cpu, cpu_id(), __ATOMIC_RELEASE);
 	}
 	spin_unlock(&from->lock);
@@ -462,7 +591,7 @@ static struct thread *steal_from(struct cpu_run *victim, unsigned int me)
 	}
 	if (found != NULL) {
 		policy->dequeue(&victim->q, &found->se);
-		policy->migrate(&victim->q, &runs[me].q, &found->se);
+		policy->migrate(&runs[me].q, &found->se);
 		__atomic_store_n(&found->cpu, me, __ATOMIC_RELEASE);
 	}
 	spin_unlock(&victim->lock);

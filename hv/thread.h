@@ -19,6 +19,7 @@ struct thread_params {
 	void (*body)(void *arg);
 	void *arg;
 	unsigned int weight;		  /* share; 0 = default 256 */
+	struct sched_group *group;	  /* NULL, or whose weight it shares instead */
 	uint64_t cpus;			  /* mask of allowed CPUs; 0 = all */
 	const struct paging_space *space; /* address space it runs in; NULL = kernel */
 	void (*switched_in)(void *arg);	  /* NULL or: just got this CPU (a vCPU loads its state) */

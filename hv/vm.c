@@ -226,6 +226,7 @@ static int start_vcpus(struct vm *vm, const struct vcpu_start *start, const char
 {
 	int err = 0;
 
+	vm->share.weight = vm->cfg.weight;
 	for (unsigned int i = 0; err == 0 && i < vm->cfg.cpus; i++) {
 		err = vcpu_create(vm, i, start);
 		thread_checkpoint();

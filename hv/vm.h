@@ -9,6 +9,7 @@
 #include "hv/guest_console.h"
 #include "hv/iobus.h"
 #include "hv/lib/list.h"
+#include "hv/sched.h"
 #include "hv/vcpu.h"
 #include "hv/virq.h"
 #include "hv/vm_config.h"
@@ -37,15 +38,16 @@ struct vm {
 	struct guest_console hvc;     /* of its virtio console: `vm console N --port 1` */
 	struct vcpu *vcpus[VM_CPUS_MAX];
 	unsigned int vcpu_count;
-	uint64_t tsc_offset; /* guest TSC starts at 0 */
-	bool tsc_differs;    /* the guest moved the TSC of some vCPU; atomic */
-	uint64_t started;    /* ticks */
-	uint64_t entered;    /* ticks when a vCPU first got a CPU; 0 before */
-	uint64_t start_at;   /* ticks: when the manager starts it again; 0: it does not */
-	bool hasty;	     /* its last run ended soon after its start */
-	uint64_t starts;     /* times it was started */
-	uint64_t cpu_time;   /* ticks, of vCPU threads that have ended */
-	uint32_t log_lines;  /* it caused since log_since; atomic */
+	struct sched_group share; /* of the host's CPUs, for those vCPUs that want to run */
+	uint64_t tsc_offset;	  /* guest TSC starts at 0 */
+	bool tsc_differs;	  /* the guest moved the TSC of some vCPU; atomic */
+	uint64_t started;	  /* ticks */
+	uint64_t entered;	  /* ticks when a vCPU first got a CPU; 0 before */
+	uint64_t start_at;	  /* ticks: when the manager starts it again; 0: it does not */
+	bool hasty;		  /* its last run ended soon after its start */
+	uint64_t starts;	  /* times it was started */
+	uint64_t cpu_time;	  /* ticks, of vCPU threads that have ended */
+	uint32_t log_lines;	  /* it caused since log_since; atomic */
 	uint64_t log_since;
 	struct vcpu_exit_stat last_stats[VCPU_EXIT_REASONS]; /* of the last run, when stopped */
 	const char *const *exit_names;			     /* names of its rows */
