@@ -10,8 +10,9 @@
 #include "hv/lib/string.h"
 #include "hv/thread.h"
 
-#define PORT_FIRST 1024u /* the host's own and its forwards are below */
-#define PORT_TRIES 64u
+#define PORT_FIRST   1024u /* the host's own and its forwards are below */
+#define PORT_TRIES   64u
+#define BUCKETS_STEP 128u /* that are looked through at one go */
 
 /* ---- ports ---- */
 
@@ -338,12 +339,16 @@ static bool free_one_map(struct nat_realm *r, uint32_t b)
 void nat_realm_exit(struct nat_realm *r)
 {
 	while (nat_tick(r, UINT64_MAX)) {
+		thread_checkpoint();
 	}
 	for (uint32_t b = 0; b < r->nat->buckets; b++) {
 		spin_lock(&r->nat->lock);
 		while (free_one_map(r, b)) {
 		}
 		spin_unlock(&r->nat->lock);
+		if (b % BUCKETS_STEP == 0) {
+			thread_checkpoint();
+		}
 	}
 	while (__atomic_load_n(&r->users, __ATOMIC_ACQUIRE) != 0) {
 		thread_yield();

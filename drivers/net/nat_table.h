@@ -6,7 +6,7 @@
 
 #include "drivers/net/nat.h"
 
-#define NAT_REAP_STEP 64u /* connections that may end at one go */
+#define NAT_REAP_STEP 32u /* connections that may end at one go: some 10,000 instructions */
 
 struct nat_map *nat_table_find_in(const struct nat_realm *r, uint8_t proto, uint32_t ip,
 				  uint16_t port);

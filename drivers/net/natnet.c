@@ -6,6 +6,7 @@
 #include "hv/base/heap.h"
 #include "hv/lib/errno.h"
 #include "hv/lib/string.h"
+#include "hv/thread.h"
 
 static struct natnet *net_of(struct ipif *i)
 {
@@ -243,6 +244,7 @@ void natnet_tick(struct natnet *n, uint64_t now)
 {
 	ipif_tick(&n->inside, now);
 	while (nat_tick(&n->realm, now)) {
+		thread_checkpoint();
 	}
 }
 

@@ -30,6 +30,10 @@ void thread_yield(void)
 	}
 }
 
+void thread_checkpoint(void)
+{
+}
+
 static struct fake_port *fake_of(struct netport *p)
 {
 	return container_of(p, struct fake_port, p);

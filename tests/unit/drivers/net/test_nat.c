@@ -772,6 +772,41 @@ static void test_one_guest_has_its_most_and_no_more(void **state)
 	assert_int_equal(nf_count(S1), 1);
 }
 
+/* The usual bound: 10,000 are tracked, one more is refused, and a neighbour does not notice. */
+static void test_ten_thousand_connections(void **state)
+{
+	static struct nat nat;
+	static struct nat_realm realm;
+	struct nat_tuple t = {
+		.proto = IP_TCP, .tcp_flags = TCP_SYN, .remote_ip = S1_IP, .remote_port = 80
+	};
+	struct nat_target to;
+	uint16_t port;
+
+	(void)state;
+	assert_int_equal(nat_init(&nat, 4096, 30000), 0);
+	nat_realm_init(&realm, &nat, NULL, 10000);
+	for (unsigned int i = 0; i <= 10000; i++) {
+		t.ip = IN_IP(10);
+		t.port = (uint16_t)(20000 + i);
+		assert_int_equal(nat_outbound(&realm, &t, 1, &port), i < 10000 ? 0 : -ENOSPC);
+	}
+	t.ip = IN_IP(11);
+	assert_int_equal(nat_outbound(&realm, &t, 1, &port), 0);
+	for (unsigned int i = 0; i < 10000; i++) { /* each still leads back to its own */
+		t.port = (uint16_t)(20000 + i);
+		t.tcp_flags = TCP_SYN | TCP_F_ACK;
+		assert_int_equal(nat_inbound(&nat, &t, 2, &to), 0);
+		assert_int_equal(to.in_ip, IN_IP(10));
+		assert_int_equal(to.in_port, t.port);
+		nat_realm_unuse(to.realm);
+	}
+	assert_int_equal(nat.flows, 10001);
+	nat_realm_exit(&realm);
+	assert_int_equal(nat.flows, 0);
+	nat_exit(&nat);
+}
+
 /* What has ended makes way; what is open does not. */
 static void test_closed_connections_make_way(void **state)
 {
@@ -949,6 +984,7 @@ int main(void)
 		CASE(test_forward),
 		CASE(test_forward_starts_with_a_syn),
 		CASE(test_one_guest_has_its_most_and_no_more),
+		CASE(test_ten_thousand_connections),
 		CASE(test_closed_connections_make_way),
 		CASE(test_all_together_are_bounded),
 		CASE(test_nat_without_memory),
