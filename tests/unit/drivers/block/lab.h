@@ -58,7 +58,7 @@ void lab_compare(const struct fake_file *ff, const char *format, const uint8_t *
 
 struct cut_params {
 	const char *format;
-	uint64_t size;	     /* of the disk */
+	uint64_t size;	     /* of the part of the disk, from its start, that is used */
 	unsigned int steps;  /* requests of the workload */
 	unsigned int orders; /* tried at each event, besides the order in which things happened */
 	unsigned int judged; /* every so many events by qemu-img check; 0: it cannot */

@@ -54,13 +54,13 @@ static void note(struct fake_file *ff, enum note what, uint64_t id)
 static void write_step(struct fake_file *ff, struct block_dev *d, struct workload *w,
 		       uint32_t *seed)
 {
-	uint64_t off = fake_fiber_random(seed) % (d->size / 512) * 512;
+	uint64_t off = fake_fiber_random(seed) % (w->p->size / 512) * 512;
 	uint64_t len = (1 + fake_fiber_random(seed) % (2 * d->granularity / 512)) * 512;
 	unsigned int id = ++w->count;
 	struct request *r = &w->request[id];
 	uint8_t *buf;
 
-	*r = (struct request){ .off = off, .len = u64_min(len, d->size - off) };
+	*r = (struct request){ .off = off, .len = u64_min(len, w->p->size - off) };
 	r->discard = fake_fiber_random(seed) % 3 == 0;
 	note(ff, REQUEST, id);
 	if (r->discard) {
@@ -173,7 +173,7 @@ static void look(struct fake_file *ff, const struct judge *j, const struct workl
 	if (r) {
 		fail_msg("%s: does not open: %s", when, lab_why.text);
 	}
-	v = (struct block_vec){ got = malloc(d->size), d->size };
+	v = (struct block_vec){ got = malloc(w->p->size), w->p->size };
 	assert_int_equal(block_read(d, 0, &v, 1), 0);
 	for (uint64_t s = 0; s < j->sectors; s++) {
 		if (!acceptable(&j->sector[s], got + s * 512, s * 512, w)) {

@@ -198,7 +198,7 @@ void test_snapshot_errors(void **state)
 	struct image_create_params p = { .format = "qcow2", .size = DISK, .cluster_size = 4096 };
 
 	(void)state;
-	for (long when = 0; when < 120; when++) {
+	for (long when = 0; when < (getenv("INSULA_SOAK") ? 600 : 60); when++) {
 		struct fake_file *ff = lab_create(&p);
 		struct block_dev *d = lab_open(ff, "qcow2");
 		struct twin t;

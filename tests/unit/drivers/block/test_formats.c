@@ -40,11 +40,11 @@ struct variant {
 static const struct variant variants[] = {
 	{ "raw", "raw", "raw", "", "1000k", "write -P 7 100k 200k", false },
 	{ "raw, half a sector", "raw", "raw", "", "1000000", "write -P 7 100k 200k", false },
-	{ "vdi, dynamic", "vdi", "vdi", "", "5M", "write -P 7 1500k 2M", true },
+	{ "vdi, dynamic", "vdi", "vdi", "", "3M", "write -P 7 1500k 1M", true },
 	{ "vdi, odd size", "vdi", "vdi", "", "3333k", "write -P 7 3300k 33k", true },
 	{ "vdi, fixed", "vdi", "vdi", "-o static=on", "3M", "write -P 7 1500k 1M", true },
-	{ "vhd, dynamic", "vhd", "vpc", "", "5M", "write -P 7 1500k 2M", false },
-	{ "vhd, exact size", "vhd", "vpc", "-o force_size=on", "5001k", "write -P 7 4900k 101k",
+	{ "vhd, dynamic", "vhd", "vpc", "", "3M", "write -P 7 1500k 1M", false },
+	{ "vhd, exact size", "vhd", "vpc", "-o force_size=on", "2501k", "write -P 7 2400k 101k",
 	  false },
 	{ "vhd, fixed", "vhd", "vpc", "-o subformat=fixed,force_size=on", "3M",
 	  "write -P 7 1500k 1M", false },
@@ -108,7 +108,7 @@ static void test_images_of_qemu(void **state)
 		twin_begin(&t, lab_open(ff, v->format), i);
 		assert_int_equal(t.d->size, ALIGN_UP(raw->file.size, 512));
 		assert_memory_equal(t.want, raw->data, raw->file.size);
-		workload(&t, 40);
+		workload(&t, 25);
 		settle(ff, &t, v);
 		fake_file_free(raw);
 		fake_file_free(ff);
@@ -164,7 +164,7 @@ static void test_images_of_ours(void **state)
 		assert_int_equal(ff->file.size >= c->p.size, c->whole || c->p.size < MIB);
 		twin_begin(&t, lab_open(ff, c->p.format), i);
 		assert_int_equal(t.d->size, c->p.size);
-		workload(&t, 60);
+		workload(&t, 40);
 		settle(ff, &t, &c->v);
 		fake_file_free(ff);
 	}
@@ -215,7 +215,7 @@ static const struct creation *writable(unsigned int i)
 static void test_errors(void **state)
 {
 	(void)state;
-	for (unsigned int n = 0; n < ARRAY_SIZE(creations) * 3 * (soak() ? 60u : 8u); n++) {
+	for (unsigned int n = 0; n < ARRAY_SIZE(creations) * 3 * (soak() ? 60u : 3u); n++) {
 		const struct creation *c = writable(n % ARRAY_SIZE(creations));
 		unsigned int what = n / ARRAY_SIZE(creations) % 3;
 		long when = n / ARRAY_SIZE(creations) / 3 * 2;
@@ -287,7 +287,7 @@ static void test_power_cuts(void **state)
 		const struct creation *c = writable(i);
 		struct image_create_params p = c ? c->p : creations[i].p;
 		struct cut_params cut = { .format = p.format,
-					  .steps = soak() ? 400 : 15,
+					  .steps = soak() ? 400 : 8,
 					  .orders = soak() ? 8 : 1,
 					  .judged = c && c->v.check ? (soak() ? 20 : 40) : 0,
 					  .judge_after = true };
@@ -510,7 +510,7 @@ static void test_every_byte(void **state)
 		struct fake_file *good = damageable(formats[i]);
 
 		/* Headers and the first entries of the table lie in the first 1552 bytes. */
-		for (uint64_t n = 0; n < 1552ul * ARRAY_SIZE(vals); n += soak() ? 1 : 31) {
+		for (uint64_t n = 0; n < 1552ul * ARRAY_SIZE(vals); n += soak() ? 1 : 83) {
 			struct block_dev *d = NULL;
 
 			fake_file_copy(ff, good);
