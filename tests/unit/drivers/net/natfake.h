@@ -57,4 +57,7 @@ uint16_t nf_dport(const uint8_t *f);
 /* For ICMP queries. */
 uint16_t nf_id(const uint8_t *f);
 
+/* The cases of natnet_cases.c; as cmocka_run_group_tests. */
+int natnet_cases(void);
+
 #endif

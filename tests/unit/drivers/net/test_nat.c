@@ -10,6 +10,7 @@
 /* TEST_SOURCES: drivers/net/checksum.c hv/lib/string.c tests/unit/fakes/fake_lock.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_heap.c tests/unit/fakes/fake_panic_abort.c */
 /* TEST_SOURCES: tests/unit/drivers/net/netfake.c tests/unit/drivers/net/natfake.c */
+/* TEST_SOURCES: tests/unit/drivers/net/natnet_cases.c */
 #include "drivers/net/checksum.h"
 #include "fakes/fake_heap.h"
 #include "hv/lib/errno.h"
@@ -992,5 +993,5 @@ int main(void)
 		CASE(test_there_and_back_is_identity),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, NULL, NULL) + natnet_cases();
 }
