@@ -185,6 +185,20 @@ static void switched_out(void *arg)
 	hvm->vcpu_switched_out(arg);
 }
 
+const char *vcpu_state_name(const struct vcpu *v)
+{
+	if (v->id != 0 && mp_init_waits(&v->start)) {
+		return "waits for SIPI";
+	}
+	if (requests(v) & VCPU_REQ_PAUSE) {
+		return "paused";
+	}
+	if (__atomic_load_n(&v->blocked, __ATOMIC_RELAXED)) {
+		return "halted";
+	}
+	return v->thread != NULL && thread_waits(v->thread) ? "ready" : "running";
+}
+
 struct vcpu *vcpu_current(void)
 {
 	struct thread *t = thread_current();

@@ -86,6 +86,9 @@ int vcpu_launch(struct vcpu *v);
 /* After thread_wait for its thread and the end of its VM's devices: whoever kicks it must be gone. */
 void vcpu_destroy(struct vcpu *v);
 
+/* "running", "ready", "halted", "paused" or "waits for SIPI", at this moment. Any thread. */
+const char *vcpu_state_name(const struct vcpu *v);
+
 /* The vCPU whose thread is executing, NULL if it is none's. */
 struct vcpu *vcpu_current(void);
 

@@ -112,6 +112,35 @@ static void paravirt_print(struct shell_out *out, const struct vm *vm)
 	shell_out_puts(out, any ? "\n" : " none in use\n");
 }
 
+static void vcpus_json(struct json *j, const struct vm *vm)
+{
+	json_array(j, "vcpus");
+	for (unsigned int i = 0; i < VM_CPUS_MAX; i++) {
+		const struct vcpu *v = vm->vcpus[i];
+
+		if (v != NULL) {
+			json_object(j, NULL);
+			json_u64(j, "id", v->id);
+			json_string(j, "state", vcpu_state_name(v));
+			json_u64(j, "exits", v->exits);
+			json_end(j);
+		}
+	}
+	json_end(j);
+}
+
+static void vcpus_print(struct shell_out *out, const struct vm *vm)
+{
+	for (unsigned int i = 0; i < VM_CPUS_MAX; i++) {
+		const struct vcpu *v = vm->vcpus[i];
+
+		if (v != NULL) {
+			shell_out_printf(out, "vcpu %-2u    %s, %lu exits\n", v->id,
+					 vcpu_state_name(v), v->exits);
+		}
+	}
+}
+
 static void info_json(struct shell_call *c, struct vm *vm)
 {
 	struct json j;
@@ -122,6 +151,9 @@ static void info_json(struct shell_call *c, struct vm *vm)
 	json_summary(&j, vm);
 	json_string(&j, "crash_reason", vm->crash_reason[0] != '\0' ? vm->crash_reason : NULL);
 	json_u64(&j, "starts", vm->starts);
+	if (!cmd_vm_is_off(vm)) {
+		vcpus_json(&j, vm);
+	}
 	paravirt_json(&j, vm);
 	cmd_vm_pci_json(&j, vm);
 	json_object(&j, "config");
@@ -151,6 +183,7 @@ static int info_locked(struct shell_call *c, struct vm *vm)
 	shell_out_printf(c->out, "cpu time   %s\n",
 			 show_time(text, sizeof(text), clock_ticks_to_ns(vm_cpu_time(vm))));
 	shell_out_printf(c->out, "starts     %lu\n", vm->starts);
+	vcpus_print(c->out, vm);
 	if (!cmd_vm_is_off(vm)) {
 		paravirt_print(c->out, vm);
 	}

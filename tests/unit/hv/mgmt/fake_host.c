@@ -545,3 +545,9 @@ const char *fake_host_command(const char *line)
 	text[len - 8] = '\0';
 	return text;
 }
+
+const char *vcpu_state_name(const struct vcpu *v)
+{
+	(void)v;
+	return "running";
+}
