@@ -63,6 +63,7 @@ bool guest_console_has_input(const struct guest_console *c)
 
 int guest_console_get(struct guest_console *c)
 {
+	struct thread *wake = NULL;
 	int ch = -1;
 
 	if (c->in_head == c->in_tail) { /* the common case, for a UART that is polled */
@@ -72,7 +73,14 @@ int guest_console_get(struct guest_console *c)
 	if (c->in_head != c->in_tail) {
 		ch = (unsigned char)c->in[c->in_tail++ % GUEST_CONSOLE_IN];
 	}
+	if (c->typist_waits && c->in_head - c->in_tail <= GUEST_CONSOLE_IN / 2) {
+		c->typist_waits = false;
+		wake = c->reader;
+	}
 	spin_unlock(&c->lock);
+	if (wake != NULL) {
+		thread_unpark(wake);
+	}
 	return ch;
 }
 
@@ -110,6 +118,7 @@ size_t guest_console_type(struct guest_console *c, const char *buf, size_t len)
 	while (n < len && c->in_head - c->in_tail < GUEST_CONSOLE_IN) {
 		c->in[c->in_head++ % GUEST_CONSOLE_IN] = buf[n++];
 	}
+	c->typist_waits = n < len;
 	ready = c->input_ready;
 	arg = c->arg;
 	spin_unlock(&c->lock);
@@ -123,6 +132,7 @@ void guest_console_attach(struct guest_console *c, struct thread *reader)
 {
 	spin_lock(&c->lock);
 	c->reader = reader;
+	c->typist_waits = false;
 	c->reader_asleep = false;
 	spin_unlock(&c->lock);
 }

@@ -19,6 +19,7 @@ struct guest_console {
 	uint32_t in_tail;
 	struct thread *reader; /* woken when output comes after it read all; NULL: nobody looks */
 	bool reader_asleep;
+	bool typist_waits; /* the reader is also woken when half the input is taken */
 	/* Set by the UART: input waits. Called with no lock held. */
 	void (*input_ready)(void *arg);
 	void *arg;
@@ -43,7 +44,10 @@ void guest_console_set_input(struct guest_console *c, void (*ready)(void *), voi
  * copied. With 0 the reader is remembered as asleep: it will be unparked at the next put.
  */
 size_t guest_console_read(struct guest_console *c, uint64_t *cursor, char *buf, size_t size);
-/* Types bytes into the guest; returns how many fitted. */
+/*
+ * Types bytes into the guest; returns how many fitted. If not all did the reader will be unparked
+ * when the guest has taken half of what waits for it.
+ */
 size_t guest_console_type(struct guest_console *c, const char *buf, size_t len);
 /* reader = NULL detaches. */
 void guest_console_attach(struct guest_console *c, struct thread *reader);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Owns the session at a guest's serial port or virtio console: bytes both ways, unchanged, until Ctrl-]. */
 /* Keeps nothing: the rings are hv/guest_console's. */
+#include "arch/clock.h"
 #include "hv/lib/string.h"
 #include "hv/mgmt/cmd.h"
 #include "hv/thread.h"
@@ -9,6 +10,8 @@
 
 #define CTRL_BRACKET 0x1d
 #define WAIT_NS	     1000000000ul
+#define DEAF_NS	     10000000000ul /* a guest that takes no key for so long does not listen */
+#define KEYS_AT_ONCE 16u	   /* between checkpoints */
 
 struct session {
 	struct shell_call *c;
@@ -17,6 +20,7 @@ struct session {
 	uint64_t cursor;     /* in the guest's output */
 	enum vm_state state; /* last shown */
 	size_t held;	     /* keys that the guest's queue had no room for */
+	uint64_t taken;	     /* when it last had (ticks) */
 	bool fresh_line;     /* the last byte shown ended a line */
 	bool leave;
 	char keys[256];
@@ -90,30 +94,48 @@ static void deliver(struct session *s)
 	vm_list_lock();
 	n = guest_console_type(s->console, s->keys, s->held);
 	vm_list_unlock();
+	s->taken = n > 0 ? clock_now() : s->taken;
 	memmove(s->keys, s->keys + n, s->held - n);
 	s->held -= n;
 }
 
-/* Terminal to guest, byte by byte: what follows Ctrl-] is the shell's. */
+/* Does nobody take keys? A guest may be slow at it, but Ctrl-] behind a long paste must come through. */
+static bool deaf(const struct session *s)
+{
+	return s->vm->state != VM_RUNNING || clock_now() - s->taken > clock_ns_to_ticks(DEAF_NS);
+}
+
+/*
+ * Terminal to guest, byte by byte: what follows Ctrl-] is the shell's. With no room for more, keys
+ * wait where they are, at last at the sender, but for Ctrl-]; of those for a deaf guest a bell is left.
+ */
 static bool pump_in(struct session *s)
 {
 	const struct shell_io *io = s->c->sh->io;
-	bool any = false;
+	size_t room, n;
 	char key;
 
 	deliver(s);
-	while (!s->leave && io->read(io->arg, &key, 1) == 1) {
-		any = true;
+	room = sizeof(s->keys) - s->held;
+	if (room == 0 && !deaf(s)) {
+		s->leave = io->typed(io->arg, CTRL_BRACKET);
+		return false;
+	}
+	room = u64_min(room, KEYS_AT_ONCE);
+	for (n = 0; n < (room > 0 ? room : KEYS_AT_ONCE); n++) {
+		if (s->leave || io->read(io->arg, &key, 1) == 0) {
+			break;
+		}
 		if (key == CTRL_BRACKET) {
 			s->leave = true;
-		} else if (s->held == sizeof(s->keys)) {
-			shell_out_puts(s->c->out, "\a"); /* a guest that does not listen */
-		} else {
+		} else if (room > 0) {
 			s->keys[s->held++] = key;
-			deliver(s);
+		} else {
+			shell_out_puts(s->c->out, "\a");
 		}
 	}
-	return any;
+	deliver(s);
+	return n > 0;
 }
 
 static void show_state(struct session *s)
@@ -144,7 +166,12 @@ int cmd_vm_console_join(struct shell_call *c, struct vm *vm, struct guest_consol
 {
 	const struct shell_io *io = c->sh->io;
 	struct session s = {
-		.c = c, .vm = vm, .console = console, .state = vm->state, .fresh_line = true
+		.c = c,
+		.vm = vm,
+		.console = console,
+		.state = vm->state,
+		.taken = clock_now(),
+		.fresh_line = true,
 	};
 
 	io->terminal(io->arg, SHELL_RAW);

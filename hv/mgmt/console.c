@@ -64,12 +64,12 @@ static void io_wait(void *arg UNUSED, uint64_t ns)
 	thread_park_until(clock_now() + clock_ns_to_ticks(ns));
 }
 
-static bool io_interrupted(void *arg UNUSED)
+static bool io_typed(void *arg UNUSED, char key)
 {
 	const char *hit;
 
 	fetch_keys();
-	hit = memchr(console.ahead, SHELL_CTRL_C, console.ahead_len);
+	hit = memchr(console.ahead, key, console.ahead_len);
 	if (hit == NULL) {
 		return false;
 	}
@@ -97,7 +97,7 @@ static void io_terminal(void *arg UNUSED, enum shell_terminal use)
 static const struct shell_io io = {
 	.read = io_read,
 	.wait = io_wait,
-	.interrupted = io_interrupted,
+	.typed = io_typed,
 	.terminal = io_terminal,
 };
 

@@ -302,7 +302,7 @@ bool shell_json(const struct shell_call *c)
 
 bool shell_interrupted(struct shell_call *c)
 {
-	return c->sh->io->interrupted(c->sh->io->arg);
+	return c->sh->io->typed(c->sh->io->arg, SHELL_CTRL_C);
 }
 
 void shell_wait(struct shell_call *c, uint64_t ns)

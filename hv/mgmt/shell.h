@@ -55,8 +55,8 @@ struct shell_io {
 	size_t (*read)(void *arg, char *buf, size_t size);
 	/* Sleeps until a key comes, the thread is unparked, or ns passed. May return early. */
 	void (*wait)(void *arg, uint64_t ns);
-	/* Was Ctrl-C typed? Takes it and what was typed before it; leaves other keys for later. */
-	bool (*interrupted)(void *arg);
+	/* Was that key typed? Takes it and what was typed before it; leaves other keys for later. */
+	bool (*typed)(void *arg, char key);
 	void (*terminal)(void *arg, enum shell_terminal use);
 	void *arg;
 };

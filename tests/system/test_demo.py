@@ -58,6 +58,15 @@ def pause(m):
     assert "web2: running" in m.command("vm resume web2")
     with Guest(m, "web2") as guest:
         assert guest.run("cat /tmp/file").strip() == "kept"
+        paste(m, guest)
+
+
+def paste(m, guest):
+    """Far more keys at once than the guest's UART and all queues hold: none is lost."""
+    lines = [f"{i:03} " + "x" * 53 for i in range(200)]
+    m.send("cat >/tmp/pasted\n" + "\n".join(lines) + "\nend\n\x04")
+    m.expect(r"\nend\r", timeout=120)
+    assert guest.run("wc -c </tmp/pasted").strip() == str(200 * 58 + 4)
 
 
 def button(m):

@@ -31,7 +31,7 @@ struct hvm_ops fake_hvm = { .name = "SVM" };
 const struct hvm_ops *hvm;
 const char *fake_start_fails;
 void (*fake_on_wait)(void);
-unsigned int fake_buttons, fake_poweroffs, fake_reboots, fake_list_depth;
+unsigned int fake_unparked, fake_buttons, fake_poweroffs, fake_reboots, fake_list_depth;
 enum log_level fake_sink_level;
 struct trace_ring trace_rings[CPU_MAX];
 struct stretch stretches[CPU_MAX];
@@ -127,7 +127,8 @@ void thread_checkpoint(void)
 
 void thread_unpark(struct thread *t)
 {
-	(void)t;
+	assert_ptr_equal(t, &console_thread);
+	fake_unparked++;
 }
 
 uint64_t thread_time(const struct thread *t)

@@ -470,9 +470,75 @@ static void test_vm_console_deaf_guest(void **state)
 	memset(keys + len, 'x', GUEST_CONSOLE_IN + 300);
 	len += GUEST_CONSOLE_IN + 300;
 	memcpy(keys + len, "\x1d", 2);
-	/* 44 more than the guest's queue and ours take: a bell each, and Ctrl-] still works. */
-	assert_has(fake_host_run(keys), "\a\a\a\a\x1b[0m[left the console of web1]");
+	/* More than the guest's queue and ours take: Ctrl-] still works. */
+	assert_has(fake_host_run(keys), "comes back]\r\n\x1b[0m[left the console of web1]");
 	assert_prints("vm console nobody", "error: no VM is named \"nobody\"; vm list shows all\n");
+}
+
+static char pasted[8001], taken[8001];
+static size_t taken_len;
+static unsigned int waits;
+
+static const char *paste(size_t len)
+{
+	static char keys[9000];
+	size_t n = (size_t)sprintf(keys, "vm console web1\r");
+
+	for (size_t i = 0; i < len; i++) {
+		pasted[i] = (char)('a' + i % 23);
+	}
+	pasted[len] = '\0';
+	snprintf(keys + n, sizeof(keys) - n, "%s", pasted);
+	taken_len = 0;
+	waits = fake_unparked = 0;
+	return fake_host_run(keys);
+}
+
+/* Takes 600 keys between two looks of ours, and is done when no more come. */
+static void slow_guest(void)
+{
+	size_t before = taken_len;
+	int c;
+
+	while (taken_len < before + 600 &&
+	       (c = guest_console_get(&vm_find("web1")->console)) >= 0) {
+		taken[taken_len++] = (char)c;
+	}
+	waits++;
+	if (taken_len == before) {
+		fake_on_wait = NULL;
+		fake_host_keys("\x1d");
+	}
+}
+
+/* Keys that a slow guest has no room for wait: not one is lost. */
+static void test_vm_console_long_paste(void **state)
+{
+	(void)state;
+	fake_on_wait = slow_guest;
+	assert_null(strchr(paste(8000), '\a'));
+	taken[taken_len] = '\0';
+	assert_string_equal(taken, pasted);
+	assert_true(waits >= 13);
+	assert_true(fake_unparked > 0);
+}
+
+static void wait_in_vain(void)
+{
+	if (++waits == 15) {
+		fake_on_wait = NULL;
+		fake_host_keys("\x1d");
+	}
+}
+
+/* After ten seconds with no key taken they are thrown away, so that Ctrl-] gets to us. */
+static void test_vm_console_dead_guest(void **state)
+{
+	(void)state;
+	fake_on_wait = wait_in_vain;
+	assert_has(paste(8000), "\a\a\x1b[0m[left the console of web1]");
+	assert_int_equal(waits, 15);
+	assert_int_equal(guest_console_get(&vm_find("web1")->console), 'a');
 }
 
 /* ---- the host ---- */
@@ -749,6 +815,8 @@ int main(void)
 		cmocka_unit_test_setup(test_vm_console, setup_vms),
 		cmocka_unit_test_setup(test_vm_console_recent_output, setup_vms),
 		cmocka_unit_test_setup(test_vm_console_deaf_guest, setup_vms),
+		cmocka_unit_test_setup(test_vm_console_long_paste, setup_vms),
+		cmocka_unit_test_setup(test_vm_console_dead_guest, setup_vms),
 		cmocka_unit_test_setup(test_host_info, setup_vms),
 		cmocka_unit_test_setup(test_host_tables, setup_vms),
 		cmocka_unit_test_setup(test_host_log, setup_vms),
