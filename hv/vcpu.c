@@ -13,6 +13,7 @@
 #include "hv/thread.h"
 #include "hv/vdev.h"
 #include "hv/vm.h"
+#include "hv/vm_dump.h"
 
 static uint32_t requests(const struct vcpu *v)
 {
@@ -147,7 +148,7 @@ static void vcpu_body(void *arg)
 		uint32_t asked = requests(v);
 
 		if (unlikely(asked & VCPU_REQ_STOP)) {
-			return;
+			break;
 		}
 		if (unlikely(asked != 0)) {
 			serve(v, asked);
@@ -167,6 +168,9 @@ static void vcpu_body(void *arg)
 			yield_to_sibling(v);
 			break;
 		}
+	}
+	if (v->vm->crashed_on == v) {
+		vm_dump_take(v);
 	}
 }
 

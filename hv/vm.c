@@ -14,6 +14,7 @@
 #include "hv/mutex.h"
 #include "hv/thread.h"
 #include "hv/vdev.h"
+#include "hv/vm_dump.h"
 
 #define LOG_LINES_PER_SECOND 20u
 #define HASTY_NS	     1000000000ul /* a guest that ends sooner waits as long for its next start */
@@ -123,6 +124,7 @@ int vm_delete(struct vm *vm, const char **why)
 		return fail(why, "it is not stopped", -EBUSY);
 	}
 	list_remove(&vm->node);
+	vm_dump_free(vm);
 	heap_free(vm);
 	return 0;
 }
@@ -185,6 +187,7 @@ static void take_apart(struct vm *vm, enum vm_state state)
 	hvm_vm_destroy(vm);
 	thread_checkpoint();
 	gpa_space_destroy(&vm->mem);
+	vm->crashed_on = NULL;
 	vm->event = VM_EVENT_NONE;
 	vm->state = state;
 }
@@ -194,6 +197,7 @@ static void stop_now(struct vm *vm, enum vm_state state)
 	vm->state = VM_STOPPING;
 	thread_checkpoint();
 	end_threads(vm);
+	vm_dump_keep(vm);
 	take_apart(vm, state);
 }
 
@@ -351,11 +355,6 @@ void vm_request_reset(struct vm *vm)
 	raise_event(vm, VM_EVENT_RESET);
 }
 
-static void log_guest_line(const char *line)
-{
-	log_printf(LOG_GUEST, "  %s", line);
-}
-
 void vm_crash(struct vm *vm, const char *fmt, ...)
 {
 	struct vcpu *v = vcpu_current();
@@ -368,9 +367,7 @@ void vm_crash(struct vm *vm, const char *fmt, ...)
 	fmt_vsnprintf(vm->crash_reason, sizeof(vm->crash_reason), fmt, ap);
 	va_end(ap);
 	log_printf(LOG_GUEST, "vm %s: crashed: %s", vm->cfg.name, vm->crash_reason);
-	if (v != NULL && v->vm == vm && !vm->hasty) {
-		hvm_vcpu_dump(v, log_guest_line);
-	}
+	vm->crashed_on = v != NULL && v->vm == vm ? v : NULL;
 }
 
 void vm_log(struct vm *vm, const char *fmt, ...)
@@ -424,8 +421,7 @@ static void start_again_soon(struct vm *vm)
 	uint64_t pause = clock_ns_to_ticks(HASTY_NS);
 	uint64_t now = clock_now();
 
-	vm->hasty = now - vm->started < pause;
-	vm->start_at = vm->hasty ? now + pause : now;
+	vm->start_at = now - vm->started < pause ? now + pause : now;
 	vm->state = VM_STARTING;
 }
 

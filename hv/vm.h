@@ -19,12 +19,17 @@ enum vm_state { VM_STOPPED, VM_STARTING, VM_RUNNING, VM_PAUSED, VM_STOPPING, VM_
 /* What its vCPUs asked for; the VM's manager thread acts on it. */
 enum vm_event { VM_EVENT_NONE, VM_EVENT_POWEROFF, VM_EVENT_RESET, VM_EVENT_CRASH };
 
+struct vm_dump;
+
 struct vm {
 	uint16_t id;		  /* (c) 1.. */
 	struct vm_config cfg;	  /* changes only while stopped */
 	enum vm_state state;	  /* written with the list locked */
 	enum vm_event event;	  /* atomic: the first one wins, the manager takes it */
 	char crash_reason[160];	  /* written by who raised VM_EVENT_CRASH, read after the join */
+	struct vcpu *crashed_on;  /* the vCPU whose thread raised it, which dumps it at its end */
+	struct vm_dump *dump;	  /* of the last crash, or NULL; with the list locked */
+	struct vm_dump *new_dump; /* [crashed_on's thread], then the manager's */
 	struct list_node node;	  /* in the list of VMs */
 	struct gpa_space mem;	  /* (c) while not stopped */
 	void *slat;		  /* (c) while not stopped: the backend's second-level tables */
@@ -44,7 +49,6 @@ struct vm {
 	uint64_t started;	  /* ticks */
 	uint64_t entered;	  /* ticks when a vCPU first got a CPU; 0 before */
 	uint64_t start_at;	  /* ticks: when the manager starts it again; 0: it does not */
-	bool hasty;		  /* its last run ended soon after its start */
 	uint64_t starts;	  /* times it was started */
 	uint64_t cpu_time;	  /* ticks, of vCPU threads that have ended */
 	uint32_t log_lines;	  /* it caused since log_since; atomic */
@@ -92,7 +96,10 @@ int vm_manager_start(void);
  */
 void vm_poweroff(struct vm *vm);
 void vm_request_reset(struct vm *vm);
-/* The guest did what we cannot or will not carry out: dump, and stop or restart by policy. */
+/*
+ * The guest did what we cannot or will not carry out: its vCPUs stop, the calling one's state is
+ * dumped (hv/vm_dump.h), and the VM stops or restarts by policy.
+ */
 void vm_crash(struct vm *vm, const char *fmt, ...) PRINTF(2, 3);
 
 /* A line about this guest, blamed on it; at most 20 a second per VM, then they are counted. */

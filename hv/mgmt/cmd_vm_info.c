@@ -9,6 +9,7 @@
 #include "hv/mgmt/cmd.h"
 #include "hv/mgmt/show.h"
 #include "hv/vm.h"
+#include "hv/vm_dump.h"
 
 /* ---- list ---- */
 
@@ -161,6 +162,17 @@ static void info_json(struct shell_call *c, struct vm *vm)
 	json_finish(&j);
 }
 
+/* The state that it crashed in, if it ever did: the text stays until it crashes again. */
+static void dump_print(struct shell_out *out, const struct vm *vm)
+{
+	const struct vm_dump *d = vm->dump;
+
+	if (d != NULL) {
+		shell_out_puts(out, "\nstate at the last crash:\n");
+		shell_out_write(out, d->text, d->len);
+	}
+}
+
 static int info_locked(struct shell_call *c, struct vm *vm)
 {
 	char size[16], text[SHOW_MAX];
@@ -190,6 +202,7 @@ static int info_locked(struct shell_call *c, struct vm *vm)
 	cmd_vm_pci_print(c->out, vm);
 	shell_out_puts(c->out, "\n");
 	config_write_vm(&vm->cfg, c->out);
+	dump_print(c->out, vm);
 	return 0;
 }
 
@@ -358,8 +371,8 @@ static int cmd_console(struct shell_call *c)
 
 static const struct shell_cmd cmds[] = {
 	{ "vm", "list", "[--json]", "state, memory, CPU time and uptime of all VMs", cmd_list },
-	{ "vm", "info", "VM [--json]", "state, crash reason, memory and settings of a VM",
-	  cmd_info },
+	{ "vm", "info", "VM [--json]",
+	  "state, memory, devices, settings, last crash", cmd_info },
 	{ "vm", "stats", "VM [--json]",
 	  "VM exits by reason: how many, how long\n"
 	  "TICKS are of the time stamp counter, from the exit to the next entry; SHARE is\n"

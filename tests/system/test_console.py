@@ -208,7 +208,10 @@ def test_crash(kind):
         machine.expect_exact("echo is crashed")
         machine.send("\x1d")
         machine.expect_exact(PROMPT)
-        assert "crash      " in machine.command("vm info echo")
+        info = machine.command("vm info echo")
+        assert "crash      " in info and "\r\nrip 0000" in info and "cr0 " in info, info
+        assert max(cpu["longest_masked_ticks"]
+                   for cpu in json.loads(machine.command("host cpus --json"))) < 1e7  # in ns or less
         assert machine.command("vm start echo").endswith("echo: running")  # and again
 
 

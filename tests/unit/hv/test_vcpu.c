@@ -11,6 +11,7 @@
 #include "hv/thread.h"
 #include "hv/vdev.h"
 #include "hv/vm.h"
+#include "hv/vm_dump.h"
 #include <string.h>
 
 #include <cmocka.h>
@@ -205,6 +206,11 @@ void hvm_vcpu_startup(struct vcpu *v, uint8_t vector)
 void cpu_kick(unsigned int cpu)
 {
 	(void)cpu;
+}
+
+void vm_dump_take(struct vcpu *v)
+{
+	(void)v;
 }
 
 void vdev_work_all(struct vm *v)
