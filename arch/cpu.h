@@ -61,11 +61,11 @@ void cpu_halt(void) NORETURN;
 /* Stops all other CPUs by NMI, wherever they are: for panic only. */
 void cpu_stop_others(void);
 /*
- * Watchdog, to be called every second or so on any CPU: kicks the others; one that for 10 s opens
- * no interrupt window gets an NMI, which panics there with its backtrace. Also logs corrected
- * machine checks of the executing CPU.
+ * Watchdog, to be called every second or so on each CPU: kicks the next one (in a ring; nobody
+ * watches a CPU that is alone), which if for 10 s it opens no interrupt window gets an NMI and panics
+ * there with its backtrace. Also logs what the executing CPU's machine-check banks report.
  */
-void cpu_watch_others(void);
+void cpu_watch(void);
 
 /* Brand string, e.g. "Intel(R) Core(TM) i7-4770 CPU @ 3.40GHz"; static storage. */
 const char *cpu_brand(void);

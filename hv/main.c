@@ -56,11 +56,28 @@ static void start_cpu(void)
 	}
 }
 
+/* A CPU that hangs is found by the one before it, within 10 s and this. */
+static void watch(struct timer *t)
+{
+	cpu_watch();
+	timer_set(t, clock_now() + clock_ns_to_ticks(WATCH_NS));
+}
+
+static void start_watch(void)
+{
+	static struct timer watchdogs[CPU_MAX];
+	struct timer *t = &watchdogs[cpu_id()];
+
+	timer_init(t, watch);
+	watch(t);
+}
+
 static uint32_t scheduling; /* CPUs other than the first that take threads; atomic */
 
 static void other_cpu_main(void)
 {
 	start_cpu();
+	start_watch();
 	stretch_reset();
 	__atomic_fetch_add(&scheduling, 1, __ATOMIC_RELEASE);
 	thread_idle_loop();
@@ -77,17 +94,8 @@ static unsigned int start_others(void)
 	return started;
 }
 
-/* A CPU that hangs, the boot CPU excepted, is found within 10 s and this. */
-static void watch(struct timer *t)
-{
-	cpu_watch_others();
-	timer_set(t, clock_now() + clock_ns_to_ticks(WATCH_NS));
-}
-
 void hv_main(const struct boot_info *info)
 {
-	static struct timer watchdog;
-
 	cpu_boot_init();
 	uart_early_init(COM1, COM1_BAUD);
 	panic_set_flush(screen_flush);
@@ -104,10 +112,7 @@ void hv_main(const struct boot_info *info)
 	log_printf(LOG_INFO, "cpu: %s; %u running", cpu_brand(), start_others() + 1);
 	log_printf(LOG_INFO, "clock: TSC at %lu kHz by the %s", clock_hz() / 1000,
 		   clock_reference());
-	timer_init(&watchdog, watch);
-	if (cpu_count() > 1) {
-		watch(&watchdog);
-	}
+	start_watch();
 	bootfs_init(info);
 	BUG_ON(vm_manager_start() != 0);
 	loader_init();

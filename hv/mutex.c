@@ -49,8 +49,9 @@ void mutex_unlock(struct mutex *m)
 		list_remove(&w->node);
 	}
 	__atomic_store_n(&m->owner, next, __ATOMIC_RELEASE);
-	spin_unlock(&m->lock);
 	if (next != NULL) {
-		thread_unpark(next);
+		thread_unpark(
+			next); /* locked: once it knows, it may be gone before we have looked */
 	}
+	spin_unlock(&m->lock);
 }

@@ -631,8 +631,11 @@ void thread_idle_loop(void)
 uint64_t thread_time(const struct thread *t)
 {
 	uint64_t time = t->time;
+	uint64_t since = __atomic_load_n(&t->since, __ATOMIC_ACQUIRE);
+	uint64_t now =
+		clock_now(); /* read last: another CPU may charge it meanwhile, never later */
 
-	return t->state == THREAD_RUNNING ? time + (clock_now() - t->since) : time;
+	return t->state == THREAD_RUNNING && now > since ? time + (now - since) : time;
 }
 
 void thread_for_each(void (*fn)(struct thread *t, void *arg), void *arg)

@@ -149,11 +149,23 @@ void timer_set(struct timer *t, uint64_t deadline)
 	}
 }
 
+/* Queued, or its callback runs: both change under the lock, from the one to the other and back. */
+static bool is_live(const struct timer *t)
+{
+	struct timer_cpu *c = &cpus[t->cpu];
+	bool live;
+
+	spin_lock(&c->lock);
+	live = t->queued || __atomic_load_n(&t->running, __ATOMIC_ACQUIRE) != 0;
+	spin_unlock(&c->lock);
+	return live;
+}
+
 /* fn may set the timer again while it is waited for: a periodic one does. */
 void timer_destroy(struct timer *t)
 {
 	timer_cancel(t);
-	while (__atomic_load_n(&t->running, __ATOMIC_ACQUIRE) != 0 || t->queued) {
+	while (is_live(t)) {
 		thread_checkpoint();
 		timer_cancel(t);
 	}

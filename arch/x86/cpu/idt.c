@@ -27,7 +27,6 @@ _Static_assert(sizeof(struct idt_gate) == 16, "SDM Vol. 3A, 64-Bit IDT Gate Desc
 #define VEC_NMI_       2u
 #define VEC_DF_	       8u
 #define VEC_MC_	       18u
-#define EXCEPTIONS     32u
 #define STUB_SIZE      16u
 
 struct extable_entry {
@@ -38,11 +37,11 @@ struct extable_entry {
 extern const char idt_stubs[];
 extern const struct extable_entry extable_start[], extable_end[];
 
-static struct idt_gate idt[256];
+static struct idt_gate idt[IDT_VECTORS];
 static struct {
 	void (*fn)(uint8_t vector, void *arg);
 	void *arg;
-} handlers[256];
+} handlers[IDT_VECTORS];
 static const struct idt_frame *frames[CPU_MAX];
 
 /* Called by idt_entry.S. */
@@ -172,21 +171,17 @@ void idt_dispatch(struct idt_frame *f)
 {
 	struct stretch *stretch = &stretches[percpu_id()];
 
-	if (f->vector >= EXCEPTIONS) {
+	if (f->vector >= IDT_EXCEPTIONS) {
 		stretch_begin(stretch, x86_rdtsc());
 	}
 	if (handlers[f->vector].fn != NULL) {
 		call_handler(f);
-		if (f->vector >= EXCEPTIONS) {
+		if (f->vector >= IDT_EXCEPTIONS) {
 			stretch_end(stretch, x86_rdtsc());
 		}
 		return;
 	}
-	if (f->vector < EXCEPTIONS && fixed_up(f)) {
-		return;
-	}
-	if (f->vector >= EXCEPTIONS) {
-		log_printf(LOG_HOST, "interrupt %lu has no handler", f->vector);
+	if (f->vector < IDT_EXCEPTIONS && fixed_up(f)) {
 		return;
 	}
 	frames[cpu_id()] = f;

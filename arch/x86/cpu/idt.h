@@ -6,6 +6,9 @@
 
 #include "hv/lib/types.h"
 
+#define IDT_VECTORS    256u
+#define IDT_EXCEPTIONS 32u /* the first ones */
+
 /* What the entry stub pushes, lowest address first. */
 struct idt_frame {
 	uint64_t r15, r14, r13, r12, r11, r10, r9, r8;

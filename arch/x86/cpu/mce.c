@@ -77,8 +77,9 @@ static void log_all(const char *when)
 	struct mce_report r;
 
 	for (unsigned int next = 0; take(&next, &r);) {
-		log_printf(LOG_HOST, "machine check (%s): CPU %u bank %u status %016lx addr %lx",
-			   when, cpu_id(), r.bank, r.status, r.addr);
+		log_printf(LOG_HOST, "machine check (%s%s): CPU %u bank %u status %016lx addr %lx",
+			   when, is_fatal(&r) ? ", uncorrected" : "", cpu_id(), r.bank, r.status,
+			   r.addr);
 	}
 }
 
@@ -125,6 +126,6 @@ void mce_init_cpu(void)
 void mce_poll(void)
 {
 	if (present()) {
-		log_all("corrected");
+		log_all("polled");
 	}
 }

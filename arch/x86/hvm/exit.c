@@ -31,6 +31,12 @@ enum exit_action exit_triple_fault(struct vcpu *v)
 	return EXIT_RESUME;
 }
 
+enum exit_action exit_machine_check(void)
+{
+	__asm__ volatile("int $18" : : : "memory");
+	return EXIT_RESUME;
+}
+
 enum exit_action exit_unexpected(struct vcpu *v, uint64_t reason)
 {
 	vm_crash(v->vm, "unexpected VM exit %llu on vCPU %u at RIP %llx",

@@ -39,10 +39,10 @@ enum exit_action exit_wrmsr(struct vcpu *v);
 /* io.c */
 enum exit_action exit_io(struct vcpu *v, const struct exit_io *io);
 /*
- * mmio.c: a second-level fault at gpa that is no RAM: fetches and executes the instruction. linear
- * is the faulting linear address if the vendor knows it, else UINT64_MAX. Sets RIP itself.
+ * mmio.c: a second-level fault at gpa that is no RAM: fetches and executes the instruction. Sets RIP
+ * itself.
  */
-enum exit_action exit_mmio(struct vcpu *v, gpa_t gpa, bool write, uint64_t linear);
+enum exit_action exit_mmio(struct vcpu *v, gpa_t gpa, bool write);
 /* cr.c: MOV to CR0, CR3, CR4, CR8 with every check of SDM Vol. 3A, "Control Registers". */
 enum exit_action exit_write_cr(struct vcpu *v, unsigned int cr, uint64_t val);
 enum exit_action exit_read_cr(struct vcpu *v, unsigned int cr, unsigned int gpr);
@@ -57,6 +57,8 @@ enum exit_action exit_pause(struct vcpu *v);
 enum exit_action exit_undefined(struct vcpu *v);
 /* Triple fault, SHUTDOWN: the VM crashes (or resets, as on_crash says). */
 enum exit_action exit_triple_fault(struct vcpu *v);
+/* A machine check met the host while the guest ran: the host's handler decides who goes on. */
+enum exit_action exit_machine_check(void);
 /* No row in the table: the VM crashes with the reason's number. */
 enum exit_action exit_unexpected(struct vcpu *v, uint64_t reason);
 

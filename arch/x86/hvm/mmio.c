@@ -192,13 +192,12 @@ static bool execute_mov(struct vcpu *v, gpa_t gpa, const struct mmio_mov *m)
 	return true;
 }
 
-enum exit_action exit_mmio(struct vcpu *v, gpa_t gpa, bool write, uint64_t linear)
+enum exit_action exit_mmio(struct vcpu *v, gpa_t gpa, bool write)
 {
 	uint8_t bytes[INSN_MAX_LEN];
 	unsigned int got = exit_fetch(v, bytes);
 	struct mmio_mov mov;
 
-	(void)linear;
 	if (got == 0) {
 		return EXIT_RESUME; /* the code is gone: the CPU faults when it fetches again */
 	}

@@ -300,5 +300,9 @@ bool vlapic_set_base(struct vlapic *l, uint64_t val)
 		l->s.id = l->v->id;
 		l->s.icr &= UINT32_MAX;
 	}
+	if (vlapic_takes_pic(l)) {
+		/* The PIC may have been asking all along, and makes no edge for having been let in. */
+		__atomic_fetch_or(&l->v->pending, VCPU_PENDING_IRQ, __ATOMIC_RELAXED);
+	}
 	return true;
 }

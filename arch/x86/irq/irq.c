@@ -11,6 +11,7 @@
 #include "arch/x86/irq/nmi.h"
 #include "arch/x86/irq/pic.h"
 #include "arch/x86/irq/vectors.h"
+#include "hv/base/log.h"
 #include "hv/lib/errno.h"
 
 struct irq_line {
@@ -21,8 +22,22 @@ struct irq_line {
 static struct irq_line lines[VECTOR_IRQ_LAST - VECTOR_IRQ_FIRST + 1];
 static bool isa_taken[ACPI_ISA_IRQS];
 
+/* Acknowledged, for in service it would hold back all lower ones; told of once per vector. */
+static void on_unclaimed(uint8_t vector, void *arg UNUSED)
+{
+	static bool told[IDT_VECTORS];
+
+	if (!__atomic_exchange_n(&told[vector], true, __ATOMIC_RELAXED)) {
+		log_printf(LOG_HOST, "interrupt %u has no handler (told once)", vector);
+	}
+	lapic_eoi();
+}
+
 int irq_init(void)
 {
+	for (unsigned int v = IDT_EXCEPTIONS; v < IDT_VECTORS; v++) {
+		idt_set_handler((uint8_t)v, on_unclaimed, NULL);
+	}
 	if (acpi()->has_8259) {
 		pic_mask();
 	}
@@ -60,7 +75,7 @@ static int allocate(void (*fn)(void *arg), void *arg, uint8_t *vector)
 
 static void release(uint8_t vector)
 {
-	idt_set_handler(vector, NULL, NULL);
+	idt_set_handler(vector, on_unclaimed, NULL);
 	lines[vector - VECTOR_IRQ_FIRST].fn = NULL;
 }
 

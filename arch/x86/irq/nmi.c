@@ -104,14 +104,12 @@ static void watch(unsigned int cpu, uint64_t now)
 	}
 }
 
-void cpu_watch_others(void)
+void cpu_watch(void)
 {
-	uint64_t now = clock_now();
+	unsigned int next = (cpu_id() + 1) % cpu_count();
 
 	mce_poll();
-	for (unsigned int cpu = 0; cpu < cpu_count(); cpu++) {
-		if (cpu != cpu_id()) {
-			watch(cpu, now);
-		}
+	if (next != cpu_id()) {
+		watch(next, clock_now());
 	}
 }

@@ -156,8 +156,9 @@ enum exit_action svm_event_on_exception(struct vcpu *v)
 
 	s->step = SVM_STEP_NONE;
 	if (vector == VEC_MC) {
-		vm_crash(v->vm, "machine check while it ran at %016lx", s->b->s.rip);
-	} else if (vector == VEC_PF) {
+		return exit_machine_check();
+	}
+	if (vector == VEC_PF) {
 		event_page_fault(v, c->exit_info2, (uint32_t)c->exit_info1);
 	} else if (deliver) {
 		event_exception(v, vector, (uint32_t)c->exit_info1);

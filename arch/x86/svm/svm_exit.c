@@ -167,7 +167,7 @@ static enum exit_action on_npf(struct vcpu *v)
 		vm_crash(v->vm, "execution at %016lx, which is no RAM", gpa.v);
 		return EXIT_RESUME;
 	}
-	return exit_mmio(v, gpa, (c->exit_info1 & VMCB_NPF_WRITE) != 0, UINT64_MAX);
+	return exit_mmio(v, gpa, (c->exit_info1 & VMCB_NPF_WRITE) != 0);
 }
 
 /* How the address behind the instruction is found. */

@@ -38,12 +38,6 @@ static enum exit_action on_nmi(void)
 	return EXIT_RESUME;
 }
 
-static enum exit_action on_machine_check(void)
-{
-	__asm__ volatile("int $18" : : : "memory");
-	return EXIT_RESUME;
-}
-
 /*
  * The trap that an exit replaced goes back to the guest. DR6 has not been written yet (SDM Vol. 3C,
  * "Exit Qualification": debug exceptions), nor DR7.GD cleared.
@@ -65,6 +59,17 @@ static enum exit_action on_debug(struct vcpu *v)
 	return EXIT_RESUME;
 }
 
+/*
+ * The exit came before ICEBP (INT1) was over: RIP is still at it. What is injected is a plain #DB, a
+ * trap, whose frame points behind it.
+ */
+static void step_over_icebp(struct vcpu *v)
+{
+	vmx_reg_set(v, HVM_RIP, vmx_reg_get(v, HVM_RIP) + vmcs_read(EXIT_INSN_LENGTH));
+	vmcs_write(GUEST_INTERRUPTIBILITY,
+		   vmcs_read(GUEST_INTERRUPTIBILITY) & ~(uint64_t)VMX_SHADOW);
+}
+
 static enum exit_action on_exception(struct vcpu *v)
 {
 	uint32_t info = vmcs_read32(EXIT_INTR_INFO);
@@ -74,12 +79,15 @@ static enum exit_action on_exception(struct vcpu *v)
 		return on_nmi();
 	}
 	if (vector == VEC_MC) {
-		return on_machine_check();
+		return exit_machine_check();
 	}
 	/* SDM Vol. 3C, "Information for VM Exits Due to Vectored Events", NMI unblocking. */
 	if ((info & INTR_NMI_UNBLOCK) && vector != VEC_DF &&
 	    !(vmcs_read(IDT_VECTORING_INFO) & INTR_VALID)) {
 		vmx_event_block_nmi();
+	}
+	if (INTR_TYPE(info) == INTR_SOFT_PRIVILEGED) {
+		step_over_icebp(v);
 	}
 	if (vector == VEC_DB) {
 		return on_debug(v);
@@ -208,7 +216,6 @@ static enum exit_action on_ept_violation(struct vcpu *v)
 {
 	uint64_t q = vmcs_read(EXIT_QUALIFICATION);
 	gpa_t gpa = { vmcs_read(GUEST_PHYSICAL_ADDRESS) };
-	uint64_t linear = q & EPT_QUAL_LINEAR_VALID ? vmcs_read(GUEST_LINEAR_ADDRESS) : UINT64_MAX;
 	const char *what = beyond_devices(q);
 
 	if (unlikely((q & INTR_NMI_UNBLOCK) != 0)) {
@@ -218,7 +225,7 @@ static enum exit_action on_ept_violation(struct vcpu *v)
 		vm_crash(v->vm, "%s met %016lx, which is no RAM", what, gpa.v);
 		return EXIT_RESUME;
 	}
-	return exit_mmio(v, gpa, (q & EPT_QUAL_WRITE) != 0, linear);
+	return exit_mmio(v, gpa, (q & EPT_QUAL_WRITE) != 0);
 }
 
 static enum exit_action on_ept_misconfig(struct vcpu *v)
@@ -239,7 +246,7 @@ static enum exit_action on_invalid_state(struct vcpu *v)
 static enum exit_action on_entry_machine_check(struct vcpu *v)
 {
 	vm_crash(v->vm, "machine check during VM entry");
-	return on_machine_check();
+	return exit_machine_check();
 }
 
 /* ---- the table ---- */

@@ -79,7 +79,7 @@ static void run(const char *bytes, size_t len, uint64_t gpa, bool write)
 	regs[HVM_RIP] = CODE;
 	memset(&fake_ram[CODE], 0x90, 16);
 	memcpy(&fake_ram[CODE], bytes, len);
-	assert_int_equal(exit_mmio(v, (gpa_t){ gpa }, write, UINT64_MAX), EXIT_RESUME);
+	assert_int_equal(exit_mmio(v, (gpa_t){ gpa }, write), EXIT_RESUME);
 }
 
 static void test_store_load(void **state)
@@ -209,7 +209,7 @@ static void test_code_gone(void **state)
 {
 	(void)state;
 	regs[HVM_RIP] = 0x50000000;
-	assert_int_equal(exit_mmio(v, (gpa_t){ DEVICE }, false, UINT64_MAX), EXIT_RESUME);
+	assert_int_equal(exit_mmio(v, (gpa_t){ DEVICE }, false), EXIT_RESUME);
 	assert_int_equal(accesses, 0);
 	assert_int_equal(v->pending, 0);
 }
