@@ -209,9 +209,9 @@ def test_crash(kind):
         machine.send("\x1d")
         machine.expect_exact(PROMPT)
         info = machine.command("vm info echo")
-        assert "crash      " in info and "\r\nrip 0000" in info and "cr0 " in info, info
-        assert max(cpu["longest_masked_ticks"]
-                   for cpu in json.loads(machine.command("host cpus --json"))) < 1e7  # in ns or less
+        assert "crash      " in info and "\nrip 0000" in info and "cr0 " in info, info
+        masked = json.loads(machine.command("host cpus --json"))[0]["longest_masked_ticks"]
+        assert kind != "bochs" or masked < 40000, masked  # there a tick is an instruction
         assert machine.command("vm start echo").endswith("echo: running")  # and again
 
 
