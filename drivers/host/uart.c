@@ -12,6 +12,8 @@
 #define TX_SIZE 16384u /* bytes; powers of two */
 #define RX_SIZE 4096u
 
+_Static_assert(UART_ROOM_MAX < TX_SIZE, "what is waited for must come");
+
 /* Registers, "PC16550D Universal Asynchronous Receiver/Transmitter", table "Summary of Registers". */
 enum uart_reg {
 	UART_DATA,	     /* RBR and THR; the divisor's low byte while LCR.DLAB is set */
@@ -53,7 +55,8 @@ static struct {
 	uint16_t port;	      /* (c) 0: no port */
 	bool started;	      /* [L] by interrupt */
 	bool polled;	      /* [L] for good: the end is near */
-	bool stalled;	      /* the transmitter did not move: output is dropped until it does */
+	bool stalled;	      /* the transmitter did not move when it was polled */
+	bool wants_room;      /* [L] the reader waits for UART_ROOM_MAX bytes of room */
 	uint8_t ier;	      /* [L] as last written */
 	uint32_t tx_in;	      /* [L] counts of bytes ever put in and taken out */
 	uint32_t tx_out;
@@ -187,11 +190,18 @@ static bool receive(uint8_t lsr)
 	return uart.rx_in != before;
 }
 
+static bool fits(size_t len)
+{
+	return TX_SIZE - (uart.tx_in - uart.tx_out) >= len;
+}
+
 /* The reader is unparked without our lock: the scheduler's come before it. */
 static void unlock_and_wake(bool received)
 {
-	struct thread *reader = received ? uart.reader : NULL;
+	bool room = uart.wants_room && fits(UART_ROOM_MAX);
+	struct thread *reader = received || room ? uart.reader : NULL;
 
+	uart.wants_room &= !room;
 	spin_unlock(&uart.lock);
 	if (reader != NULL) {
 		thread_unpark(reader);
@@ -224,7 +234,11 @@ void uart_poll(void)
 		return;
 	}
 	spin_lock(&uart.lock);
-	unlock_and_wake(receive(reg_read(UART_LSR)));
+	bool received = receive(reg_read(UART_LSR));
+	if (!uart.started) {
+		transmit();
+	}
+	unlock_and_wake(received);
 }
 
 int uart_start(unsigned int irq)
@@ -244,36 +258,43 @@ int uart_start(unsigned int irq)
 	return 0;
 }
 
-/* Makes room for at least one byte; false if the transmitter does not move. */
-static bool make_room(void)
+static size_t enqueue(const char *text, size_t len)
 {
-	while (uart.tx_in - uart.tx_out == TX_SIZE) {
-		if (!wait_line(LSR_THRE)) {
-			return false;
-		}
-		transmit();
-	}
-	return true;
-}
+	size_t n = 0;
 
-void uart_write(const char *text, size_t len)
-{
-	if (uart.port == 0) {
-		return;
-	}
-	spin_lock(&uart.lock);
-	if (uart.polled) {
-		uart_early_write(text, len);
-		spin_unlock(&uart.lock);
-		return;
-	}
-	for (size_t i = 0; i < len && make_room(); i++) {
-		uart.tx[uart.tx_in++ % TX_SIZE] = text[i];
+	while (n < len && fits(1)) {
+		uart.tx[uart.tx_in++ % TX_SIZE] = text[n++];
 	}
 	if ((uart.ier & IER_TX) == 0) { /* else its interrupt is on the way */
 		transmit();
 	}
+	return n;
+}
+
+size_t uart_write(const char *text, size_t len)
+{
+	if (uart.port == 0) {
+		return len;
+	}
+	spin_lock(&uart.lock);
+	if (uart.polled) {
+		uart_early_write(text, len);
+	} else {
+		len = enqueue(text, len);
+	}
 	spin_unlock(&uart.lock);
+	return len;
+}
+
+bool uart_has_room(size_t len)
+{
+	bool room;
+
+	spin_lock(&uart.lock);
+	room = uart.port == 0 || uart.polled || fits(len);
+	uart.wants_room |= !room;
+	spin_unlock(&uart.lock);
+	return room;
 }
 
 void uart_set_reader(struct thread *reader)

@@ -11,6 +11,7 @@ struct thread;
 #define UART_COM1_PORT 0x3f8u
 #define UART_COM1_IRQ  4u
 #define UART_BAUD      115200u
+#define UART_ROOM_MAX  8192u /* bytes */
 
 /*
  * Looks for a 16550 at port and sets it to baud (bits per second, 1 to 115200), 8N1, no interrupts.
@@ -31,17 +32,22 @@ void uart_early_write(const char *text, size_t len);
 int uart_start(unsigned int irq);
 
 /*
- * Queues len bytes; waits (polling) only while the queue is full; a line that takes nothing for a
- * second or so loses what does not fit. Before uart_start only what the FIFO takes at once is sent:
- * a panic flushes the rest. Any context but NMI; takes a lock of LOCK_UART.
+ * Queues as much of len bytes as there is room for and returns how much; never waits (it polls after
+ * uart_flush_polled). Before uart_start only what the FIFO takes at once is sent: a panic flushes the
+ * rest. Any context but NMI; takes a lock of LOCK_UART.
  */
-void uart_write(const char *text, size_t len);
+size_t uart_write(const char *text, size_t len);
+/*
+ * Is there room for len bytes (at most UART_ROOM_MAX)? If not, the thread of uart_set_reader is
+ * unparked when there is; without an interrupt uart_poll makes some.
+ */
+bool uart_has_room(size_t len);
 
-/* The thread to unpark when bytes have arrived; NULL for none. */
+/* The thread to unpark when bytes have arrived, or room was waited for; NULL for none. */
 void uart_set_reader(struct thread *reader);
 /* Takes up to size received bytes; returns how many, 0 if there are none. Never sleeps. */
 size_t uart_read(char *buf, size_t size);
-/* Moves received bytes to the queue of uart_read as the interrupt would. */
+/* Moves received bytes to the queue of uart_read, and queued ones out, as the interrupt would. */
 void uart_poll(void);
 
 /*

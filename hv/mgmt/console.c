@@ -15,7 +15,9 @@
 #include "version.h"
 
 #define PROMPT	    "insula> "
-#define WRITE_SLICE 64u /* bytes of output between checkpoints */
+#define WRITE_SLICE 64u		 /* bytes of output between checkpoints */
+#define STALLED_NS  2000000000ul /* a line that takes nothing for so long has nobody at its end */
+#define POLL_NS	    10000000ul
 
 static const struct shell_table *const tables[] = {
 	&cmd_vm_info_table, &cmd_vm_table,  &cmd_host_table,  &cmd_isolation_table,
@@ -27,9 +29,52 @@ static struct {
 	struct shell shell;
 	size_t ahead_len; /* keys read from the UART and not yet used */
 	char ahead[1024];
+	bool stalled;	/* nobody takes our output: it is thrown away until somebody does */
 	size_t out_len; /* the editor's output that is not on the screen yet */
-	char out[2048];
+	char out[SCREEN_WRITE_MAX];
 } console; /* the console's thread only */
+
+/* ---- output ---- */
+
+/*
+ * Waits until the screen takes SCREEN_WRITE_MAX bytes. An unattended line must not keep the console
+ * from its work, such as starting VMs: once it stood still for long it is not waited for.
+ */
+static void wait_for_room(void)
+{
+	uint64_t deadline = clock_now() + clock_ns_to_ticks(STALLED_NS);
+	bool room;
+
+	while (!(room = screen_has_room()) && !console.stalled) {
+		thread_park_until(clock_now() + clock_ns_to_ticks(POLL_NS));
+		uart_poll(); /* for a port without an interrupt */
+		console.stalled = clock_now() > deadline;
+	}
+	console.stalled &= !room;
+}
+
+static void shell_write(void *arg UNUSED, const char *text, size_t len)
+{
+	while (len > 0) {
+		size_t n = u64_min(len, WRITE_SLICE);
+
+		wait_for_room();
+		screen_write(text, n);
+		thread_checkpoint();
+		text += n;
+		len -= n;
+	}
+}
+
+static void say_missed(void)
+{
+	unsigned int missed = screen_take_missed();
+
+	if (missed > 0) {
+		shell_out_printf(&console.shell.out, "(%u log line%s meanwhile: host log)\n",
+				 missed, missed == 1 ? "" : "s");
+	}
+}
 
 /* ---- keys ---- */
 
@@ -84,13 +129,10 @@ static void io_terminal(void *arg UNUSED, enum shell_terminal use)
 		[SHELL_SCREEN] = SCREEN_HELD,
 		[SHELL_RAW] = SCREEN_RAW,
 	};
-	unsigned int missed;
 
 	screen_set_mode(modes[use]);
-	missed = use == SHELL_LINES ? screen_take_missed() : 0;
-	if (missed > 0) {
-		shell_out_printf(&console.shell.out, "(%u log line%s meanwhile: host log)\n",
-				 missed, missed == 1 ? "" : "s");
+	if (use == SHELL_LINES) {
+		say_missed();
 	}
 }
 
@@ -109,6 +151,7 @@ static void flush_editor(void)
 	size_t row_len = line_edit_render(&console.editor, row, sizeof(row));
 
 	thread_checkpoint(); /* a long line takes about as long to draw as to write */
+	wait_for_room();
 	screen_edit(console.out, console.out_len, row, row_len);
 	console.out_len = 0;
 }
@@ -124,6 +167,7 @@ static void editor_write(void *arg UNUSED, const char *text, size_t len)
 		text += n;
 		len -= n;
 		if (console.out_len == sizeof(console.out)) {
+			wait_for_room();
 			screen_edit(console.out, console.out_len, NULL, 0);
 			console.out_len = 0;
 		}
@@ -150,6 +194,7 @@ static enum line_result feed_keys(void)
 	if (result == LINE_MORE) {
 		flush_editor();
 	} else {
+		wait_for_room();
 		screen_edit(console.out, console.out_len, NULL, 0);
 		console.out_len = 0;
 	}
@@ -160,6 +205,7 @@ static enum line_result read_line(void)
 {
 	enum line_result result;
 
+	say_missed();
 	screen_set_mode(SCREEN_PROMPT);
 	thread_checkpoint();
 	line_edit_begin(&console.editor, PROMPT);
@@ -172,18 +218,6 @@ static enum line_result read_line(void)
 	screen_set_mode(SCREEN_COMMAND);
 	thread_checkpoint();
 	return result;
-}
-
-static void shell_write(void *arg UNUSED, const char *text, size_t len)
-{
-	while (len > 0) {
-		size_t n = u64_min(len, WRITE_SLICE);
-
-		screen_write(text, n);
-		thread_checkpoint();
-		text += n;
-		len -= n;
-	}
 }
 
 static void body(void *arg UNUSED)

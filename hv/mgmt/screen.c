@@ -71,10 +71,24 @@ void screen_edit(const char *text, size_t len, const char *row, size_t row_len)
 	spin_unlock(&screen.lock);
 }
 
+/* What a log line may not take: the console's thread was promised room for as much. */
+#define RESERVED (2 * SCREEN_WRITE_MAX) /* each byte may be a \n */
+
+bool screen_has_room(void)
+{
+	return uart_has_room(RESERVED);
+}
+
+/* Is there room for a log line of len bytes, what goes around it and the row? */
+static bool log_fits(size_t len)
+{
+	return uart_has_room(RESERVED + 2 * len + sizeof(screen.row) + 8);
+}
+
 void screen_log(const char *text, size_t len)
 {
 	spin_lock(&screen.lock);
-	if (screen.mode == SCREEN_RAW || screen.mode == SCREEN_HELD) {
+	if (screen.mode == SCREEN_RAW || screen.mode == SCREEN_HELD || !log_fits(len)) {
 		screen.missed++;
 	} else if (screen.row_len > 0) {
 		put("\r\x1b[K", 4);

@@ -27,6 +27,7 @@
 
 #include <cmocka.h>
 
+size_t fake_room;
 struct hvm_ops fake_hvm = { .name = "SVM" };
 const struct hvm_ops *hvm;
 const char *fake_start_fails;
@@ -44,12 +45,20 @@ static char sent[262144];
 static size_t sent_len;
 static const char *keys;
 
-void uart_write(const char *text, size_t len)
+size_t uart_write(const char *text, size_t len)
 {
+	len = u64_min(len, fake_room);
+	fake_room -= len;
 	assert_true(sent_len + len < sizeof(sent));
 	memcpy(sent + sent_len, text, len);
 	sent_len += len;
 	sent[sent_len] = '\0';
+	return len;
+}
+
+bool uart_has_room(size_t len)
+{
+	return fake_room >= len;
 }
 
 size_t uart_read(char *buf, size_t size)
@@ -483,6 +492,7 @@ void fake_host_reset(void)
 	sent[0] = '\0';
 	started = false;
 	hvm = &fake_hvm;
+	fake_room = ~0ul;
 	fake_start_fails = NULL;
 	fake_on_wait = NULL;
 	fake_buttons = fake_poweroffs = fake_reboots = fake_list_depth = 0;

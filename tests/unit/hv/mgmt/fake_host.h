@@ -23,6 +23,7 @@ void fake_host_log(const char *line);
 extern struct hvm_ops fake_hvm;	     /* what hvm points to; set hvm NULL for a CPU without */
 extern const char *fake_start_fails; /* why vm_start fails, NULL: it does not */
 extern void (*fake_on_wait)(void);   /* called when the console sleeps with a time limit */
+extern size_t fake_room;	     /* bytes that the serial port still takes */
 extern unsigned int fake_unparked;   /* thread_unpark, of the console */
 extern unsigned int fake_buttons;    /* power buttons pressed */
 extern unsigned int fake_poweroffs;  /* cpu_poweroff calls */

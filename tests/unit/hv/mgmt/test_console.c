@@ -122,6 +122,52 @@ static void test_log_line_redraws_the_row(void **state)
 	assert_string_equal(text, "vm li\r\x1b[K[    1.000000] something\r\n\r\x1b[Kinsula> vm li");
 }
 
+/* A log line that finds no room is counted, and what was promised to the console is left to it. */
+static void test_log_line_without_room(void **state)
+{
+	const char *text;
+
+	(void)state;
+	fake_host_run("");
+	fake_room = 4096 + 500;
+	text = fake_host_run("");
+	fake_host_log("[    1.000000] something\n");
+	assert_string_equal(text, "");
+	assert_int_equal(fake_room, 4096 + 500);
+	fake_room = ~0ul;
+	assert_has(fake_host_run("version\r"), "Insula 0.1 (0123456789ab)\r\n"
+					       "(1 log line meanwhile: host log)\r\ninsula> ");
+}
+
+static void line_drains(void)
+{
+	fake_room += 1000;
+}
+
+/* The console sleeps until a slow line has taken what is before: nothing is lost. */
+static void test_slow_line(void **state)
+{
+	static char whole[16384];
+	uint64_t begun;
+
+	(void)state;
+	snprintf(whole, sizeof(whole), "%s", fake_host_run("help\r"));
+	assert_true(strlen(whole) > 1000);
+	fake_room = 0;
+	fake_on_wait = line_drains;
+	begun = fake_now;
+	assert_has(whole, fake_host_run("help\r"));
+	assert_true(fake_now > begun);
+	/* Nobody at its end: after two seconds the console goes on without it. */
+	fake_room = 0;
+	fake_on_wait = NULL;
+	begun = fake_now;
+	fake_host_run("help\r");
+	assert_in_range(fake_now - begun, 2000000000, 2100000000);
+	fake_room = ~0ul;
+	assert_string_equal(fake_host_run("# back"), "# back");
+}
+
 static void test_pasted_lines(void **state)
 {
 	const char *text;
@@ -799,6 +845,8 @@ int main(void)
 		cmocka_unit_test_setup(test_startup, setup),
 		cmocka_unit_test_setup(test_startup_without_virtualization, setup),
 		cmocka_unit_test_setup(test_log_line_redraws_the_row, setup),
+		cmocka_unit_test_setup(test_log_line_without_room, setup),
+		cmocka_unit_test_setup(test_slow_line, setup_vms),
 		cmocka_unit_test_setup(test_pasted_lines, setup),
 		cmocka_unit_test_setup(test_cancelled_line, setup),
 		cmocka_unit_test_setup(test_panic_is_never_held_back, setup_vms),
