@@ -24,7 +24,9 @@ extern const struct shell_table cmd_trace_table;
 
 /* Calls fn with the VM that argv[0] names and the list locked; an error if there is none. */
 int cmd_vm_with(struct shell_call *c, int (*fn)(struct shell_call *c, struct vm *vm));
-/* Nanoseconds since it was started; 0 while it is stopped. */
+/* Does it run, or is it paused? */
+bool cmd_vm_is_up(const struct vm *vm);
+/* Nanoseconds since it was started; 0 if it is not up. */
 uint64_t cmd_vm_uptime(const struct vm *vm);
 /* Is there anything to stop? */
 bool cmd_vm_is_off(const struct vm *vm);

@@ -105,6 +105,11 @@ static int report(struct shell_call *c, const char *path, int err, const struct 
 {
 	unsigned int errors = d->count + d->dropped;
 
+	if (err == -ENOENT || err == -EINVAL) {
+		return shell_error(c, "%.90s is not %s", path,
+				   err == -ENOENT ? "among the boot modules"
+						  : "named as boot:FILE");
+	}
 	if (err != 0) {
 		return shell_error(c, "cannot read %.90s: %s", path, errno_text(err));
 	}

@@ -157,9 +157,10 @@ static void show_head(struct shell_out *out, const struct sample *s)
 	struct page_stats mem;
 
 	page_stats(&mem);
-	shell_out_printf(out, "\x1b[HInsula %s, up %s, %u CPUs, %s of %s free; q quits\x1b[K\n",
+	shell_out_printf(out, "\x1b[HInsula %s, up %s, %u CPU%s, %s of %s free; q quits\x1b[K\n",
 			 INSULA_VERSION, show_time(up, sizeof(up), clock_ticks_to_ns(s->at)),
-			 cpu_count(), fmt_size(free, sizeof(free), mem.free),
+			 cpu_count(), cpu_count() == 1 ? "" : "s",
+			 fmt_size(free, sizeof(free), mem.free),
 			 fmt_size(total, sizeof(total), mem.total));
 }
 

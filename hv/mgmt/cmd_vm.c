@@ -23,9 +23,14 @@ bool cmd_vm_is_off(const struct vm *vm)
 	return vm->state == VM_STOPPED || vm->state == VM_CRASHED;
 }
 
+bool cmd_vm_is_up(const struct vm *vm)
+{
+	return vm->state == VM_RUNNING || vm->state == VM_PAUSED;
+}
+
 uint64_t cmd_vm_uptime(const struct vm *vm)
 {
-	return cmd_vm_is_off(vm) ? 0 : clock_ticks_to_ns(clock_now() - vm->started);
+	return !cmd_vm_is_up(vm) ? 0 : clock_ticks_to_ns(clock_now() - vm->started);
 }
 
 static int no_vm(struct shell_call *c, const char *name)

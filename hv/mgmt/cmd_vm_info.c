@@ -45,7 +45,7 @@ static void list_row(struct shell_call *c, struct vm *vm)
 			 vm_state_name(vm->state), vm->cfg.cpus,
 			 fmt_size(memory, sizeof(memory), vm->cfg.memory),
 			 show_time(cpu, sizeof(cpu), clock_ticks_to_ns(vm_cpu_time(vm))),
-			 cmd_vm_is_off(vm) ? "-" : show_time(up, sizeof(up), cmd_vm_uptime(vm)));
+			 !cmd_vm_is_up(vm) ? "-" : show_time(up, sizeof(up), cmd_vm_uptime(vm)));
 }
 
 static int cmd_list(struct shell_call *c)
@@ -188,7 +188,7 @@ static int info_locked(struct shell_call *c, struct vm *vm)
 	shell_out_printf(c->out, "memory     %s, %s\n",
 			 fmt_size(size, sizeof(size), vm->cfg.memory),
 			 cmd_vm_is_off(vm) ? "not allocated while stopped" : "allocated");
-	if (!cmd_vm_is_off(vm)) {
+	if (cmd_vm_is_up(vm)) {
 		shell_out_printf(c->out, "uptime     %s\n",
 				 show_time(text, sizeof(text), cmd_vm_uptime(vm)));
 	}

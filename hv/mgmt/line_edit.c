@@ -313,6 +313,7 @@ static void key_clear(struct line_edit *le)
 
 static void key_cancel(struct line_edit *le)
 {
+	move(le, le->len); /* ^C stands behind the text, not over it */
 	put(le, "^C\r\n");
 	le->searching = false;
 	set_text(le, "");

@@ -58,8 +58,10 @@ void toml_scan_skip_line(struct toml_scan *s)
 	}
 }
 
-/* What stands here, for a message. */
-static const char *found(const struct toml_scan *s, char buf[16])
+#define FOUND_MAX 16u
+
+/* What stands here, for a message: printable whatever the file holds. */
+static const char *found(const struct toml_scan *s, char buf[FOUND_MAX])
 {
 	size_t left = (size_t)(s->end - s->p);
 	unsigned int n;
@@ -68,6 +70,10 @@ static const char *found(const struct toml_scan *s, char buf[16])
 		return s->p == s->end ? "end of file" : "end of line";
 	}
 	n = utf8_next(s->p, left);
+	if (n == 1 && ((unsigned char)*s->p < 0x20 || (unsigned char)*s->p >= 0x7f)) {
+		fmt_snprintf(buf, FOUND_MAX, "byte %02xh", (unsigned char)*s->p);
+		return buf;
+	}
 	buf[0] = '\'';
 	memcpy(buf + 1, s->p, n);
 	buf[n + 1] = '\'';
@@ -77,7 +83,7 @@ static const char *found(const struct toml_scan *s, char buf[16])
 
 int toml_scan_expected(struct toml_scan *s, const char *what)
 {
-	char buf[16];
+	char buf[FOUND_MAX];
 
 	toml_scan_complain(s, toml_scan_here(s), "found %s, expected %s", found(s, buf), what);
 	return -EINVAL;

@@ -233,6 +233,9 @@ static void test_vm_list(void **state)
 		      "\"cpu_time_ns\":1234000000,\"uptime_ns\":3661000000000},{\"name\":\"db\","
 		      "\"state\":\"stopped\",\"cpus\":1,\"memory\":268435456,\"cpu_time_ns\":0,"
 		      "\"uptime_ns\":0}]\n");
+	vm_find("web1")->state = VM_STARTING; /* again: not the uptime of its last run */
+	assert_has(fake_host_command("vm list"),
+		   "starting    1    16 MiB     1.234 s           -\n");
 }
 
 static void test_vm_list_empty(void **state)
@@ -681,7 +684,8 @@ static void test_config(void **state)
 		   "{\"host\":{\"name\":\"insula\",\"console\":\"com1,115200\",\"log\":\"info\","
 		   "\"scheduler\":\"share\"},\"vm\":{\"web1\":{\"memory\":\"16M\",");
 	assert_prints("config check", "boot:insula.conf: no errors, 2 VMs\n");
-	assert_prints("config check boot:none", "error: cannot read boot:none: not found\n");
+	assert_prints("config check boot:none", "error: boot:none is not among the boot modules\n");
+	assert_prints("config check /etc/passwd", "error: /etc/passwd is not named as boot:FILE\n");
 	fake_host_module("bad.conf", "[vm.a]\nkernel = \"boot:k\"\ncpus = 99\n[hots]\n");
 	assert_prints("config check boot:bad.conf",
 		      "boot:bad.conf:3:1: vm.a.cpus: found 99, allowed: 1 to 16\n"

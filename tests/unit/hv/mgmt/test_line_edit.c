@@ -242,6 +242,14 @@ static void test_cancel(void **state)
 	assert_int_equal(feed("abc\x03"), LINE_CANCEL);
 	assert_string_equal(term.sent, "> abc^C\r\n");
 	line_edit_begin(&le, "> ");
+	assert_int_equal(feed("def\x1b[D\x1b[D\x03"), LINE_CANCEL);
+	assert_non_null(strstr(term.sent, "\r\x1b[K> def^C\r\n")); /* not over the text */
+	line_edit_begin(&le, "> ");
+	assert_int_equal(feed("found\r"), LINE_ENTER);
+	line_edit_begin(&le, "> ");
+	assert_int_equal(feed("\x12ou\x03"), LINE_CANCEL);
+	assert_non_null(strstr(term.sent, "\r\x1b[K(search 'ou') found^C\r\n"));
+	line_edit_begin(&le, "> ");
 	assert_int_equal(feed("d\r"), LINE_ENTER);
 	assert_string_equal(line_edit_text(&le), "d");
 }

@@ -150,6 +150,8 @@ static const struct {
 	{ "= 1", 1, 1, "found '=', expected a key" },
 	{ "k = 1 2", 1, 7, "found '2', expected the end of the line" },
 	{ "k = 1 ; x", 1, 7, "found ';', expected the end of the line" },
+	{ "k = 1 \x1b", 1, 7, "found byte 1bh, expected the end of the line" },
+	{ "k = 1 \xff", 1, 7, "found byte ffh, expected the end of the line" },
 	{ "a.b = 1", 1, 1, "dotted keys are not supported: put the key under a [table]" },
 	{ "k = \"abc", 1, 9, "k: found end of file, expected the closing \"" },
 	{ "k = 'abc\n", 1, 9, "k: found end of line, expected the closing '" },
@@ -211,7 +213,7 @@ static const struct {
 	{ "[[a]]", 1, 1, "[[arrays of tables]] are not supported" },
 	{ "[a.b.c.d.e.f.g.h.i]", 1, 18, "more than 8 levels of tables" },
 	{ "k = [[[[[[[[[1]]]]]]]]]", 1, 13, "k: more than 8 levels of [ and {" },
-	{ "k = 1\r", 1, 6, "found '?', expected the end of the line" },
+	{ "k = 1\r", 1, 6, "found byte 0dh, expected the end of the line" },
 };
 
 static void test_errors(void **state)
