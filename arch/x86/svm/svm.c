@@ -83,6 +83,9 @@ static unsigned int probe(struct hvm_feature *rows, unsigned int max)
 	if (!svm && strcmp(cpu_vendor(), "AuthenticAMD") != 0) {
 		return 0; /* another vendor's CPU */
 	}
+	if (!svm) {
+		count = max < 1 ? max : 1; /* the rest is of AMD-V: nothing is known of it */
+	}
 	memcpy(rows, all, count * sizeof(*rows));
 	return count;
 }
