@@ -156,18 +156,48 @@ static const struct {
 	[TRACE_INJECT] = { "inject", decode_inject },
 };
 
+/* The kind's name; the rest in buf. The VM list is locked for the names only: printing may take long. */
+static const char *decode(const struct entry *e, char *buf, size_t size)
+{
+	buf[0] = '\0';
+	if (e->r.kind >= ARRAY_SIZE(kinds_of_record) || kinds_of_record[e->r.kind].decode == NULL) {
+		return "?";
+	}
+	vm_list_lock();
+	kinds_of_record[e->r.kind].decode(e, buf, size);
+	vm_list_unlock();
+	return kinds_of_record[e->r.kind].name;
+}
+
 static void show(struct shell_call *c, const struct entry *e)
 {
 	uint64_t us = clock_ticks_to_ns(e->r.tsc) / 1000;
-	const char *name = "?";
-	char text[160] = "";
+	char text[160];
+	const char *name = decode(e, text, sizeof(text));
 
-	if (e->r.kind < ARRAY_SIZE(kinds_of_record) && kinds_of_record[e->r.kind].decode != NULL) {
-		name = kinds_of_record[e->r.kind].name;
-		kinds_of_record[e->r.kind].decode(e, text, sizeof(text));
-	}
 	shell_out_printf(c->out, "[%5lu.%06lu] %2u %-6s %s\n", us / 1000000, us % 1000000, e->cpu,
 			 name, text);
+}
+
+static int show_json(struct shell_call *c, struct entry *list, unsigned int count)
+{
+	unsigned int i = collect(list, count);
+	struct json j;
+
+	json_begin(&j, c->out);
+	json_array(&j, NULL);
+	for (; i < count; i++) {
+		char text[160];
+
+		json_object(&j, NULL);
+		json_u64(&j, "time_ns", clock_ticks_to_ns(list[i].r.tsc));
+		json_u64(&j, "cpu", list[i].cpu);
+		json_string(&j, "kind", decode(&list[i], text, sizeof(text)));
+		json_string(&j, "text", text);
+		json_end(&j);
+	}
+	json_finish(&j);
+	return 0;
 }
 
 static int show_last(struct shell_call *c, struct entry *list, unsigned int count)
@@ -178,14 +208,12 @@ static int show_last(struct shell_call *c, struct entry *list, unsigned int coun
 	if (i == count) {
 		shell_out_puts(c->out, "Nothing has been recorded yet.\n");
 	}
-	vm_list_lock();
 	for (; i < count && err == 0; i++) {
 		show(c, &list[i]);
 		if (shell_interrupted(c)) {
 			err = shell_error(c, "interrupted");
 		}
 	}
-	vm_list_unlock();
 	return err;
 }
 
@@ -204,13 +232,14 @@ static int cmd_trace(struct shell_call *c)
 	if (list == NULL) {
 		return shell_error(c, "out of memory");
 	}
-	err = show_last(c, list, (unsigned int)count);
+	err = shell_json(c) ? show_json(c, list, (unsigned int)count)
+			    : show_last(c, list, (unsigned int)count);
 	heap_free(list);
 	return err;
 }
 
 static const struct shell_cmd cmds[] = {
-	{ "trace", "", "[COUNT]",
+	{ "trace", "", "[COUNT] [--json]",
 	  "the last exits, switches and interrupts\n"
 	  "COUNT is 1 to 1024 records (20 if not given), oldest first. A line: time,\n"
 	  "CPU, kind; of an exit the vCPU, reason, guest RIP, qualification, ticks taken.",

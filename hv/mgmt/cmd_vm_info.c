@@ -371,8 +371,7 @@ static int cmd_console(struct shell_call *c)
 
 static const struct shell_cmd cmds[] = {
 	{ "vm", "list", "[--json]", "state, memory, CPU time and uptime of all VMs", cmd_list },
-	{ "vm", "info", "VM [--json]",
-	  "state, memory, devices, settings, last crash", cmd_info },
+	{ "vm", "info", "VM [--json]", "state, memory, devices, settings, last crash", cmd_info },
 	{ "vm", "stats", "VM [--json]",
 	  "VM exits by reason: how many, how long\n"
 	  "TICKS are of the time stamp counter, from the exit to the next entry; SHARE is\n"

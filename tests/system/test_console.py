@@ -128,7 +128,7 @@ def test_configuration_errors(kind):
         text = machine.before.decode()
         file = "error: boot:insula.conf"
         for error in (f"{file}:3:1: host.nmae: unknown key; did you mean name?",
-                      f"{file}:7:1: vm.bad.cpus: found 99, allowed: 1 (more are not supported",
+                      f"{file}:7:1: vm.bad.cpus: found 99, allowed: 1 to 16",
                       f"{file}:8:10: kernel: found vmlinuz, expected a value: \"string\"",
                       f"{file}:9:1: vm.bad.disks: not supported in this version"):
             assert error in text, error

@@ -780,6 +780,10 @@ static void test_trace(void **state)
 			       "[    0.000006]  1 exit   ?/500 exit 77 rip 1 qual 2 took 9\n"
 			       "[    0.000007]  1 ?      \n");
 	assert_prints("trace 1", "[    0.000007]  1 ?      \n");
+	assert_prints("trace 2 --json",
+		      "[{\"time_ns\":6000,\"cpu\":1,\"kind\":\"exit\","
+		      "\"text\":\"?/500 exit 77 rip 1 qual 2 took 9\"},"
+		      "{\"time_ns\":7000,\"cpu\":1,\"kind\":\"?\",\"text\":\"\"}]\n");
 	assert_prints("trace 0", "error: found \"0\", allowed: 1 to 1024 records\n");
 	assert_prints("trace many", "error: found \"many\", allowed: 1 to 1024 records\n");
 	for (unsigned int i = 0; i < 2 * TRACE_RECORDS; i++) {
