@@ -209,7 +209,7 @@ static void read_vm(struct config_reader *r, struct config *out, const struct to
 			 prefix, n->key);
 	}
 	string_copy(cfg->name, n->key, sizeof(cfg->name));
-	if (read_table(r, CONFIG_VM, prefix, cfg, n)) {
+	if (read_table(r, CONFIG_VM, prefix, cfg, n) && !n->bad) {
 		config_check_vm(cfg, n->at, r->d);
 	}
 	out->vm_count += r->d->count == before && r->d->dropped == 0 && !n->bad;

@@ -7,6 +7,7 @@
 #include "hv/guest_mem.h"
 #include "hv/lib/bytes.h"
 #include "hv/lib/errno.h"
+#include "hv/lib/fmt.h"
 #include "hv/lib/string.h"
 #include "hv/mgmt/bootfs.h"
 #include "hv/mgmt/guest_map.h"
@@ -135,6 +136,17 @@ int loader_linux_parse(const uint8_t *file, uint64_t size, struct loader_linux_i
 	return check_sizes(out, size, why);
 }
 
+static int too_large(const struct vm *vm, uint64_t end, const char **why)
+{
+	static char text[96]; /* starts are one at a time: the VM list is locked */
+	char needs[16], has[16];
+
+	fmt_snprintf(text, sizeof(text), "the kernel needs memory up to %s, the VM has %s",
+		     fmt_size(needs, sizeof(needs), end), fmt_size(has, sizeof(has), vm->mem.size));
+	*why = text;
+	return -E2BIG;
+}
+
 static int place_kernel(const struct vm *vm, const struct loader_linux_image *im, uint64_t *at,
 			const char **why)
 {
@@ -143,8 +155,7 @@ static int place_kernel(const struct vm *vm, const struct loader_linux_image *im
 	if (guest_map_in_low_ram(&vm->mem, *at, im->init_size)) {
 		return 0;
 	}
-	*why = "the kernel does not fit into its memory";
-	return -E2BIG;
+	return too_large(vm, im->pref_address + im->init_size, why);
 }
 
 /* As high as the kernel allows, so that the kernel's own needs lie below. */

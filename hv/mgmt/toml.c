@@ -330,6 +330,9 @@ static struct toml_node *parse_header(struct parser *s, struct toml_node *root)
 	}
 	if (table == NULL || toml_scan_take(&s->in, ']', "'.' or ']'") != 0 ||
 	    toml_scan_end_of_line(&s->in, "the end of the line") != 0) {
+		if (table != NULL && !table->defined) {
+			table->bad = true; /* said once: nobody looks for keys in it */
+		}
 		return NULL;
 	}
 	if (table->defined) {

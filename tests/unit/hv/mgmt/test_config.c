@@ -294,6 +294,7 @@ static const struct {
 	  "vm.a.boot_order: not supported in this version (order of boot devices)" },
 	{ VM "cpus = 1\ncpus = 1", 4, 1, "cpus is given twice, first in line 3" },
 	{ VM VM, 3, 1, "[a] is given twice, first in line 1" },
+	{ "[vm.a b]\n", 1, 7, "found 'b', expected '.' or ']'" },
 };
 
 static void test_error_catalogue(void **state)

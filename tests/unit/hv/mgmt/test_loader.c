@@ -155,7 +155,7 @@ static void test_linux_needs_ram_at_its_place(void **state)
 	(void)state;
 	vm.mem.size = vm.mem.low_size = 8 * MIB;
 	assert_int_equal(loader_load(&vm, &start, &why), -E2BIG);
-	assert_string_equal(why, "the kernel does not fit into its memory");
+	assert_string_equal(why, "the kernel needs memory up to 18 MiB, the VM has 8 MiB");
 }
 
 static void test_linux_initrd_must_not_meet_the_kernel(void **state)
