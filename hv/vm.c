@@ -8,6 +8,7 @@
 #include "arch/hvm.h"
 #include "hv/base/heap.h"
 #include "hv/base/log.h"
+#include "hv/base/page.h"
 #include "hv/lib/errno.h"
 #include "hv/lib/fmt.h"
 #include "hv/lib/string.h"
@@ -201,13 +202,26 @@ static void stop_now(struct vm *vm, enum vm_state state)
 	take_apart(vm, state);
 }
 
+static const char *memory_lacks(const struct vm *vm)
+{
+	static char text[80]; /* [L] */
+	char needs[16], free[16];
+	struct page_stats s;
+
+	page_stats(&s);
+	fmt_snprintf(text, sizeof(text), "not enough free host memory: it needs %s, %s are free",
+		     fmt_size(needs, sizeof(needs), vm->cfg.memory),
+		     fmt_size(free, sizeof(free), s.free));
+	return text;
+}
+
 /* Memory, tables, devices, in that order; what was made is taken apart by the caller on failure. */
 static int put_together(struct vm *vm, struct vcpu_start *start, const char **why)
 {
 	int err = gpa_space_create(&vm->mem, vm->cfg.memory);
 
 	if (err != 0) {
-		return fail(why, "not enough free host memory", err);
+		return fail(why, memory_lacks(vm), err);
 	}
 	err = hvm_vm_create(vm);
 	if (err != 0) {
