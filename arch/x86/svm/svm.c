@@ -103,6 +103,7 @@ static void read_features(void)
 
 	svm_features = (struct svm_features){
 		.nrips = (r.edx & CPUID_SVM_NRIPS) != 0,
+		.loads_null_tr = (r.edx & CPUID_SVM_NRIPS) == 0,     /* QEMU's TCG */
 		.keeps_breakpoints = (r.edx & CPUID_SVM_NRIPS) == 0, /* QEMU's TCG */
 		.repeats_interrupts = is_tcg(),
 		.clean_bits = (r.edx & CPUID_SVM_CLEAN) != 0,
@@ -249,6 +250,7 @@ static int vcpu_create_vmcb(struct vcpu *v)
 	v->exit_names = svm_exit_names();
 	vmcb_init(s->b);
 	s->b->c.dr_write = svm_features.keeps_breakpoints ? BIT(5) | BIT(7) : 0;
+	s->b->c.intercept1 |= svm_features.loads_null_tr ? VMCB_INTERCEPT_TR_WRITE : 0;
 	fill_addresses(v, &s->b->c);
 	hvm_reset_state(v);
 	return 0;

@@ -14,6 +14,7 @@
 struct svm_features {
 	bool nrips;
 	bool keeps_breakpoints;	 /* a deviation: see dr7_needs_switch */
+	bool loads_null_tr;	 /* a deviation: see svm_event_step_ltr */
 	bool repeats_interrupts; /* a deviation: see inject_virtual */
 	bool clean_bits;
 	bool flush_by_asid;
@@ -28,6 +29,7 @@ enum svm_step {
 	SVM_STEP_NONE,
 	SVM_STEP_SHADOW,  /* to get past an interrupt shadow */
 	SVM_STEP_IRET,	  /* to see NMIs unblocked by IRET */
+	SVM_STEP_LTR,	  /* to see whether it took a null selector */
 	SVM_STEP_LMSW,	  /* to let the processor carry out LMSW, which cannot do harm */
 	SVM_STEP_VIRTUAL, /* no step: an interrupt was injected as a virtual one */
 };
@@ -53,6 +55,8 @@ struct svm_vcpu { /* all [O], as struct vcpu says */
 	enum svm_step step;
 	uint64_t step_tf; /* RFLAGS.TF and DR6 as the guest had them */
 	uint64_t step_dr6;
+	uint64_t step_rip; /* of LTR, and TR before it */
+	struct vmcb_segment step_tr;
 };
 
 static inline struct svm_vcpu *svm_of(const struct vcpu *v)
@@ -103,6 +107,11 @@ enum exit_action svm_event_on_iret(struct vcpu *v);
 enum exit_action svm_event_on_exception(struct vcpu *v);
 /* Lets the guest execute the intercepted LMSW itself. */
 void svm_event_step_lmsw(struct vcpu *v);
+/*
+ * LTR of a null selector is #GP (APM Vol. 3, "LTR"). QEMU's TCG takes it, and ends itself ("invalid
+ * tss") at the next interrupt that needs the TSS. There the guest executes LTR under our eyes.
+ */
+void svm_event_step_ltr(struct vcpu *v);
 
 /* svm_exit.c: fills the table that finds a row by exit code; once. */
 void svm_exit_init(void);

@@ -6,6 +6,7 @@
 #include "arch/x86/cpu/x86.h"
 #include "arch/x86/hvm/event.h"
 #include "arch/x86/hvm/exit.h"
+#include "arch/x86/hvm/x86_bits.h"
 #include "hv/vm.h"
 
 #define DR6_BS	 BIT(14)
@@ -119,6 +120,29 @@ static void step_end(struct svm_vcpu *s)
 	}
 	b->c.exceptions = VMCB_EXCEPTIONS;
 	set_intercept(s, VMCB_INTERCEPT_CR0_SEL_WRITE, true);
+	set_intercept(s, VMCB_INTERCEPT_TR_WRITE, svm_features.loads_null_tr);
+}
+
+void svm_event_step_ltr(struct vcpu *v)
+{
+	struct svm_vcpu *s = svm_of(v);
+
+	set_intercept(s, VMCB_INTERCEPT_TR_WRITE, false);
+	s->step_rip = s->b->s.rip;
+	s->step_tr = s->b->s.tr;
+	step_begin(s, SVM_STEP_LTR);
+}
+
+/* True if the step was an LTR that should have faulted: it now has. */
+static bool undo_null_ltr(struct vcpu *v, struct svm_vcpu *s)
+{
+	if (s->step != SVM_STEP_LTR || (s->b->s.tr.attr & X86_SEG_P) != 0) {
+		return false;
+	}
+	s->b->s.rip = s->step_rip;
+	s->b->s.tr = s->step_tr;
+	event_exception(v, VEC_GP, 0);
+	return true;
 }
 
 void svm_event_step_lmsw(struct vcpu *v)
@@ -152,7 +176,8 @@ enum exit_action svm_event_on_exception(struct vcpu *v)
 	struct svm_vcpu *s = svm_of(v);
 	const struct vmcb_control *c = &s->b->c;
 	uint8_t vector = (uint8_t)(c->exit_code - VMEXIT_EXCEPTION);
-	bool deliver = vector != VEC_DB || debug_is_guests(s);
+	bool guests = vector != VEC_DB || debug_is_guests(s);
+	bool deliver = !(vector == VEC_DB && undo_null_ltr(v, s)) && guests;
 
 	s->step = SVM_STEP_NONE;
 	if (vector == VEC_MC) {

@@ -81,6 +81,13 @@ static enum exit_action on_write_cr0(struct vcpu *v)
 	return exit_write_cr(v, 0, mov_source(v, gpr));
 }
 
+/* Only where svm_features.loads_null_tr. */
+static enum exit_action on_ltr(struct vcpu *v)
+{
+	svm_event_step_ltr(v);
+	return EXIT_RESUME;
+}
+
 static enum exit_action on_read_cr(struct vcpu *v)
 {
 	unsigned int cr = (unsigned int)(svm_of(v)->b->c.exit_code - VMEXIT_CR_READ);
@@ -212,6 +219,7 @@ static const struct row rows[] = {
 	EXIT_CR(CR_WRITE, 8, on_write_cr, "CR8_WRITE"),
 	EXIT_CR(DR_WRITE, 5, on_write_dr5, "DR5_WRITE"),
 	EXIT_CR(DR_WRITE, 7, on_write_dr7, "DR7_WRITE"),
+	EXIT(TR_WRITE, on_ltr),
 	EXIT_CR(CR0_SEL_WRITE, 0, on_write_cr0, "CR0_SEL_WRITE"),
 	EXCEPTION(0),
 	EXCEPTION(1),
