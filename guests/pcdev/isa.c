@@ -68,7 +68,7 @@ static bool rtc_memory(void)
 static bool rtc_interrupt(uint8_t enable, unsigned int tries)
 {
 	uint8_t b = cmos_read(RTC_B), flags = 0;
-	unsigned int i;
+	unsigned int i, counted;
 
 	check_count(PIC_VECTOR + RTC_IRQ);
 	pic_unmask(RTC_IRQ);
@@ -77,11 +77,15 @@ static bool rtc_interrupt(uint8_t enable, unsigned int tries)
 	for (i = 0; i < tries && check_counted() == 0; i++) {
 		(void)check_wait(1);
 	}
+	counted = check_counted();
 	flags = cmos_read(RTC_C);
 	cmos_write(RTC_B, b);
-	pic_mask(RTC_IRQ);
 	(void)cmos_read(RTC_C);
-	return check_counted() == 1 && (flags & (0x80 | enable)) == (0x80 | enable);
+	cpu_sti(); /* one more may have come meanwhile: the PIC must not keep it for the next check */
+	(void)pit_spin(MS);
+	cpu_cli();
+	pic_mask(RTC_IRQ);
+	return counted == 1 && (flags & (0x80 | enable)) == (0x80 | enable);
 }
 
 static bool rtc_periodic(void)
