@@ -161,7 +161,7 @@ static bool enough(void)
 	return starts() - storm_starts >= check_rounds / 20;
 }
 
-/* One may have sent an INIT to another and been stopped before its SIPI. */
+/* Those that have not seen the end may wait for a SIPI whose sender was stopped before it. */
 static bool all_quiet(void)
 {
 	bool all = true;
@@ -184,6 +184,11 @@ static void storm_and_calm(unsigned int cpu)
 	}
 	(void)check_until(enough);
 	calm = true;
+	(void)check_until(all_quiet);
+	/* So may one that had seen it. Now that nobody else sends, all start once more. */
+	for (unsigned int i = 1; i < check_cpus; i++) {
+		quiet[i] = false;
+	}
 	(void)check_until(all_quiet);
 	smp_on_enter = 0;
 }
