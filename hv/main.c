@@ -60,6 +60,7 @@ static void start_cpu(void)
 static void watch(struct timer *t)
 {
 	cpu_watch();
+	uart_poll();
 	timer_set(t, clock_now() + clock_ns_to_ticks(WATCH_NS));
 }
 

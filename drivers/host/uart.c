@@ -208,6 +208,13 @@ static void unlock_and_wake(bool received)
 	}
 }
 
+/* The line is edge-triggered: if it is active still, it falls and rises. */
+static void make_edge(void)
+{
+	reg_write(UART_IER, 0);
+	reg_write(UART_IER, uart.ier);
+}
+
 static void on_interrupt(void *arg UNUSED)
 {
 	bool received = false;
@@ -220,10 +227,8 @@ static void on_interrupt(void *arg UNUSED)
 		transmit();
 		rounds++;
 	}
-	/* The line is edge-triggered: unless it was quiet it needs a new edge. */
-	if (rounds == IRQ_ROUNDS) {
-		reg_write(UART_IER, 0);
-		reg_write(UART_IER, uart.ier);
+	if (rounds == IRQ_ROUNDS) { /* unless it was quiet, the line needs a new edge */
+		make_edge();
 	}
 	unlock_and_wake(received);
 }
@@ -235,8 +240,9 @@ void uart_poll(void)
 	}
 	spin_lock(&uart.lock);
 	bool received = receive(reg_read(UART_LSR));
-	if (!uart.started) {
-		transmit();
+	transmit();
+	if (uart.started) {
+		make_edge();
 	}
 	unlock_and_wake(received);
 }

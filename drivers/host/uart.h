@@ -47,7 +47,10 @@ bool uart_has_room(size_t len);
 void uart_set_reader(struct thread *reader);
 /* Takes up to size received bytes; returns how many, 0 if there are none. Never sleeps. */
 size_t uart_read(char *buf, size_t size);
-/* Moves received bytes to the queue of uart_read, and queued ones out, as the interrupt would. */
+/*
+ * Moves received bytes to the queue of uart_read, and queued ones out, as the interrupt would; to be
+ * called every few seconds even with one, because an edge that got lost would silence it for ever.
+ */
 void uart_poll(void);
 
 /*
