@@ -39,7 +39,7 @@ int guest_mem_write(struct vm *vm, gpa_t gpa, const void *buf, size_t len)
 	return 0;
 }
 
-#define LOAD_SLICE (64 * KIB)
+#define LOAD_SLICE (32 * KIB)
 
 /* The host memory behind gpa, up to the end of its 2 MiB chunk. */
 static hpa_t find_hpa(const struct gpa_space *s, gpa_t gpa)
