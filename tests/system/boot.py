@@ -258,7 +258,11 @@ class Emulator:
         return status == 0
 
     def stop(self):
-        """Ends the emulator and removes its files; harmless when repeated."""
+        """Ends the emulator and removes its files; harmless when repeated. Says how it ended, if it had."""
+        if self.dir and os.path.isdir(self.dir) and getattr(self, "proc", None):
+            status = self.proc.poll()
+            if status is not None:
+                print(f"{self.kind} had ended with status {status}:\n{self.log_tail()}")
         self._kill()
         self._unlock_disks()
         if self.sock:
