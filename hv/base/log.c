@@ -62,6 +62,11 @@ void log_vprintf(enum log_level level, const char *fmt, va_list ap)
 	spin_unlock(&lock);
 }
 
+void log_line(const char *line)
+{
+	log_printf(LOG_GUEST, "  %s", line);
+}
+
 void log_printf(enum log_level level, const char *fmt, ...)
 {
 	va_list ap;

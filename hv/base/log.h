@@ -19,6 +19,8 @@ enum log_level {
 /* Any context but NMI. A line gets its time stamp and newline here; fmt has no newline. */
 void log_printf(enum log_level level, const char *fmt, ...) PRINTF(2, 3);
 void log_vprintf(enum log_level level, const char *fmt, va_list ap) PRINTF(2, 0);
+/* A line about a guest, as it is. Same contexts. The debugger's `control` dumps by it. */
+void log_line(const char *line);
 
 /* Where lines up to `level` go besides the ring; called with the log's lock held; must not sleep. */
 void log_set_sink(void (*write)(const char *text, size_t len), enum log_level level);

@@ -68,7 +68,7 @@ def show_control(arg):
     """The VMCS or VMCB of a vCPU: its backend prints it into the log, we print the log."""
     v = gdb.parse_and_eval(arg) if arg else next(vcpus())[1]
     before = int(gdb.parse_and_eval("'hv/base/log.c'::written"))
-    gdb.execute(f"call hvm->dump((struct vcpu *){int(v)}, log_guest_line)", to_string=True)
+    gdb.execute(f"call hvm->dump((struct vcpu *){int(v)}, log_line)", to_string=True)
     show_log(str(int(gdb.parse_and_eval("'hv/base/log.c'::written")) - before))
 
 

@@ -103,8 +103,8 @@ static void read_features(void)
 
 	svm_features = (struct svm_features){
 		.nrips = (r.edx & CPUID_SVM_NRIPS) != 0,
-		.loads_null_tr = (r.edx & CPUID_SVM_NRIPS) == 0,     /* QEMU's TCG */
-		.keeps_breakpoints = (r.edx & CPUID_SVM_NRIPS) == 0, /* QEMU's TCG */
+		.loads_null_tr = is_tcg(),
+		.keeps_breakpoints = is_tcg(),
 		.repeats_interrupts = is_tcg(),
 		.clean_bits = (r.edx & CPUID_SVM_CLEAN) != 0,
 		.flush_by_asid = (r.edx & CPUID_SVM_FLUSH) != 0,
