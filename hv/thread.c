@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Threads and the per-CPU run queues: start, park, wake, switch, steal, end. */
+/* Threads and the per-CPU run queues: start, park, wake, switch, end. */
 /* Order among runnable threads is the policy's (hv/sched.h). */
 #include "hv/thread.h"
 
@@ -11,39 +11,19 @@
 #include "hv/base/trace.h"
 #include "hv/lib/errno.h"
 #include "hv/lib/string.h"
-#include "hv/timer.h"
+#include "hv/thread_place.h"
+#include "hv/thread_run.h"
 
-struct cpu_run {
-	struct spinlock lock;
-	struct sched_queue q;	 /* [lock] */
-	struct thread *current;	 /* [O] writes under lock */
-	struct thread *previous; /* [O] whose stack was just left */
-	struct thread idle;	 /* never in q */
-	struct timer slice;	 /* [O] set while others wait */
-	uint64_t
-		balance_at; /* [O] ticks: not before it looks again whether others have less to do */
-	unsigned int balance_to; /* [O] whom it looks at first */
-	bool resched;		 /* the running thread should yield; atomic */
-	bool online;
-};
-
-static struct cpu_run runs[CPU_MAX];
-static unsigned int run_count; /* highest online CPU + 1; atomic, grows while CPUs come up */
-static const struct sched_ops *const policy = &sched_share_ops;
+struct cpu_run thread_runs[CPU_MAX];
+unsigned int thread_run_count;
+const struct sched_ops *const thread_policy = &sched_share_ops;
 static struct spinlock all_lock = SPINLOCK_INIT(LOCK_THREADS);
 static struct list_node all = LIST_INIT(all); /* [all_lock] */
 static uint16_t next_id;		      /* [all_lock] */
 
-static void enqueue(struct thread *t, bool woken);
-
 static struct cpu_run *this_run(void)
 {
-	return &runs[cpu_id()];
-}
-
-static struct thread *thread_of(struct sched_entity *e)
-{
-	return container_of(e, struct thread, se);
+	return &thread_runs[cpu_id()];
 }
 
 struct thread *thread_current(void)
@@ -71,7 +51,7 @@ void thread_init_cpu(void)
 	struct cpu_run *r = this_run();
 
 	spin_init(&r->lock, LOCK_SCHED);
-	policy->init(&r->q, clock_hz());
+	thread_policy->init(&r->q, clock_hz());
 	timer_init_cpu();
 	timer_init(&r->slice, slice_over);
 	string_copy(r->idle.name, "idle", sizeof(r->idle.name));
@@ -82,12 +62,7 @@ void thread_init_cpu(void)
 	r->current = &r->idle;
 	add_to_all(&r->idle);
 	__atomic_store_n(&r->online, true, __ATOMIC_RELEASE);
-	__atomic_fetch_add(&run_count, 1, __ATOMIC_SEQ_CST);
-}
-
-static bool may_run_on(const struct thread *t, unsigned int cpu)
-{
-	return t->p.cpus == 0 || (t->p.cpus >> cpu & 1);
+	__atomic_fetch_add(&thread_run_count, 1, __ATOMIC_SEQ_CST);
 }
 
 /* Locks the queue that t belongs to, which may change until the lock is had. */
@@ -96,11 +71,11 @@ static struct cpu_run *lock_run_of(const struct thread *t)
 	for (;;) {
 		unsigned int cpu = __atomic_load_n(&t->cpu, __ATOMIC_ACQUIRE);
 
-		spin_lock(&runs[cpu].lock);
+		spin_lock(&thread_runs[cpu].lock);
 		if (t->cpu == cpu) {
-			return &runs[cpu];
+			return &thread_runs[cpu];
 		}
-		spin_unlock(&runs[cpu].lock);
+		spin_unlock(&thread_runs[cpu].lock);
 	}
 }
 
@@ -121,122 +96,7 @@ static void charge(struct cpu_run *r, uint64_t now)
 	t->time += ran;
 	t->since = now;
 	if (t != &r->idle) {
-		policy->charge(&r->q, &t->se, ran);
-	}
-}
-
-static unsigned int next_cpu(unsigned int cpu)
-{
-	return cpu + 1 < run_count ? cpu + 1 : 0;
-}
-
-static bool may_go(struct sched_entity *e, void *arg)
-{
-	const struct thread *t = thread_of(e);
-
-	return may_run_on(t, *(const unsigned int *)arg) &&
-	       !__atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE);
-}
-
-/* [r->lock] How far it has come; UINT64_MAX while it idles. */
-static uint64_t level_of(struct cpu_run *r, uint64_t now)
-{
-	struct thread *t = r->current;
-
-	if (t != &r->idle) {
-		return policy->level(&r->q, &t->se, now > t->since ? now - t->since : 0);
-	}
-	return r->q.count == 0 ? UINT64_MAX : policy->level(&r->q, NULL, 0);
-}
-
-/* [r->lock] What it is owed, `level` being how far another has come, is kept within limits. */
-static void catch_up(struct cpu_run *r, uint64_t now, uint64_t level)
-{
-	struct thread *t = r->current;
-
-	if (level == UINT64_MAX) {
-		return;
-	}
-	if (t == &r->idle) {
-		policy->catch_up(&r->q, NULL, 0, level);
-	} else {
-		policy->catch_up(&r->q, &t->se, now > t->since ? now - t->since : 0, level);
-	}
-}
-
-/* How far `cpu` has come, which is told how far this one has; 0 if that cannot be known now. */
-static uint64_t ask_level(unsigned int cpu, uint64_t mine, uint64_t now)
-{
-	struct cpu_run *r = &runs[cpu];
-	uint64_t level;
-
-	if (!r->online || !spin_trylock(&r->lock)) {
-		return 0;
-	}
-	level = level_of(r, now);
-	if (level != UINT64_MAX) {
-		catch_up(r, now, mine);
-	}
-	spin_unlock(&r->lock);
-	return level;
-}
-
-/* Gives a thread that lags behind that level to the CPU that has it. */
-static bool give_away(struct cpu_run *r, unsigned int cpu, uint64_t level)
-{
-	struct sched_entity *e;
-
-	spin_lock(&r->lock);
-	catch_up(r, clock_now(), level);
-	e = policy->surplus(&r->q, level, may_go, &cpu);
-	if (e != NULL) {
-		policy->dequeue(&r->q, e);
-		policy->migrate(&runs[cpu].q, e);
-		__atomic_store_n(&thread_of(e)->cpu, cpu, __ATOMIC_RELEASE);
-	}
-	spin_unlock(&r->lock);
-	if (e != NULL) {
-		enqueue(thread_of(e), false);
-	}
-	return e != NULL;
-}
-
-static uint64_t my_level(struct cpu_run *r, uint64_t now)
-{
-	uint64_t level;
-
-	spin_lock(&r->lock);
-	level = level_of(r, now);
-	spin_unlock(&r->lock);
-	return level;
-}
-
-/*
- * Threads wait here, and the one whose turn it is runs. Once a slice: may one of them be owed time
- * that another CPU gives to those who have had more? Five that are always busy get two fifths of two
- * CPUs each that way. [O]
- */
-static void balance(struct cpu_run *r)
-{
-	uint64_t now = clock_now();
-	uint64_t mine;
-
-	if (r->q.count == 0 || r->current == &r->idle || now < r->balance_at) {
-		return;
-	}
-	r->balance_at = now + r->q.slice;
-	mine = my_level(r, now);
-	for (unsigned int i = 1; i < run_count; i++) {
-		uint64_t level;
-
-		r->balance_to = next_cpu(r->balance_to);
-		if (r->balance_to == cpu_id()) {
-			r->balance_to = next_cpu(r->balance_to);
-		}
-		level = ask_level(r->balance_to, mine, now);
-		if (level != 0 && give_away(r, r->balance_to, level)) {
-			return;
-		}
+		thread_policy->charge(&r->q, &t->se, ran);
 	}
 }
 
@@ -248,7 +108,7 @@ static void finish_switch(void)
 
 	__atomic_store_n(&r->previous->on_cpu, false, __ATOMIC_RELEASE);
 	bound_slice(r);
-	balance(r);
+	thread_place_balance(r);
 	if (t->p.switched_in != NULL) {
 		t->p.switched_in(t->p.arg);
 	}
@@ -287,7 +147,7 @@ static void switch_to(struct cpu_run *r, struct thread *next)
 /* As switch_to, to the one whose turn it is. */
 static void switch_next(struct cpu_run *r)
 {
-	struct sched_entity *e = policy->pick(&r->q);
+	struct sched_entity *e = thread_policy->pick(&r->q);
 
 	switch_to(r, e != NULL ? thread_of(e) : &r->idle);
 }
@@ -301,32 +161,17 @@ static void thread_main(void)
 	thread_exit();
 }
 
-/* An idle CPU that t may use, else the one it used last. */
-static unsigned int choose_cpu(const struct thread *t)
+void thread_enqueue(struct thread *t, bool woken)
 {
-	unsigned int cpu = t->cpu;
-
-	for (unsigned int i = 0; i < run_count; i++, cpu = next_cpu(cpu)) {
-		if (runs[cpu].online && runs[cpu].current == &runs[cpu].idle &&
-		    runs[cpu].q.count == 0 && may_run_on(t, cpu)) {
-			return cpu;
-		}
-	}
-	return t->cpu;
-}
-
-/* Puts t, RUNNABLE and in no queue, into t->cpu's; makes that CPU look if t should run there now. */
-static void enqueue(struct thread *t, bool woken)
-{
-	struct cpu_run *r = &runs[t->cpu];
+	struct cpu_run *r = &thread_runs[t->cpu];
 	struct thread *running;
 	bool preempt;
 
 	spin_lock(&r->lock);
 	running = r->current;
-	policy->enqueue(&r->q, &t->se, woken);
+	thread_policy->enqueue(&r->q, &t->se, woken);
 	preempt = running == &r->idle ||
-		  policy->preempts(&r->q, &running->se, clock_now() - running->since);
+		  thread_policy->preempts(&r->q, &running->se, clock_now() - running->since);
 	if (preempt) {
 		__atomic_store_n(&r->resched, true, __ATOMIC_RELAXED);
 	}
@@ -367,13 +212,13 @@ int thread_create(struct thread **out, const struct thread_params *p)
 	t->state = THREAD_RUNNABLE;
 	count_runnable(t, 1);
 	t->cpu = cpu_id();
-	while (!may_run_on(t, t->cpu) || !runs[t->cpu].online) {
-		t->cpu = next_cpu(t->cpu);
+	while (!thread_place_may(t, t->cpu) || !thread_runs[t->cpu].online) {
+		t->cpu = t->cpu + 1 < thread_run_count ? t->cpu + 1 : 0;
 	}
-	t->cpu = choose_cpu(t);
+	t->cpu = thread_place_choose(t);
 	add_to_all(t);
 	*out = t;
-	enqueue(t, false);
+	thread_enqueue(t, false);
 	return 0;
 }
 
@@ -435,20 +280,6 @@ void thread_park(void)
 	switch_next(r);
 }
 
-/* A parked thread that is off its CPU may move to an idle one. [the lock of t's queue] */
-static void place_woken(struct thread *t)
-{
-	unsigned int cpu = t->cpu;
-
-	if (!__atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE)) {
-		cpu = choose_cpu(t);
-	}
-	if (cpu != t->cpu) {
-		policy->migrate(&runs[cpu].q, &t->se);
-		__atomic_store_n(&t->cpu, cpu, __ATOMIC_RELEASE);
-	}
-}
-
 void thread_unpark(struct thread *t)
 {
 	struct cpu_run *r = lock_run_of(t);
@@ -460,9 +291,9 @@ void thread_unpark(struct thread *t)
 	}
 	t->state = THREAD_RUNNABLE;
 	count_runnable(t, 1);
-	place_woken(t);
+	thread_place_woken(t);
 	spin_unlock(&r->lock);
-	enqueue(t, true);
+	thread_enqueue(t, true);
 }
 
 struct park_alarm {
@@ -509,7 +340,7 @@ void thread_yield(void)
 	charge(r, clock_now());
 	t->state = THREAD_RUNNABLE;
 	if (t != &r->idle) {
-		policy->enqueue(&r->q, &t->se, false);
+		thread_policy->enqueue(&r->q, &t->se, false);
 	}
 	switch_next(r);
 }
@@ -525,14 +356,14 @@ static bool claim(struct thread *t)
 {
 	struct cpu_run *from = lock_run_of(t);
 	struct cpu_run *r = this_run();
-	bool waits = t->state == THREAD_RUNNABLE && t->se.queued && may_run_on(t, cpu_id()) &&
+	bool waits = t->state == THREAD_RUNNABLE && t->se.queued && thread_place_may(t, cpu_id()) &&
 		     !__atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE);
 
 	if (waits) {
-		policy->dequeue(&from->q, &t->se);
+		thread_policy->dequeue(&from->q, &t->se);
 	}
 	if (waits && from != r) {
-		policy->migrate(&r->q, &t->se);
+		thread_policy->migrate(&r->q, &t->se);
 		__atomic_store_n(&t->cpu, cpu_id(), __ATOMIC_RELEASE);
 	}
 	spin_unlock(&from->lock);
@@ -551,7 +382,7 @@ bool thread_yield_to(struct thread *t)
 	spin_lock(&r->lock);
 	charge(r, clock_now());
 	me->state = THREAD_RUNNABLE;
-	policy->enqueue(&r->q, &me->se, false);
+	thread_policy->enqueue(&r->q, &me->se, false);
 	switch_to(r, t);
 	return true;
 }
@@ -572,53 +403,13 @@ void thread_checkpoint(void)
 	}
 }
 
-/* Takes one waiting thread from a busy CPU that may run here. */
-static struct thread *steal_from(struct cpu_run *victim, unsigned int me)
-{
-	struct list_node *n;
-	struct thread *found = NULL;
-
-	if (!victim->online || victim->q.count == 0 || !spin_trylock(&victim->lock)) {
-		return NULL;
-	}
-	list_for_each (n, &victim->q.ready) {
-		struct thread *t = thread_of(container_of(n, struct sched_entity, node));
-
-		if (may_run_on(t, me) && !__atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE)) {
-			found = t;
-			break;
-		}
-	}
-	if (found != NULL) {
-		policy->dequeue(&victim->q, &found->se);
-		policy->migrate(&runs[me].q, &found->se);
-		__atomic_store_n(&found->cpu, me, __ATOMIC_RELEASE);
-	}
-	spin_unlock(&victim->lock);
-	return found;
-}
-
-static void steal(void)
-{
-	unsigned int me = cpu_id();
-
-	for (unsigned int cpu = next_cpu(me); cpu != me; cpu = next_cpu(cpu)) {
-		struct thread *t = steal_from(&runs[cpu], me);
-
-		if (t != NULL) {
-			enqueue(t, false);
-			return;
-		}
-	}
-}
-
 void thread_idle_loop(void)
 {
 	struct cpu_run *r = this_run();
 
 	for (;;) {
 		if (r->q.count == 0) {
-			steal();
+			thread_place_steal();
 		}
 		if (r->q.count > 0) {
 			thread_yield();

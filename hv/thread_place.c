@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Which CPU a thread runs on: placing the woken, balancing the busy, stealing for the idle. */
+/* When a thread runs there is thread.c's, in what order the policy's. */
+#include "hv/thread_place.h"
+
+#include "arch/clock.h"
+#include "hv/thread_run.h"
+
+bool thread_place_may(const struct thread *t, unsigned int cpu)
+{
+	return t->p.cpus == 0 || (t->p.cpus >> cpu & 1);
+}
+
+static unsigned int next_cpu(unsigned int cpu)
+{
+	return cpu + 1 < thread_run_count ? cpu + 1 : 0;
+}
+
+static bool may_go(struct sched_entity *e, void *arg)
+{
+	const struct thread *t = thread_of(e);
+
+	return thread_place_may(t, *(const unsigned int *)arg) &&
+	       !__atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE);
+}
+
+/* [r->lock] How far it has come; UINT64_MAX while it idles. */
+static uint64_t level_of(struct cpu_run *r, uint64_t now)
+{
+	struct thread *t = r->current;
+
+	if (t != &r->idle) {
+		return thread_policy->level(&r->q, &t->se, now > t->since ? now - t->since : 0);
+	}
+	return r->q.count == 0 ? UINT64_MAX : thread_policy->level(&r->q, NULL, 0);
+}
+
+/* [r->lock] What it is owed, `level` being how far another has come, is kept within limits. */
+static void catch_up(struct cpu_run *r, uint64_t now, uint64_t level)
+{
+	struct thread *t = r->current;
+
+	if (level == UINT64_MAX) {
+		return;
+	}
+	if (t == &r->idle) {
+		thread_policy->catch_up(&r->q, NULL, 0, level);
+	} else {
+		thread_policy->catch_up(&r->q, &t->se, now > t->since ? now - t->since : 0, level);
+	}
+}
+
+/* How far `cpu` has come, which is told how far this one has; 0 if that cannot be known now. */
+static uint64_t ask_level(unsigned int cpu, uint64_t mine, uint64_t now)
+{
+	struct cpu_run *r = &thread_runs[cpu];
+	uint64_t level;
+
+	if (!r->online || !spin_trylock(&r->lock)) {
+		return 0;
+	}
+	level = level_of(r, now);
+	if (level != UINT64_MAX) {
+		catch_up(r, now, mine);
+	}
+	spin_unlock(&r->lock);
+	return level;
+}
+
+/* Gives a thread that lags behind that level to the CPU that has it. */
+static bool give_away(struct cpu_run *r, unsigned int cpu, uint64_t level)
+{
+	struct sched_entity *e;
+
+	spin_lock(&r->lock);
+	catch_up(r, clock_now(), level);
+	e = thread_policy->surplus(&r->q, level, may_go, &cpu);
+	if (e != NULL) {
+		thread_policy->dequeue(&r->q, e);
+		thread_policy->migrate(&thread_runs[cpu].q, e);
+		__atomic_store_n(&thread_of(e)->cpu, cpu, __ATOMIC_RELEASE);
+	}
+	spin_unlock(&r->lock);
+	if (e != NULL) {
+		thread_enqueue(thread_of(e), false);
+	}
+	return e != NULL;
+}
+
+static uint64_t my_level(struct cpu_run *r, uint64_t now)
+{
+	uint64_t level;
+
+	spin_lock(&r->lock);
+	level = level_of(r, now);
+	spin_unlock(&r->lock);
+	return level;
+}
+
+void thread_place_balance(struct cpu_run *r)
+{
+	uint64_t now = clock_now();
+	uint64_t mine;
+
+	if (r->q.count == 0 || r->current == &r->idle || now < r->balance_at) {
+		return;
+	}
+	r->balance_at = now + r->q.slice;
+	mine = my_level(r, now);
+	for (unsigned int i = 1; i < thread_run_count; i++) {
+		uint64_t level;
+
+		r->balance_to = next_cpu(r->balance_to);
+		if (r->balance_to == cpu_id()) {
+			r->balance_to = next_cpu(r->balance_to);
+		}
+		level = ask_level(r->balance_to, mine, now);
+		if (level != 0 && give_away(r, r->balance_to, level)) {
+			return;
+		}
+	}
+}
+
+unsigned int thread_place_choose(const struct thread *t)
+{
+	unsigned int cpu = t->cpu;
+
+	for (unsigned int i = 0; i < thread_run_count; i++, cpu = next_cpu(cpu)) {
+		if (thread_runs[cpu].online && thread_runs[cpu].current == &thread_runs[cpu].idle &&
+		    thread_runs[cpu].q.count == 0 && thread_place_may(t, cpu)) {
+			return cpu;
+		}
+	}
+	return t->cpu;
+}
+
+void thread_place_woken(struct thread *t)
+{
+	unsigned int cpu = t->cpu;
+
+	if (!__atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE)) {
+		cpu = thread_place_choose(t);
+	}
+	if (cpu != t->cpu) {
+		thread_policy->migrate(&thread_runs[cpu].q, &t->se);
+		__atomic_store_n(&t->cpu, cpu, __ATOMIC_RELEASE);
+	}
+}
+
+/* Takes one waiting thread from a busy CPU that may run here. */
+static struct thread *steal_from(struct cpu_run *victim, unsigned int me)
+{
+	struct list_node *n;
+	struct thread *found = NULL;
+
+	if (!victim->online || victim->q.count == 0 || !spin_trylock(&victim->lock)) {
+		return NULL;
+	}
+	list_for_each (n, &victim->q.ready) {
+		struct thread *t = thread_of(container_of(n, struct sched_entity, node));
+
+		if (thread_place_may(t, me) && !__atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE)) {
+			found = t;
+			break;
+		}
+	}
+	if (found != NULL) {
+		thread_policy->dequeue(&victim->q, &found->se);
+		thread_policy->migrate(&thread_runs[me].q, &found->se);
+		__atomic_store_n(&found->cpu, me, __ATOMIC_RELEASE);
+	}
+	spin_unlock(&victim->lock);
+	return found;
+}
+
+void thread_place_steal(void)
+{
+	unsigned int me = cpu_id();
+
+	for (unsigned int cpu = next_cpu(me); cpu != me; cpu = next_cpu(cpu)) {
+		struct thread *t = steal_from(&thread_runs[cpu], me);
+
+		if (t != NULL) {
+			thread_enqueue(t, false);
+			return;
+		}
+	}
+}
