@@ -107,6 +107,7 @@ static void finish_switch(void)
 	struct thread *t = r->current;
 
 	__atomic_store_n(&r->previous->on_cpu, false, __ATOMIC_RELEASE);
+	thread_place_offer(r);
 	bound_slice(r);
 	thread_place_balance(r);
 	if (t->p.switched_in != NULL) {
@@ -132,6 +133,7 @@ static void switch_to(struct cpu_run *r, struct thread *next)
 	spin_unlock(&r->lock);
 	timer_cancel(&r->slice);
 	if (next == prev) {
+		thread_place_offer(r);
 		bound_slice(r);
 		return;
 	}
@@ -180,6 +182,9 @@ void thread_enqueue(struct thread *t, bool woken)
 		cpu_kick(t->cpu); /* also when it need not yield yet: it must bound its slice */
 	} else {
 		bound_slice(r);
+	}
+	if (running != &r->idle) {
+		thread_place_offer(r);
 	}
 }
 
@@ -409,12 +414,14 @@ void thread_idle_loop(void)
 
 	for (;;) {
 		if (r->q.count == 0) {
-			thread_place_steal();
+			thread_place_idle();
 		}
+		if (r->q.count == 0) {
+			cpu_idle();
+		}
+		thread_place_busy();
 		if (r->q.count > 0) {
 			thread_yield();
-		} else {
-			cpu_idle();
 		}
 	}
 }

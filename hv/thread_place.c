@@ -147,36 +147,38 @@ void thread_place_woken(struct thread *t)
 	}
 }
 
+/* ---- CPUs that idle ---- */
+
+static uint64_t idlers; /* mask of the CPUs that sleep, or look for work a last time; atomic */
+
 /* Takes one waiting thread from a busy CPU that may run here. */
 static struct thread *steal_from(struct cpu_run *victim, unsigned int me)
 {
-	struct list_node *n;
-	struct thread *found = NULL;
+	struct sched_entity *e;
 
-	if (!victim->online || victim->q.count == 0 || !spin_trylock(&victim->lock)) {
+	if (!victim->online || __atomic_load_n(&victim->q.count, __ATOMIC_RELAXED) == 0) {
 		return NULL;
 	}
-	list_for_each (n, &victim->q.ready) {
-		struct thread *t = thread_of(container_of(n, struct sched_entity, node));
-
-		if (thread_place_may(t, me) && !__atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE)) {
-			found = t;
-			break;
-		}
-	}
-	if (found != NULL) {
-		thread_policy->dequeue(&victim->q, &found->se);
-		thread_policy->migrate(&thread_runs[me].q, &found->se);
-		__atomic_store_n(&found->cpu, me, __ATOMIC_RELEASE);
+	spin_lock(&victim->lock);
+	e = thread_policy->surplus(&victim->q, UINT64_MAX, may_go, &me);
+	if (e != NULL) {
+		thread_policy->dequeue(&victim->q, e);
+		thread_policy->migrate(&thread_runs[me].q, e);
+		__atomic_store_n(&thread_of(e)->cpu, me, __ATOMIC_RELEASE);
 	}
 	spin_unlock(&victim->lock);
-	return found;
+	return e != NULL ? thread_of(e) : NULL;
 }
 
-void thread_place_steal(void)
+/*
+ * It is announced first and looked for work then; whoever lets a thread wait does it the other way
+ * round (thread_place_offer): one of the two sees the other.
+ */
+void thread_place_idle(void)
 {
 	unsigned int me = cpu_id();
 
+	__atomic_fetch_or(&idlers, BIT(me), __ATOMIC_SEQ_CST);
 	for (unsigned int cpu = next_cpu(me); cpu != me; cpu = next_cpu(cpu)) {
 		struct thread *t = steal_from(&thread_runs[cpu], me);
 
@@ -184,5 +186,44 @@ void thread_place_steal(void)
 			thread_enqueue(t, false);
 			return;
 		}
+	}
+}
+
+void thread_place_busy(void)
+{
+	__atomic_fetch_and(&idlers, ~BIT(cpu_id()), __ATOMIC_SEQ_CST);
+}
+
+/* One of the sleepers, which it wakes, may run one that waits in r. False if there is none. */
+static bool offer_to(struct cpu_run *r, unsigned int cpu)
+{
+	struct sched_entity *e;
+
+	spin_lock(&r->lock);
+	e = thread_policy->surplus(&r->q, UINT64_MAX, may_go, &cpu);
+	spin_unlock(&r->lock);
+	if (e == NULL || !(__atomic_fetch_and(&idlers, ~BIT(cpu), __ATOMIC_SEQ_CST) & BIT(cpu))) {
+		return false;
+	}
+	cpu_kick(cpu);
+	return true;
+}
+
+void thread_place_offer(struct cpu_run *r)
+{
+	uint64_t asleep;
+
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&r->q.count, __ATOMIC_RELAXED) == 0) {
+		return;
+	}
+	asleep = __atomic_load_n(&idlers, __ATOMIC_RELAXED) & ~BIT(r - thread_runs);
+	while (asleep != 0) {
+		unsigned int cpu = (unsigned int)__builtin_ctzl(asleep);
+
+		if (offer_to(r, cpu)) {
+			return;
+		}
+		asleep &= asleep - 1;
 	}
 }

@@ -20,7 +20,14 @@ void thread_place_woken(struct thread *t);
  * CPUs each that way. On r's CPU, no lock held.
  */
 void thread_place_balance(struct cpu_run *r);
-/* This CPU is idle: takes a thread that waits on another, if there is one. No lock held. */
-void thread_place_steal(void);
+/*
+ * This CPU has nothing to run: takes a thread that waits on another, if there is one; else it may
+ * sleep: whoever leaves a thread waiting from now on wakes it. Then, in any case, thread_place_busy.
+ * No lock held.
+ */
+void thread_place_idle(void);
+void thread_place_busy(void);
+/* Threads may have begun to wait in r: a CPU that sleeps is woken to take one. No lock held. */
+void thread_place_offer(struct cpu_run *r);
 
 #endif
