@@ -77,6 +77,7 @@ struct usage_word {
 	const char *name; /* without brackets and dots */
 	size_t len;
 	bool option, optional, many;
+	bool value; /* an option that takes the word behind it */
 };
 
 /* Reads the word at *args and moves on; false at the end. */
@@ -91,27 +92,33 @@ static bool next_usage(const char **args, struct usage_word *w)
 	if (*p == '\0') {
 		return false;
 	}
-	end = strchr(p, ' ');
-	end = end != NULL ? end : p + strlen(p);
-	*args = end;
 	w->optional = *p == '[';
+	end = strchr(p, w->optional ? ']' : ' ');
+	end = end != NULL ? end + w->optional : p + strlen(p);
+	*args = end;
 	p += w->optional;
 	end -= w->optional;
 	w->many = end - p > 3 && memcmp(end - 3, "...", 3) == 0;
 	end -= w->many ? 3 : 0;
 	w->option = p[0] == '-' && p[1] == '-';
+	w->value = w->option && memchr(p, ' ', (size_t)(end - p)) != NULL;
 	w->name = p;
-	w->len = (size_t)(end - p);
+	w->len = (size_t)((w->value ? strchr(p, ' ') : end) - p);
 	return true;
 }
 
-static bool knows_option(const struct shell_cmd *cmd, const char *option)
+static bool is_option(const char *word)
+{
+	return word[0] == '-' && word[1] == '-';
+}
+
+/* Looks up an option of cmd's usage; false if it has none of that name. */
+static bool find_option(const struct shell_cmd *cmd, const char *option, struct usage_word *w)
 {
 	const char *args = cmd->args;
-	struct usage_word w;
 
-	while (next_usage(&args, &w)) {
-		if (w.option && strlen(option) == w.len && memcmp(option, w.name, w.len) == 0) {
+	while (next_usage(&args, w)) {
+		if (w->option && strlen(option) == w->len && memcmp(option, w->name, w->len) == 0) {
 			return true;
 		}
 	}
@@ -209,21 +216,32 @@ static int unknown_noun(struct shell_call *c, const char *noun)
 
 /* ---- running ---- */
 
-/* Sorts words into arguments and options. */
+static int unknown_option(struct shell_call *c, const char *option)
+{
+	char usage[160];
+
+	shell_usage(c->cmd, usage, sizeof(usage));
+	return shell_error(c, "unknown option \"%.40s\"; usage: %s", option, usage);
+}
+
+/* Sorts words into arguments and options with their values. */
 static int take_words(struct shell_call *c, const char *const *words, unsigned int count)
 {
 	for (unsigned int i = 0; i < count; i++) {
-		if (words[i][0] != '-' || words[i][1] != '-') {
-			c->argv[c->argc++] = words[i];
-		} else if (knows_option(c->cmd, words[i])) {
-			c->options[c->option_count++] = words[i];
-		} else {
-			char usage[160];
+		struct usage_word w;
 
-			shell_usage(c->cmd, usage, sizeof(usage));
-			return shell_error(c, "unknown option \"%.40s\"; usage: %s", words[i],
-					   usage);
+		if (!is_option(words[i])) {
+			c->argv[c->argc++] = words[i];
+			continue;
 		}
+		if (!find_option(c->cmd, words[i], &w)) {
+			return unknown_option(c, words[i]);
+		}
+		if (w.value && i + 1 == count) {
+			return usage_error(c);
+		}
+		c->options[c->option_count] = words[i];
+		c->values[c->option_count++] = w.value ? words[++i] : "";
 	}
 	return count_fits(c->cmd, c->argc) ? 0 : usage_error(c);
 }
@@ -285,14 +303,19 @@ int shell_run(struct shell *sh, const char *line)
 	return n == 0 ? 0 : run_words(&c, words, count);
 }
 
-bool shell_option(const struct shell_call *c, const char *name)
+const char *shell_value(const struct shell_call *c, const char *name)
 {
 	for (unsigned int i = 0; i < c->option_count; i++) {
 		if (strcmp(c->options[i], name) == 0) {
-			return true;
+			return c->values[i];
 		}
 	}
-	return false;
+	return NULL;
+}
+
+bool shell_option(const struct shell_call *c, const char *name)
+{
+	return shell_value(c, name) != NULL;
 }
 
 bool shell_json(const struct shell_call *c)
@@ -368,13 +391,19 @@ static void offer_argument(struct shell *sh, struct line_edit *le, const struct 
 	}
 }
 
-/* Arguments among the words, options not counted. */
-static unsigned int count_arguments(const char *const *words, unsigned int count)
+/* Arguments among the words, without options; -1 if an option's value comes next. */
+static int count_arguments(const struct shell_cmd *cmd, const char *const *words,
+			   unsigned int count)
 {
-	unsigned int n = 0;
+	struct usage_word w;
+	int n = 0;
 
 	for (unsigned int i = 0; i < count; i++) {
-		n += words[i][0] != '-' || words[i][1] != '-';
+		if (!is_option(words[i])) {
+			n++;
+		} else if (find_option(cmd, words[i], &w) && w.value && ++i == count) {
+			return -1;
+		}
 	}
 	return n;
 }
@@ -396,7 +425,11 @@ static void offer_words(struct shell *sh, struct line_edit *le, const char *cons
 	} else if (cmd != NULL && word[0] == '-') {
 		offer_options(cmd, le);
 	} else if (cmd != NULL) {
-		offer_argument(sh, le, cmd, count_arguments(words + used, count - used), word);
+		int n = count_arguments(cmd, words + used, count - used);
+
+		if (n >= 0) {
+			offer_argument(sh, le, cmd, (unsigned int)n, word);
+		}
 	}
 }
 

@@ -20,7 +20,8 @@ struct shell_cmd {
 	const char *noun;
 	const char *verb; /* "" if the noun stands alone */
 	/*
-	 * Usage, and what the words are checked against: NAME [NAME] NAME... [NAME...] [--option].
+	 * Usage, and what the words are checked against: NAME [NAME] NAME... [NAME...] [--option]
+	 * [--option VALUE].
 	 * Names are kinds (see below), which is what Tab offers. A row with [--json] must print
 	 * exactly one JSON value if shell_json() says so.
 	 */
@@ -77,6 +78,7 @@ struct shell_call {
 	const char *argv[SHELL_WORDS_MAX]; /* without noun, verb and options */
 	unsigned int option_count;
 	const char *options[SHELL_WORDS_MAX];
+	const char *values[SHELL_WORDS_MAX]; /* "" of an option without */
 };
 
 /*
@@ -92,6 +94,8 @@ void shell_complete(struct shell *sh, struct line_edit *le, const char *line);
 /* Prints "error: ..." on one line; returns -EINVAL. */
 int shell_error(struct shell_call *c, const char *fmt, ...) PRINTF(2, 3);
 bool shell_option(const struct shell_call *c, const char *name);
+/* The value of an option, or NULL if that was not given. */
+const char *shell_value(const struct shell_call *c, const char *name);
 bool shell_json(const struct shell_call *c);
 /* True once after Ctrl-C was typed. */
 bool shell_interrupted(struct shell_call *c);

@@ -71,7 +71,8 @@ static int print_call(struct shell_call *c)
 		shell_out_printf(c->out, " <%s>", c->argv[i]);
 	}
 	for (unsigned int i = 0; i < c->option_count; i++) {
-		shell_out_printf(c->out, " {%s}", c->options[i]);
+		shell_out_printf(c->out, " {%s%s%s}", c->options[i],
+				 c->values[i][0] != '\0' ? "=" : "", c->values[i]);
 	}
 	shell_out_printf(c->out, "%s\n", shell_json(c) ? " json" : "");
 	return 0;
@@ -87,6 +88,7 @@ static const struct shell_cmd first[] = {
 	{ "vm", "stop", "VM [--force]", "h", print_call },
 	{ "vm", "start", "VM", "h", print_call },
 	{ "vm", "create", "NAME KEY=VALUE...", "h", print_call },
+	{ "vm", "join", "VM [--port PORT] [--raw] [--size SIZE]", "h", print_call },
 };
 static const struct shell_cmd second[] = {
 	{ "help", "", "[COMMAND...]", "h", print_call },
@@ -116,7 +118,7 @@ static void offer_key(struct shell *sh, struct line_edit *le, const char *word)
 
 static const struct shell_kind kinds[] = { { "VM", offer_vm }, { "KEY=VALUE", offer_key } };
 static const struct shell_table empty_table;
-static const struct shell_table first_table = { first, 4, kinds, 2 };
+static const struct shell_table first_table = { first, 5, kinds, 2 };
 static const struct shell_table second_table = { second, 3, NULL, 0 };
 static const struct shell_table *const tables[] = { &empty_table, &first_table, &second_table };
 static struct shell sh = { .tables = tables, .table_count = 3 };
@@ -132,6 +134,14 @@ static const struct {
 	{ "vm list --json", 0, "vm list: {--json} json\n" },
 	{ "vm stop web1", 0, "vm stop: <web1>\n" },
 	{ "vm stop --force web1", 0, "vm stop: <web1> {--force}\n" },
+	{ "vm join web1", 0, "vm join: <web1>\n" },
+	{ "vm join --size 1x2 web1 --raw --port 1", 0,
+	  "vm join: <web1> {--size=1x2} {--raw} {--port=1}\n" },
+	{ "vm join web1 --port --raw", 0, "vm join: <web1> {--port=--raw}\n" },
+	{ "vm join web1 --port", -EINVAL,
+	  "error: usage: vm join VM [--port PORT] [--raw] [--size SIZE]\n" },
+	{ "vm join web1 1", -EINVAL,
+	  "error: usage: vm join VM [--port PORT] [--raw] [--size SIZE]\n" },
 	{ "vm create a x=1 \"y=2 3\"", 0, "vm create: <a> <x=1> <y=2 3>\n" },
 	{ "help", 0, "help :\n" },
 	{ "help vm stop", 0, "help : <vm> <stop>\n" },
@@ -146,10 +156,10 @@ static const struct {
 	  "error: unknown option \"--jsno\"; usage: vm list [--json]\n" },
 	{ "vm start a --force", -EINVAL,
 	  "error: unknown option \"--force\"; usage: vm start VM\n" },
-	{ "vm", -EINVAL, "error: \"vm\" needs one of: list, stop, start, create\n" },
+	{ "vm", -EINVAL, "error: \"vm\" needs one of: list, stop, start, create, join\n" },
 	{ "vm lsit", -EINVAL, "error: unknown command \"vm lsit\"; did you mean vm list?\n" },
 	{ "vm explode", -EINVAL,
-	  "error: unknown command \"vm explode\"; there are: list, stop, start, create\n" },
+	  "error: unknown command \"vm explode\"; there are: list, stop, start, create, join\n" },
 	{ "vn list", -EINVAL, "error: unknown command \"vn\"; did you mean vm?\n" },
 	{ "hlep", -EINVAL, "error: unknown command \"hlep\"; did you mean help?\n" },
 	{ "frobnicate", -EINVAL, "error: unknown command \"frobnicate\"; type help for a list\n" },
@@ -214,6 +224,8 @@ static const struct {
 	{ "vm create n m\t", "vm create n memory=" },
 	{ "vm create n memory=1 k\tb\t", "vm create n memory=1 kernel=boot:vmlinuz " },
 	{ "vm create w\t", "vm create w" }, /* a new name */
+	{ "vm join --port d\t", "vm join --port d" },
+	{ "vm join --port 1 d\t--p\t", "vm join --port 1 db --port " },
 	{ "he\t", "help " },
 	{ "x\t", "x" },
 	{ "vm \"list\" \t", "vm \"list\" " },
