@@ -92,6 +92,26 @@ void guest_console_set_input(struct guest_console *c, void (*ready)(void *), voi
 	spin_unlock(&c->lock);
 }
 
+uint32_t guest_console_size(const struct guest_console *c)
+{
+	return __atomic_load_n(&c->size, __ATOMIC_RELAXED);
+}
+
+void guest_console_resize(struct guest_console *c, uint16_t columns, uint16_t rows)
+{
+	void (*ready)(void *);
+	void *arg;
+
+	spin_lock(&c->lock);
+	__atomic_store_n(&c->size, columns | (uint32_t)rows << 16, __ATOMIC_RELAXED);
+	ready = c->input_ready;
+	arg = c->arg;
+	spin_unlock(&c->lock);
+	if (ready != NULL) {
+		ready(arg);
+	}
+}
+
 size_t guest_console_read(struct guest_console *c, uint64_t *cursor, char *buf, size_t size)
 {
 	size_t n = 0;

@@ -20,7 +20,8 @@ struct guest_console {
 	struct thread *reader; /* woken when output comes after it read all; NULL: nobody looks */
 	bool reader_asleep;
 	bool typist_waits; /* the reader is also woken when half the input is taken */
-	/* Set by the UART: input waits. Called with no lock held. */
+	uint32_t size;	   /* of the terminal: columns, and rows << 16; 0: not known */
+	/* Set by the UART: input waits, or size changed. Called with no lock held. */
 	void (*input_ready)(void *arg);
 	void *arg;
 	char out[GUEST_CONSOLE_OUT];
@@ -38,6 +39,8 @@ bool guest_console_has_input(const struct guest_console *c);
 /* The next input byte, or -1. */
 int guest_console_get(struct guest_console *c);
 void guest_console_set_input(struct guest_console *c, void (*ready)(void *), void *arg);
+/* What size holds. */
+uint32_t guest_console_size(const struct guest_console *c);
 
 /*
  * The shell's side. Copies output from *cursor (0: oldest kept) on and advances it; returns bytes
@@ -49,6 +52,8 @@ size_t guest_console_read(struct guest_console *c, uint64_t *cursor, char *buf, 
  * when the guest has taken half of what waits for it.
  */
 size_t guest_console_type(struct guest_console *c, const char *buf, size_t len);
+/* The terminal has that size from now on; it is kept while nobody looks. */
+void guest_console_resize(struct guest_console *c, uint16_t columns, uint16_t rows);
 /* reader = NULL detaches. */
 void guest_console_attach(struct guest_console *c, struct thread *reader);
 

@@ -4,18 +4,18 @@
 #include "drivers/virtio/virtio_pci.h"
 #include "hv/lib/bytes.h"
 #include "hv/lib/errno.h"
+#include "hv/lib/string.h"
 #include "hv/vdev.h"
 #include "hv/vm.h"
 
 /* 5.3.2 "Virtqueues" */
 enum { QUEUE_RX, QUEUE_TX, QUEUE_CONTROL_RX, QUEUE_CONTROL_TX, QUEUES };
 
-#define COLUMNS	   80
-#define ROWS	   24
-#define IN_ONE_GO  4096u /* bytes, or what costs as much, before others get their turn */
-#define CHAIN_COST 64u
-#define SHOW_MAX   GUEST_CONSOLE_OUT /* of one buffer only its end would remain */
-#define RX_MAX	   256u
+#define SIZE_UNKNOWN (80u | 24u << 16) /* columns, rows: what a terminal is taken for */
+#define IN_ONE_GO    4096u /* bytes, or what costs as much, before others get their turn */
+#define CHAIN_COST   64u
+#define SHOW_MAX     GUEST_CONSOLE_OUT /* of one buffer only its end would remain */
+#define RX_MAX	     256u
 
 /* Messages that wait for a buffer in the control queue, in this order. */
 static const struct {
@@ -24,15 +24,17 @@ static const struct {
 	{ VIRTIO_CONSOLE_DEVICE_ADD, 0 },
 	{ VIRTIO_CONSOLE_CONSOLE_PORT, 1 },
 	{ VIRTIO_CONSOLE_PORT_OPEN, 1 },
+	{ VIRTIO_CONSOLE_RESIZE, 0 },
 };
-#define MESSAGE_ADD  0x1u
-#define MESSAGE_OPEN 0x6u /* both that follow when the driver has the port */
-#define MESSAGE_ALL  0x7u
+#define MESSAGE_ADD    0x1u
+#define MESSAGE_OPEN   0x6u /* both that follow when the driver has the port */
+#define MESSAGE_RESIZE 0x8u
+#define MESSAGE_ALL    0xfu
 
 struct virtio_console_state {
 	struct virtio_pci_state pci;
 	uint32_t pending; /* messages, by bit */
-	uint32_t reserved;
+	uint32_t ready;	  /* 0, or 1: the driver has the port */
 };
 
 struct virtio_console {
@@ -117,25 +119,67 @@ static void receive(struct virtio_dev *d, struct virtq *q)
 	}
 }
 
-/* What is typed: from the shell's thread, which has no guest memory. */
+/* ---- size ---- */
+
+static uint32_t terminal_size(const struct vm *vm)
+{
+	uint32_t size = guest_console_size(&vm->hvc);
+
+	return size ? size : SIZE_UNKNOWN;
+}
+
+/* 5.3.5, 5.3.6.2: by the device's configuration, and by message to a driver of ports. */
+static void take_size(struct virtio_console *vc)
+{
+	struct virtio_dev *d = &vc->pci.d;
+	uint32_t size = terminal_size(d->vm);
+
+	if (bytes_get_le32(&vc->config[VIRTIO_CONSOLE_COLS]) == size) {
+		return;
+	}
+	bytes_put_le32(&vc->config[VIRTIO_CONSOLE_COLS], size);
+	virtio_dev_config_changed(d);
+	if (vc->s.ready && virtio_dev_has(d, VIRTIO_CONSOLE_F_SIZE)) {
+		vc->s.pending |= MESSAGE_RESIZE;
+		virtio_dev_again(d, QUEUE_CONTROL_RX);
+	}
+}
+
+/* What is typed, or another size: from the shell's thread, which has no guest memory. */
 static void input_ready(void *arg)
 {
 	struct virtio_console *vc = arg;
 	struct vm *vm = vc->pci.d.vm;
 
 	spin_lock(&vm->dev_lock);
+	take_size(vc);
 	virtio_dev_again(&vc->pci.d, QUEUE_RX);
 	spin_unlock(&vm->dev_lock);
 }
 
 /* ---- 5.3.6.2 "Multiport Device Operation" ---- */
 
+/* The message i, for port 0; its length. */
+static size_t make_message(const struct virtio_console *vc, unsigned int i, uint8_t *msg)
+{
+	bytes_put_le32(msg, 0);
+	bytes_put_le16(msg + 4, messages[i].event);
+	bytes_put_le16(msg + 6, messages[i].value);
+	if (messages[i].event != VIRTIO_CONSOLE_RESIZE) {
+		return VIRTIO_CONSOLE_CONTROL_SIZE;
+	}
+	memcpy(msg + VIRTIO_CONSOLE_CONTROL_SIZE, &vc->config[VIRTIO_CONSOLE_COLS],
+	       VIRTIO_CONSOLE_RESIZE_SIZE);
+	return VIRTIO_CONSOLE_CONTROL_SIZE + VIRTIO_CONSOLE_RESIZE_SIZE;
+}
+
 static void send_messages(struct virtio_dev *d, struct virtq *q)
 {
 	struct virtio_console *vc = console_of(d);
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(messages); i++) {
-		uint8_t msg[VIRTIO_CONSOLE_CONTROL_SIZE] = { 0 }; /* port 0 */
+		uint8_t msg[VIRTIO_CONSOLE_CONTROL_SIZE + VIRTIO_CONSOLE_RESIZE_SIZE];
+		size_t len;
 
 		if (!(vc->s.pending & 1u << i)) {
 			continue;
@@ -143,9 +187,8 @@ static void send_messages(struct virtio_dev *d, struct virtq *q)
 		if (!virtq_pop(q, &vc->chain)) {
 			break;
 		}
-		bytes_put_le16(msg + 4, messages[i].event);
-		bytes_put_le16(msg + 6, messages[i].value);
-		virtq_push(q, &vc->chain, (uint32_t)virtq_write(&vc->chain, 0, msg, sizeof(msg)));
+		len = make_message(vc, i, msg);
+		virtq_push(q, &vc->chain, (uint32_t)virtq_write(&vc->chain, 0, msg, len));
 		vc->s.pending &= ~(1u << i);
 	}
 	virtq_signal(q);
@@ -165,7 +208,11 @@ static void take_message(struct virtio_console *vc)
 	if (event == VIRTIO_CONSOLE_DEVICE_READY && value == 1) {
 		vc->s.pending |= MESSAGE_ADD;
 	} else if (event == VIRTIO_CONSOLE_PORT_READY && value == 1 && bytes_get_le32(msg) == 0) {
+		vc->s.ready = 1;
 		vc->s.pending |= MESSAGE_OPEN;
+		if (virtio_dev_has(&vc->pci.d, VIRTIO_CONSOLE_F_SIZE)) {
+			vc->s.pending |= MESSAGE_RESIZE;
+		}
 	}
 }
 
@@ -202,7 +249,10 @@ static void console_notify(struct virtio_dev *d, unsigned int queue)
 
 static void console_reset(struct virtio_dev *d)
 {
-	console_of(d)->s.pending = 0;
+	struct virtio_console *vc = console_of(d);
+
+	vc->s.pending = 0;
+	vc->s.ready = 0;
 }
 
 /* 5.3.4: emerg_wr takes a character in its low byte, whether negotiated or not. */
@@ -240,8 +290,7 @@ static int create(struct vm *vm, void *dev)
 {
 	struct virtio_console *vc = dev;
 
-	bytes_put_le16(&vc->config[VIRTIO_CONSOLE_COLS], COLUMNS);
-	bytes_put_le16(&vc->config[VIRTIO_CONSOLE_ROWS], ROWS);
+	bytes_put_le32(&vc->config[VIRTIO_CONSOLE_COLS], terminal_size(vm));
 	bytes_put_le32(&vc->config[VIRTIO_CONSOLE_MAX_PORTS], 1);
 	guest_console_set_input(&vm->hvc, input_ready, vc);
 	return virtio_pci_create(&vc->pci, vm, &console_class, &vc->s.pci, vc->config,
@@ -269,7 +318,13 @@ static int after_load(void *dev)
 {
 	struct virtio_console *vc = dev;
 
-	return vc->s.pending & ~MESSAGE_ALL ? -EINVAL : virtio_pci_load(&vc->pci);
+	if ((vc->s.pending & ~MESSAGE_ALL) || vc->s.ready > 1) {
+		return -EINVAL;
+	}
+	if (vc->s.ready && virtio_dev_has(&vc->pci.d, VIRTIO_CONSOLE_F_SIZE)) {
+		vc->s.pending |= MESSAGE_RESIZE; /* whoever looks now may have another terminal */
+	}
+	return virtio_pci_load(&vc->pci);
 }
 
 static const struct vdev_class virtio_console_class = {

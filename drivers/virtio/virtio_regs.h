@@ -92,10 +92,12 @@
 #define VIRTIO_CONSOLE_EMERG	     8u
 #define VIRTIO_CONSOLE_CONFIG	     12u
 #define VIRTIO_CONSOLE_CONTROL_SIZE  8u /* le32 port, le16 event, le16 value */
+#define VIRTIO_CONSOLE_RESIZE_SIZE   4u /* behind RESIZE: le16 columns, le16 rows */
 #define VIRTIO_CONSOLE_DEVICE_READY  0u
 #define VIRTIO_CONSOLE_DEVICE_ADD    1u
 #define VIRTIO_CONSOLE_PORT_READY    3u
 #define VIRTIO_CONSOLE_CONSOLE_PORT  4u
+#define VIRTIO_CONSOLE_RESIZE	     5u
 #define VIRTIO_CONSOLE_PORT_OPEN     6u
 
 #endif

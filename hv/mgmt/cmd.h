@@ -33,8 +33,8 @@ bool cmd_vm_is_off(const struct vm *vm);
 
 /* ---- cmd_vm_console.c ---- */
 
-/* Joins the terminal and one of vm's consoles until Ctrl-]. List not locked: only the shell deletes. */
-int cmd_vm_console_join(struct shell_call *c, struct vm *vm, struct guest_console *console);
+/* The row of `vm console`: joins the terminal and a console of a VM until Ctrl-]. */
+int cmd_vm_console(struct shell_call *c);
 
 /* ---- cmd_vm_pci.c ---- */
 

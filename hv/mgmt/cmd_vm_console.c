@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Owns the session at a guest's serial port or virtio console: bytes both ways, unchanged, until Ctrl-]. */
+/* Owns `vm console`: bytes both ways, unchanged, until Ctrl-], at a serial port or virtio console. */
 /* Keeps nothing: the rings are hv/guest_console's. */
 #include "arch/clock.h"
+#include "hv/lib/errno.h"
 #include "hv/lib/string.h"
 #include "hv/mgmt/cmd.h"
 #include "hv/thread.h"
@@ -12,6 +13,7 @@
 #define WAIT_NS	     1000000000ul
 #define DEAF_NS	     10000000000ul /* a guest that takes no key for so long does not listen */
 #define KEYS_AT_ONCE 16u	   /* between checkpoints */
+#define CELLS_MAX    9999u	   /* of a terminal, each way */
 
 struct session {
 	struct shell_call *c;
@@ -162,7 +164,7 @@ static void pump(struct session *s)
 	}
 }
 
-int cmd_vm_console_join(struct shell_call *c, struct vm *vm, struct guest_console *console)
+static int join(struct shell_call *c, struct vm *vm, struct guest_console *console)
 {
 	const struct shell_io *io = c->sh->io;
 	struct session s = {
@@ -184,4 +186,84 @@ int cmd_vm_console_join(struct shell_call *c, struct vm *vm, struct guest_consol
 	say(&s, "\x1b[0m[left the console of %s]", vm->cfg.name);
 	io->terminal(io->arg, SHELL_LINES);
 	return 0;
+}
+
+/* ---- the command ---- */
+
+/* Port 0 is the serial port, port 1 the virtio console; NULL after an error. */
+static struct guest_console *pick_port(struct shell_call *c, struct vm *vm)
+{
+	const char *port = shell_option(c, "--port") ? shell_value(c, "--port") : "0";
+
+	if (strcmp(port, "0") != 0 && strcmp(port, "1") != 0) {
+		shell_error(c, "the port is --port 0 (serial) or --port 1 (virtio)");
+		return NULL;
+	}
+	if (*port == '1' && !vm->cfg.hvc) {
+		shell_error(c, "%s has no virtio console (hvc = false)", vm->cfg.name);
+		return NULL;
+	}
+	return *port == '1' ? &vm->hvc : &vm->console;
+}
+
+/* "132x43": columns, rows. */
+static bool parse_size(const char *text, uint16_t *columns, uint16_t *rows)
+{
+	const char *x = strchr(text, 'x');
+	char number[8];
+	uint64_t c, r;
+
+	if (x == NULL || (size_t)(x - text) >= sizeof(number)) {
+		return false;
+	}
+	memcpy(number, text, (size_t)(x - text));
+	number[x - text] = '\0';
+	if (string_to_u64(number, &c) || string_to_u64(x + 1, &r) || c == 0 || r == 0 ||
+	    c > CELLS_MAX || r > CELLS_MAX) {
+		return false;
+	}
+	*columns = (uint16_t)c;
+	*rows = (uint16_t)r;
+	return true;
+}
+
+/* --size, if it was given; 0, or the error that was printed. */
+static int take_size(struct shell_call *c, struct vm *vm, struct guest_console *console)
+{
+	const char *text = shell_value(c, "--size");
+	uint16_t columns, rows;
+
+	if (text == NULL) {
+		return 0;
+	}
+	if (console != &vm->hvc) {
+		return shell_error(c, "a serial port has no size: --size is for --port 1");
+	}
+	if (!parse_size(text, &columns, &rows)) {
+		return shell_error(c, "\"%.20s\" is no size such as 132x43 (columns, rows)", text);
+	}
+	vm_list_lock();
+	guest_console_resize(console, columns, rows);
+	vm_list_unlock();
+	return 0;
+}
+
+int cmd_vm_console(struct shell_call *c)
+{
+	struct guest_console *console;
+	struct vm *vm;
+	int err;
+
+	vm_list_lock();
+	vm = vm_find(c->argv[0]);
+	vm_list_unlock();
+	if (vm == NULL) {
+		return shell_error(c, "no VM is named \"%.40s\"; vm list shows all", c->argv[0]);
+	}
+	console = pick_port(c, vm);
+	if (console == NULL) {
+		return -EINVAL;
+	}
+	err = take_size(c, vm, console);
+	return err ? err : join(c, vm, console);
 }

@@ -332,43 +332,6 @@ static int cmd_stats(struct shell_call *c)
 	return cmd_vm_with(c, stats_locked);
 }
 
-/* ---- console ---- */
-
-/* Port 0 is the serial port, port 1 the virtio console; NULL after an error. */
-static struct guest_console *pick_port(struct shell_call *c, struct vm *vm)
-{
-	const char *port = c->argc > 1 ? c->argv[1] : "0";
-
-	if (shell_option(c, "--port") != (c->argc > 1) || port[1] != '\0' || *port < '0' ||
-	    *port > '1') {
-		shell_error(c, "the port is --port 0 (serial) or --port 1 (virtio)");
-		return NULL;
-	}
-	if (*port == '1' && !vm->cfg.hvc) {
-		shell_error(c, "%s has no virtio console (hvc = false)", vm->cfg.name);
-		return NULL;
-	}
-	return *port == '1' ? &vm->hvc : &vm->console;
-}
-
-static int cmd_console(struct shell_call *c)
-{
-	struct guest_console *console;
-	struct vm *vm;
-
-	vm_list_lock();
-	vm = vm_find(c->argv[0]);
-	vm_list_unlock();
-	if (vm == NULL) {
-		return shell_error(c, "no VM is named \"%.40s\"; vm list shows all", c->argv[0]);
-	}
-	console = pick_port(c, vm);
-	if (console == NULL) {
-		return -EINVAL;
-	}
-	return cmd_vm_console_join(c, vm, console);
-}
-
 static const struct shell_cmd cmds[] = {
 	{ "vm", "list", "[--json]", "state, memory, CPU time and uptime of all VMs", cmd_list },
 	{ "vm", "info", "VM [--json]", "state, memory, devices, settings, last crash", cmd_info },
@@ -377,12 +340,13 @@ static const struct shell_cmd cmds[] = {
 	  "TICKS are of the time stamp counter, from the exit to the next entry; SHARE is\n"
 	  "of all ticks spent outside the guest.",
 	  cmd_stats },
-	{ "vm", "console", "VM [--port] [PORT]",
+	{ "vm", "console", "VM [--port PORT] [--size SIZE]",
 	  "join a guest's serial port; Ctrl-] comes back\n"
-	  "--port 1 joins its virtio console (hvc0 in Linux) instead.\n"
+	  "--port 1 joins its virtio console (hvc0 in Linux) instead; --size 132x43 tells\n"
+	  "the guest that your terminal has 132 columns and 43 rows.\n"
 	  "Shows the recent output first. The guest runs on, and its output is kept, while\n"
 	  "nobody looks.",
-	  cmd_console },
+	  cmd_vm_console },
 };
 
 const struct shell_table cmd_vm_info_table = { cmds, ARRAY_SIZE(cmds), NULL, 0 };

@@ -507,6 +507,65 @@ static void test_console_ports(void **state)
 	assert_int_equal(drv_status(), LIVE);
 }
 
+/* 5.3.5, 5.3.6.2: by configuration, with a new generation and interrupt, and by message once ready. */
+static void test_console_resize(void **state)
+{
+	uint64_t features = DRV_FEATURES | BIT(VIRTIO_CONSOLE_F_MULTIPORT);
+
+	(void)state;
+	guest_console_resize(&fake_vm.hvc, 100, 50); /* no driver yet */
+	drv_start(CONSOLE, features | BIT(VIRTIO_CONSOLE_F_SIZE), 4);
+	assert_int_equal(drv_get(DRV_DEVICE, 4), 100 | 50 << 16);
+	drv_msix_on(5);
+	drv_set(VIRTIO_COMMON_CONFIG_VECTOR, 2, 0);
+	for (uint16_t i = 0; i < 8; i++) {
+		offer(CONTROL_RX, i, 64, W);
+	}
+	guest_console_resize(&fake_vm.hvc, 132, 43);
+	assert_int_equal(fake_sent, 1);
+	assert_int_equal(fake_msg.vector, 0x40);
+	assert_int_equal(drv_get(DRV_DEVICE, 4), 132 | 43 << 16);
+	assert_int_equal(drv_get(VIRTIO_COMMON_GENERATION, 1), 1);
+	guest_console_resize(&fake_vm.hvc, 132, 43); /* the same: nothing to tell */
+	assert_int_equal(drv_get(VIRTIO_COMMON_GENERATION, 1), 1);
+	fake_pc_work();
+	assert_int_equal(drv_used(CONTROL_RX), 0); /* the driver does not have the port yet */
+	say(0, VIRTIO_CONSOLE_PORT_READY, 1);
+	assert_int_equal(drv_used(CONTROL_RX), 3);
+	assert_int_equal(heard(2), (uint64_t)VIRTIO_CONSOLE_RESIZE << 32);
+	assert_int_equal(drv_used_len(CONTROL_RX, 2), 12);
+	assert_int_equal((uint32_t)fake_guest_mem_get64(DRV_DATA(CONTROL_RX) + 0x808),
+			 132 | 43 << 16);
+	guest_console_resize(&fake_vm.hvc, 80, 25);
+	assert_int_equal(drv_used(CONTROL_RX), 3); /* from the shell: for the vCPU */
+	fake_pc_work();
+	assert_int_equal(drv_used(CONTROL_RX), 4);
+	assert_int_equal((uint32_t)fake_guest_mem_get64(DRV_DATA(CONTROL_RX) + 0xc08),
+			 80 | 25 << 16);
+	assert_int_equal(fake_pc_save_and_load("virtio-console", 1000), 0);
+	fake_pc_work();
+	assert_int_equal(drv_used(CONTROL_RX), 5); /* another terminal, maybe */
+}
+
+/* Without the feature no message; without ports none either. */
+static void test_console_resize_unwanted(void **state)
+{
+	(void)state;
+	drv_start(CONSOLE, DRV_FEATURES | BIT(VIRTIO_CONSOLE_F_MULTIPORT), 4);
+	offer(CONTROL_RX, 0, 64, W);
+	offer(CONTROL_RX, 1, 64, W);
+	offer(CONTROL_RX, 2, 64, W);
+	say(0, VIRTIO_CONSOLE_PORT_READY, 1);
+	guest_console_resize(&fake_vm.hvc, 132, 43);
+	fake_pc_work();
+	assert_int_equal(drv_used(CONTROL_RX), 2);
+	drv_start(CONSOLE, DRV_FEATURES | BIT(VIRTIO_CONSOLE_F_SIZE), 2);
+	guest_console_resize(&fake_vm.hvc, 133, 43);
+	fake_pc_work();
+	assert_int_equal(drv_get(DRV_DEVICE, 4), 133 | 43 << 16);
+	assert_int_equal(drv_status(), LIVE);
+}
+
 /* ---- life ---- */
 
 static void test_reset_forgets(void **state)
@@ -600,6 +659,8 @@ int main(void)
 		TEST(test_console_flood),
 		TEST(test_console_input),
 		TEST(test_console_ports),
+		TEST(test_console_resize),
+		TEST(test_console_resize_unwanted),
 		TEST(test_reset_forgets),
 		TEST(test_saved_state),
 		TEST(test_spoilt_state),

@@ -398,6 +398,7 @@ int vm_create(const struct vm_config *cfg, struct vm **out, const char **why)
 	vm->id = ++next_id;
 	vm->cfg = *cfg;
 	guest_console_init(&vm->console);
+	guest_console_init(&vm->hvc);
 	list_push_back(&vms, &vm->node);
 	*out = vm;
 	return 0;

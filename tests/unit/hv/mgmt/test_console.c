@@ -493,6 +493,40 @@ static void test_vm_console(void **state)
 	assert_null(vm_find("web1")->console.reader);
 }
 
+static void resized(void *arg)
+{
+	++*(unsigned int *)arg;
+}
+
+/* --size is for the virtio console, which is told before the session begins, and keeps it. */
+static void test_vm_console_size(void **state)
+{
+	static const char *const bad[] = { "0x43",  "132x0",	 "132", "132x", "x43",
+					   "1x2x3", "132x10000", "axb", "-1x2", "123456789x1" };
+	struct guest_console *hvc = &vm_find("web1")->hvc;
+	unsigned int told = 0;
+	char line[64];
+
+	(void)state;
+	vm_find("web1")->cfg.hvc = true;
+	guest_console_set_input(hvc, resized, &told);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		snprintf(line, sizeof(line), "vm console web1 --port 1 --size %s", bad[i]);
+		assert_has(fake_host_command(line), "is no size such as 132x43 (columns, rows)\n");
+	}
+	assert_prints("vm console web1 --size 132x43",
+		      "error: a serial port has no size: --size is for --port 1\n");
+	assert_prints("vm console web1 --port 2",
+		      "error: the port is --port 0 (serial) or --port 1 (virtio)\n");
+	assert_int_equal(told, 0);
+	assert_int_equal(guest_console_size(hvc), 0);
+	assert_has(fake_host_run("vm console web1 --size 132x43 --port 1\r\x1d"), "left the");
+	assert_int_equal(told, 1);
+	assert_int_equal(guest_console_size(hvc), 132 | 43 << 16);
+	assert_has(fake_host_run("vm console web1 --port 1\r\x1d"), "left the");
+	assert_int_equal(guest_console_size(hvc), 132 | 43 << 16);
+}
+
 static void test_vm_console_recent_output(void **state)
 {
 	const char *text;
@@ -869,6 +903,7 @@ int main(void)
 		cmocka_unit_test_setup(test_vm_stop_takes_too_long, setup_vms),
 		cmocka_unit_test_setup(test_vm_stop_interrupted, setup_vms),
 		cmocka_unit_test_setup(test_vm_console, setup_vms),
+		cmocka_unit_test_setup(test_vm_console_size, setup_vms),
 		cmocka_unit_test_setup(test_vm_console_recent_output, setup_vms),
 		cmocka_unit_test_setup(test_vm_console_deaf_guest, setup_vms),
 		cmocka_unit_test_setup(test_vm_console_long_paste, setup_vms),
