@@ -20,7 +20,7 @@
 #include "hv/mgmt/screen.h"
 #include "hv/thread.h"
 #include "hv/timer.h"
-#include "hv/vm.h"
+#include "hv/vm_manager.h"
 #include "version.h"
 
 #define COM1	  0x3f8

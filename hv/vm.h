@@ -25,6 +25,10 @@ struct vm {
 	uint16_t id;		  /* (c) 1.. */
 	struct vm_config cfg;	  /* changes only while stopped */
 	enum vm_state state;	  /* written with the list locked */
+	const char *doing;	  /* "being started" …: claimed by a thread; NULL. List locked */
+	char busy[32];		  /* "it is being started": behind *why of those refused */
+	char why[160];		  /* behind the claimer's *why */
+	unsigned int crashes;	  /* in a row, each soon after a start; the manager's */
 	enum vm_event event;	  /* atomic: the first one wins, the manager takes it */
 	char crash_reason[160];	  /* written by who raised VM_EVENT_CRASH, read after the join */
 	struct vcpu *crashed_on;  /* the vCPU whose thread raised it, which dumps it at its end */
@@ -58,15 +62,32 @@ struct vm {
 };
 
 /*
- * The list is guarded by a sleeping lock: threads only. vm_find returns NULL if there is none. A VM
- * cannot vanish while the caller holds vm_list_lock.
+ * The list is guarded by a sleeping lock, held for short only: threads. vm_find returns NULL if there
+ * is none. A VM cannot vanish while the caller holds vm_list_lock, nor can what a VM that is up is
+ * made of (vCPUs, devices, memory). Nothing is printed with it held: terminals are slow.
  */
+void vm_list_init(void);
 void vm_list_lock(void);
 void vm_list_unlock(void);
 struct vm *vm_find(const char *name);
 struct vm *vm_next(const struct vm *prev); /* NULL: the first; in order of creation */
 
-/* Below: threads only, list locked by the caller. 0 or -Exxx, with *why (static text) on failure. */
+/* Running or paused: all its parts are there. List locked. */
+bool vm_is_up(const struct vm *vm);
+/* Stopped or crashed. List locked. */
+bool vm_is_off(const struct vm *vm);
+
+/*
+ * One change at a time: who claims a VM may give up the list's lock and still be the only one to
+ * change or delete it. doing ("being started") is what others are told: -EBUSY with *why. List locked.
+ */
+int vm_claim(struct vm *vm, const char *doing, const char **why);
+void vm_release(struct vm *vm);
+
+/*
+ * Below: threads only, list locked by the caller. 0 or -Exxx, with *why on failure: text that stays
+ * until the list is unlocked. -EBUSY if it is claimed.
+ */
 
 /* -EEXIST, -EINVAL (bad name), -ENOMEM. */
 int vm_create(const struct vm_config *cfg, struct vm **out, const char **why);
@@ -80,15 +101,16 @@ int vm_delete(struct vm *vm, const char **why);
 typedef int vm_load_fn(struct vm *vm, struct vcpu_start *start, const char **why);
 void vm_set_loader(vm_load_fn *load);
 
+/*
+ * These three give up the list's lock while they work (the VM is claimed) and have it again at the
+ * end. hv/vm_job.h does the same in a thread of its own.
+ */
 int vm_start(struct vm *vm, const char **why);
 /* Force: stops at the next exit; returns when all is freed. */
 int vm_stop(struct vm *vm, const char **why);
 int vm_reset(struct vm *vm, const char **why);
 int vm_pause(struct vm *vm, const char **why);
 int vm_resume(struct vm *vm, const char **why);
-
-/* Starts the manager thread that acts on guests' power-offs, resets and crashes. */
-int vm_manager_start(void);
 
 /*
  * From a vCPU's thread (or under its devices' lock), returning at once; the vCPU stops before its
@@ -106,7 +128,7 @@ void vm_crash(struct vm *vm, const char *fmt, ...) PRINTF(2, 3);
 void vm_log(struct vm *vm, const char *fmt, ...) PRINTF(2, 3);
 
 const char *vm_state_name(enum vm_state s); /* "running" … */
-/* Ticks of CPU the VM's vCPUs used since it was started. */
-uint64_t vm_cpu_time(struct vm *vm);
+/* Ticks of CPU the VM's vCPUs used since it was started. List locked. */
+uint64_t vm_cpu_time(const struct vm *vm);
 
 #endif

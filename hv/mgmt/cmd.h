@@ -14,6 +14,7 @@ struct vm;
 extern const struct shell_table cmd_vm_table;
 extern const struct shell_table cmd_vm_info_table;
 extern const struct shell_table cmd_host_table;
+extern const struct shell_table cmd_host_power_table;
 extern const struct shell_table cmd_isolation_table;
 extern const struct shell_table cmd_config_table;
 extern const struct shell_table cmd_misc_table;
@@ -22,14 +23,12 @@ extern const struct shell_table cmd_trace_table;
 
 /* ---- cmd_vm.c ---- */
 
-/* Calls fn with the VM that argv[0] names and the list locked; an error if there is none. */
+/* Calls fn with the list locked; what it prints comes when the list is unlocked. */
+int cmd_vm_locked(struct shell_call *c, int (*fn)(struct shell_call *c));
+/* The same with the VM that argv[0] names; an error if there is none. */
 int cmd_vm_with(struct shell_call *c, int (*fn)(struct shell_call *c, struct vm *vm));
-/* Does it run, or is it paused? */
-bool cmd_vm_is_up(const struct vm *vm);
 /* Nanoseconds since it was started; 0 if it is not up. */
 uint64_t cmd_vm_uptime(const struct vm *vm);
-/* Is there anything to stop? */
-bool cmd_vm_is_off(const struct vm *vm);
 
 /* ---- cmd_vm_console.c ---- */
 

@@ -81,9 +81,8 @@ static void show_json(struct shell_call *c)
 	json_finish(&j);
 }
 
-static int cmd_show(struct shell_call *c)
+static int show_locked(struct shell_call *c)
 {
-	vm_list_lock();
 	if (shell_json(c)) {
 		show_json(c);
 	} else {
@@ -94,8 +93,12 @@ static int cmd_show(struct shell_call *c)
 			config_write_vm(&vm->cfg, c->out);
 		}
 	}
-	vm_list_unlock();
 	return 0;
+}
+
+static int cmd_show(struct shell_call *c)
+{
+	return cmd_vm_locked(c, show_locked);
 }
 
 /* ---- check ---- */

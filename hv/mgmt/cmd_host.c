@@ -338,75 +338,6 @@ static void offer_levels(struct shell *sh UNUSED, struct line_edit *le, const ch
 	}
 }
 
-/* ---- reboot and power-off ---- */
-
-/* The VMs that would lose their work, as "web1, db"; the count is returned. */
-static unsigned int running_vms(char *buf, size_t size)
-{
-	unsigned int count = 0;
-	size_t len = 0;
-
-	buf[0] = '\0';
-	for (struct vm *vm = vm_next(NULL); vm != NULL; vm = vm_next(vm)) {
-		if (!cmd_vm_is_off(vm)) {
-			if (len < size) {
-				len += (size_t)fmt_snprintf(buf + len, size - len, "%s%s",
-							    count > 0 ? ", " : "", vm->cfg.name);
-			}
-			count++;
-		}
-	}
-	return count;
-}
-
-static int stop_vms(struct shell_call *c)
-{
-	char names[200];
-	const char *why = "";
-	unsigned int count;
-	int err = 0;
-
-	vm_list_lock();
-	count = running_vms(names, sizeof(names));
-	if (count > 0 && !shell_option(c, "--force")) {
-		err = shell_error(c, "%u VM%s still on (%s): stop %s first, or use --force", count,
-				  count == 1 ? " is" : "s are", names, count == 1 ? "it" : "them");
-	}
-	for (struct vm *vm = vm_next(NULL); vm != NULL && err == 0; vm = vm_next(vm)) {
-		if (!cmd_vm_is_off(vm) && vm_stop(vm, &why) != 0) {
-			err = shell_error(c, "cannot stop %s: %s", vm->cfg.name, why);
-		}
-	}
-	vm_list_unlock();
-	return err;
-}
-
-static int cmd_poweroff(struct shell_call *c)
-{
-	int err = stop_vms(c);
-
-	if (err == 0) {
-		shell_out_puts(c->out, "Powering off.\n");
-		uart_flush_polled();
-		cpu_poweroff();
-		err = shell_error(c, "this machine did not power off (see host log)");
-	}
-	return err;
-}
-
-static int cmd_reboot(struct shell_call *c)
-{
-	int err = stop_vms(c);
-
-	if (err == 0) {
-		shell_out_puts(c->out, "Rebooting.\n");
-		uart_flush_polled();
-		cpu_reboot();
-		err = shell_error(c, "this machine did not reboot (see host log)");
-	}
-	return err;
-}
-
 static const struct shell_cmd cmds[] = {
 	{ "host", "info", "[--json]", "version, CPU, virtualization, memory, uptime", cmd_info },
 	{ "host", "cpus", "[--json]", "how busy each CPU of the host is", cmd_cpus },
@@ -417,10 +348,6 @@ static const struct shell_cmd cmds[] = {
 	  "Levels say whose fault it is: bug (ours), host (the machine), guest (a VM's),\n"
 	  "then info (the default) and debug.",
 	  cmd_log },
-	{ "host", "reboot", "[--force]", "restart the machine; --force stops running VMs",
-	  cmd_reboot },
-	{ "host", "poweroff", "[--force]", "turn the machine off; --force stops running VMs",
-	  cmd_poweroff },
 };
 
 static const struct shell_kind kinds[] = { { "LEVEL", offer_levels } };

@@ -31,9 +31,9 @@ static void try_reads(void *arg)
 	expect(view, "where a VM's RAM is mapped", PAGING_VM_BASE, paging_vm_readable((gpa_t){ 0 }),
 	       view->vm != NULL);
 	for (struct vm *vm = vm_next(NULL); vm != NULL; vm = vm_next(vm)) {
-		hpa_t ram = vm->mem.count > 0 ? vm->mem.extents[0].hpa : (hpa_t){ 0 };
+		if (vm_is_up(vm)) {
+			hpa_t ram = vm->mem.extents[0].hpa;
 
-		if (vm->mem.count > 0) {
 			expect(view, vm->cfg.name, ram.v, paging_direct_readable(ram), false);
 		}
 	}
@@ -58,19 +58,16 @@ static int look_from(struct shell_call *c, struct vm *vm, unsigned int *wrong)
 	return 0;
 }
 
-static int cmd_isolation(struct shell_call *c)
+static int look_locked(struct shell_call *c)
 {
 	unsigned int wrong = 0;
-	int err;
+	int err = look_from(c, NULL, &wrong);
 
-	vm_list_lock();
-	err = look_from(c, NULL, &wrong);
 	for (struct vm *vm = vm_next(NULL); err == 0 && vm != NULL; vm = vm_next(vm)) {
-		if (vm->mem.count > 0) {
+		if (vm_is_up(vm)) {
 			err = look_from(c, vm, &wrong);
 		}
 	}
-	vm_list_unlock();
 	if (err != 0) {
 		return shell_error(c, "%s", errno_text(err));
 	}
@@ -79,6 +76,11 @@ static int cmd_isolation(struct shell_call *c)
 	}
 	shell_out_puts(c->out, "Every read ended as it must.\n");
 	return 0;
+}
+
+static int cmd_isolation(struct shell_call *c)
+{
+	return cmd_vm_locked(c, look_locked);
 }
 
 static const struct shell_cmd cmds[] = {

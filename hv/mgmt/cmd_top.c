@@ -46,7 +46,7 @@ static uint64_t exits_of(const struct vm *vm)
 {
 	uint64_t sum = 0;
 
-	for (unsigned int i = 0; i < VM_CPUS_MAX; i++) {
+	for (unsigned int i = 0; i < VM_CPUS_MAX && vm_is_up(vm); i++) {
 		sum += vm->vcpus[i] != NULL ? vm->vcpus[i]->exits : 0;
 	}
 	return sum;

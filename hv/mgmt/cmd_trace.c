@@ -80,7 +80,7 @@ static const char *exit_name(const struct vm *vm, unsigned int vcpu, unsigned in
 {
 	const char *const *names = vm != NULL ? vm->exit_names : NULL;
 
-	if (vm != NULL && vcpu < VM_CPUS_MAX && vm->vcpus[vcpu] != NULL) {
+	if (vm != NULL && vm_is_up(vm) && vcpu < VM_CPUS_MAX && vm->vcpus[vcpu] != NULL) {
 		names = vm->vcpus[vcpu]->exit_names;
 	}
 	return names != NULL && reason < VCPU_EXIT_REASONS ? names[reason] : NULL;

@@ -11,26 +11,18 @@
 #include "hv/mgmt/cmd.h"
 #include "hv/mgmt/line_edit.h"
 #include "hv/mgmt/near.h"
+#include "hv/mgmt/shell_buf.h"
 #include "hv/mgmt/show.h"
-#include "hv/vm.h"
+#include "hv/vm_job.h"
+#include "hv/vm_life.h"
 
-#define POLL_NS 50000000ul /* how often vm stop looks whether the guest has gone */
+#define POLL_NS 50000000ul /* how often a command looks whether what it waits for is done */
 
 /* ---- shared ---- */
 
-bool cmd_vm_is_off(const struct vm *vm)
-{
-	return vm->state == VM_STOPPED || vm->state == VM_CRASHED;
-}
-
-bool cmd_vm_is_up(const struct vm *vm)
-{
-	return vm->state == VM_RUNNING || vm->state == VM_PAUSED;
-}
-
 uint64_t cmd_vm_uptime(const struct vm *vm)
 {
-	return !cmd_vm_is_up(vm) ? 0 : clock_ticks_to_ns(clock_now() - vm->started);
+	return !vm_is_up(vm) ? 0 : clock_ticks_to_ns(clock_now() - vm->started);
 }
 
 static int no_vm(struct shell_call *c, const char *name)
@@ -48,28 +40,124 @@ static int no_vm(struct shell_call *c, const char *name)
 	return shell_error(c, "no VM is named \"%.40s\"; vm list shows all", name);
 }
 
-int cmd_vm_with(struct shell_call *c, int (*fn)(struct shell_call *c, struct vm *vm))
+/* What fn prints is kept until the list is unlocked. arg is fn's. */
+static int buffered(struct shell_call *c, int (*fn)(struct shell_call *c, void *arg), void *arg)
 {
-	struct vm *vm;
+	struct shell_out *out = c->out;
+	struct shell_buf buf;
 	int err;
 
+	shell_buf_init(&buf);
+	c->out = &buf.out;
 	vm_list_lock();
-	vm = vm_find(c->argv[0]);
-	err = vm != NULL ? fn(c, vm) : no_vm(c, c->argv[0]);
+	err = fn(c, arg);
 	vm_list_unlock();
-	return err;
+	c->out = out;
+	return shell_buf_flush(&buf, out) ? err : shell_error(c, "out of memory");
 }
 
-/* Does it, and says what state that led to. */
-static int act(struct shell_call *c, struct vm *vm, int (*op)(struct vm *vm, const char **why))
+struct locked_call {
+	int (*all)(struct shell_call *c);
+	int (*one)(struct shell_call *c, struct vm *vm);
+};
+
+static int call_locked(struct shell_call *c, void *arg)
+{
+	const struct locked_call *call = arg;
+	struct vm *vm;
+
+	if (call->one == NULL) {
+		return call->all(c);
+	}
+	vm = vm_find(c->argv[0]);
+	return vm != NULL ? call->one(c, vm) : no_vm(c, c->argv[0]);
+}
+
+int cmd_vm_locked(struct shell_call *c, int (*fn)(struct shell_call *c))
+{
+	struct locked_call call = { .all = fn };
+
+	return buffered(c, call_locked, &call);
+}
+
+int cmd_vm_with(struct shell_call *c, int (*fn)(struct shell_call *c, struct vm *vm))
+{
+	struct locked_call call = { .one = fn };
+
+	return buffered(c, call_locked, &call);
+}
+
+/* The error of a change that failed: who is in the way, or why not. */
+static int refused(struct shell_call *c, const struct vm *vm, const char *why)
+{
+	if (vm->doing != NULL) {
+		return shell_error(c, "%s is %s", vm->cfg.name, vm->doing);
+	}
+	return shell_error(c, "cannot %s %s: %s", c->cmd->verb, vm->cfg.name, why);
+}
+
+/* Does what takes no time, and says what state that led to. */
+static int act(struct shell_call *c, struct vm *vm, vm_op_fn *op)
 {
 	const char *why = "no reason given";
 
 	if (op(vm, &why) != 0) {
-		return shell_error(c, "cannot %s %s: %s", c->cmd->verb, vm->cfg.name, why);
+		return refused(c, vm, why);
 	}
 	shell_out_printf(c->out, "%s: %s\n", vm->cfg.name, vm_state_name(vm->state));
 	return 0;
+}
+
+/* ---- what takes time: in a thread of its own ---- */
+
+struct change {
+	const char *doing;
+	vm_op_fn *op;
+	struct vm_job *job;
+};
+
+static int begin_locked(struct shell_call *c, void *arg)
+{
+	const char *why = "no reason given";
+	struct change *change = arg;
+	struct vm *vm = vm_find(c->argv[0]);
+
+	if (vm == NULL) {
+		return no_vm(c, c->argv[0]);
+	}
+	return vm_job_begin(vm, change->doing, change->op, &change->job, &why) == 0
+		       ? 0
+		       : refused(c, vm, why);
+}
+
+static int wait_for_job(struct shell_call *c, const struct change *change)
+{
+	const struct vm_job *job = change->job;
+
+	while (!vm_job_is_done(job)) {
+		if (shell_interrupted(c)) {
+			return shell_error(c, "%s is %s: not waited for", c->argv[0],
+					   change->doing);
+		}
+		shell_wait(c, POLL_NS);
+	}
+	if (job->err != 0) {
+		return shell_error(c, "cannot %s %s: %s", c->cmd->verb, c->argv[0], job->why);
+	}
+	shell_out_printf(c->out, "%s: %s\n", c->argv[0], vm_state_name(job->state));
+	return 0;
+}
+
+static int change_vm(struct shell_call *c, const char *doing, vm_op_fn *op)
+{
+	struct change change = { .doing = doing, .op = op };
+	int err = buffered(c, begin_locked, &change);
+
+	if (err == 0) {
+		err = wait_for_job(c, &change);
+		vm_job_leave(change.job);
+	}
+	return err;
 }
 
 /* ---- create and set ---- */
@@ -108,20 +196,32 @@ static void take_settings(struct shell_call *c, struct vm_config *cfg, struct di
 	}
 }
 
+struct scratch {
+	int (*fn)(struct shell_call *c, struct vm_config *cfg, struct diag *d);
+	struct vm_config *cfg;
+	struct diag *d;
+};
+
+static int call_scratch(struct shell_call *c, void *arg)
+{
+	const struct scratch *s = arg;
+
+	return s->fn(c, s->cfg, s->d);
+}
+
 /* fn with a scratch configuration and a list of messages, both too large for the stack. */
 static int with_scratch(struct shell_call *c,
 			int (*fn)(struct shell_call *c, struct vm_config *cfg, struct diag *d))
 {
 	struct vm_config *cfg = heap_alloc(sizeof(*cfg));
 	struct diag *d = heap_alloc(sizeof(*d));
+	struct scratch s = { fn, cfg, d };
 	int err;
 
 	if (cfg == NULL || d == NULL) {
 		err = shell_error(c, "out of memory");
 	} else {
-		vm_list_lock();
-		err = fn(c, cfg, d);
-		vm_list_unlock();
+		err = buffered(c, call_scratch, &s);
 	}
 	heap_free(cfg);
 	heap_free(d);
@@ -164,7 +264,10 @@ static int set_locked(struct shell_call *c, struct vm_config *cfg, struct diag *
 	if (vm == NULL) {
 		return no_vm(c, c->argv[0]);
 	}
-	if (!cmd_vm_is_off(vm)) {
+	if (vm->doing != NULL) {
+		return refused(c, vm, NULL);
+	}
+	if (!vm_is_off(vm)) {
 		return shell_error(c, "%s is %s: its settings change only while it is stopped",
 				   vm->cfg.name, vm_state_name(vm->state));
 	}
@@ -185,24 +288,14 @@ static int cmd_set(struct shell_call *c)
 
 /* ---- start, reset, pause, resume, delete ---- */
 
-static int start_locked(struct shell_call *c, struct vm *vm)
-{
-	return act(c, vm, vm_start);
-}
-
 static int cmd_start(struct shell_call *c)
 {
-	return cmd_vm_with(c, start_locked);
-}
-
-static int reset_locked(struct shell_call *c, struct vm *vm)
-{
-	return act(c, vm, vm_reset);
+	return change_vm(c, "being started", vm_life_start);
 }
 
 static int cmd_reset(struct shell_call *c)
 {
-	return cmd_vm_with(c, reset_locked);
+	return change_vm(c, "being reset", vm_life_reset);
 }
 
 static int pause_locked(struct shell_call *c, struct vm *vm)
@@ -230,7 +323,7 @@ static int delete_locked(struct shell_call *c, struct vm *vm)
 	const char *why = "no reason given";
 
 	if (vm_delete(vm, &why) != 0) {
-		return shell_error(c, "cannot delete %s: %s", c->argv[0], why);
+		return refused(c, vm, why);
 	}
 	shell_out_printf(c->out, "%s: deleted\n", c->argv[0]);
 	return 0;
@@ -248,6 +341,9 @@ static int press_button(struct shell_call *c, struct vm *vm)
 {
 	char time[SHOW_MAX];
 
+	if (vm->doing != NULL) {
+		return refused(c, vm, NULL);
+	}
 	if (vm->state != VM_RUNNING) {
 		return shell_error(
 			c, "%s is %s%s", vm->cfg.name, vm_state_name(vm->state),
@@ -262,6 +358,18 @@ static int press_button(struct shell_call *c, struct vm *vm)
 	return 0;
 }
 
+static int press_locked(struct shell_call *c, void *arg)
+{
+	struct vm *vm = vm_find(c->argv[0]);
+	uint64_t *starts = arg;
+
+	if (vm == NULL) {
+		return no_vm(c, c->argv[0]);
+	}
+	*starts = vm->starts;
+	return press_button(c, vm);
+}
+
 /* True once the VM is off, and tells which way. starts: a restart counts as off, too. */
 static bool has_stopped(const char *name, uint64_t starts, const char **state, uint64_t *left,
 			uint64_t begun)
@@ -272,7 +380,7 @@ static bool has_stopped(const char *name, uint64_t starts, const char **state, u
 
 	vm_list_lock();
 	vm = vm_find(name);
-	off = vm == NULL || cmd_vm_is_off(vm) || vm->starts != starts;
+	off = vm == NULL || vm_is_off(vm) || vm->starts != starts;
 	*state = vm != NULL ? vm_state_name(vm->state) : "gone";
 	*left = vm != NULL ? vm->cfg.stop_timeout * 1000000ul : 0;
 	*left = *left > waited ? *left - waited : 0;
@@ -301,29 +409,15 @@ static int wait_stopped(struct shell_call *c, uint64_t starts)
 	return 0;
 }
 
-static int force_locked(struct shell_call *c, struct vm *vm)
-{
-	return act(c, vm, vm_stop);
-}
-
 static int cmd_stop(struct shell_call *c)
 {
 	uint64_t starts = 0;
-	struct vm *vm;
 	int err;
 
 	if (shell_option(c, "--force")) {
-		return cmd_vm_with(c, force_locked);
+		return change_vm(c, "being stopped", vm_life_stop);
 	}
-	vm_list_lock();
-	vm = vm_find(c->argv[0]);
-	if (vm != NULL) {
-		starts = vm->starts;
-		err = press_button(c, vm);
-	} else {
-		err = no_vm(c, c->argv[0]);
-	}
-	vm_list_unlock();
+	err = buffered(c, press_locked, &starts);
 	return err != 0 ? err : wait_stopped(c, starts);
 }
 

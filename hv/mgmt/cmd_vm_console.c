@@ -85,16 +85,18 @@ static bool pump_out(struct session *s)
 	return n > 0;
 }
 
-/* Hands held keys to the guest, as many as it takes. The lock keeps its device from vanishing. */
+/* Hands held keys to the guest, as many as it takes: a VM that is up keeps its device while locked. */
 static void deliver(struct session *s)
 {
-	size_t n;
+	size_t n = 0;
 
 	if (s->held == 0) {
 		return;
 	}
 	vm_list_lock();
-	n = guest_console_type(s->console, s->keys, s->held);
+	if (vm_is_up(s->vm)) {
+		n = guest_console_type(s->console, s->keys, s->held);
+	}
 	vm_list_unlock();
 	s->taken = n > 0 ? clock_now() : s->taken;
 	memmove(s->keys, s->keys + n, s->held - n);

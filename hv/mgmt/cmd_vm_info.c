@@ -45,12 +45,11 @@ static void list_row(struct shell_call *c, struct vm *vm)
 			 vm_state_name(vm->state), vm->cfg.cpus,
 			 fmt_size(memory, sizeof(memory), vm->cfg.memory),
 			 show_time(cpu, sizeof(cpu), clock_ticks_to_ns(vm_cpu_time(vm))),
-			 !cmd_vm_is_up(vm) ? "-" : show_time(up, sizeof(up), cmd_vm_uptime(vm)));
+			 !vm_is_up(vm) ? "-" : show_time(up, sizeof(up), cmd_vm_uptime(vm)));
 }
 
-static int cmd_list(struct shell_call *c)
+static int list_locked(struct shell_call *c)
 {
-	vm_list_lock();
 	if (shell_json(c)) {
 		list_json(c);
 	} else if (vm_next(NULL) == NULL) {
@@ -62,8 +61,12 @@ static int cmd_list(struct shell_call *c)
 			list_row(c, vm);
 		}
 	}
-	vm_list_unlock();
 	return 0;
+}
+
+static int cmd_list(struct shell_call *c)
+{
+	return cmd_vm_locked(c, list_locked);
 }
 
 /* ---- info ---- */
@@ -75,7 +78,7 @@ static const char *paravirt(const struct vm *vm, unsigned int i, bool *used)
 	bool here = false;
 
 	*used = false;
-	for (unsigned int cpu = 0; cpu < VM_CPUS_MAX; cpu++) {
+	for (unsigned int cpu = 0; cpu < VM_CPUS_MAX && vm_is_up(vm); cpu++) {
 		if (vm->vcpus[cpu] != NULL) {
 			name = hvm_paravirt(vm->vcpus[cpu], i, &here);
 			*used = *used || (name != NULL && here);
@@ -152,7 +155,7 @@ static void info_json(struct shell_call *c, struct vm *vm)
 	json_summary(&j, vm);
 	json_string(&j, "crash_reason", vm->crash_reason[0] != '\0' ? vm->crash_reason : NULL);
 	json_u64(&j, "starts", vm->starts);
-	if (!cmd_vm_is_off(vm)) {
+	if (vm_is_up(vm)) {
 		vcpus_json(&j, vm);
 	}
 	paravirt_json(&j, vm);
@@ -187,16 +190,16 @@ static int info_locked(struct shell_call *c, struct vm *vm)
 	}
 	shell_out_printf(c->out, "memory     %s, %s\n",
 			 fmt_size(size, sizeof(size), vm->cfg.memory),
-			 cmd_vm_is_off(vm) ? "not allocated while stopped" : "allocated");
-	if (cmd_vm_is_up(vm)) {
+			 vm_is_off(vm) ? "not allocated while stopped" : "allocated");
+	if (vm_is_up(vm)) {
 		shell_out_printf(c->out, "uptime     %s\n",
 				 show_time(text, sizeof(text), cmd_vm_uptime(vm)));
 	}
 	shell_out_printf(c->out, "cpu time   %s\n",
 			 show_time(text, sizeof(text), clock_ticks_to_ns(vm_cpu_time(vm))));
 	shell_out_printf(c->out, "starts     %lu\n", vm->starts);
-	vcpus_print(c->out, vm);
-	if (!cmd_vm_is_off(vm)) {
+	if (vm_is_up(vm)) {
+		vcpus_print(c->out, vm);
 		paravirt_print(c->out, vm);
 	}
 	cmd_vm_pci_print(c->out, vm);
@@ -224,7 +227,7 @@ static struct vcpu_exit_stat stat_of(const struct vm *vm, unsigned int reason)
 {
 	struct vcpu_exit_stat sum = { 0 };
 
-	if (cmd_vm_is_off(vm)) {
+	if (!vm_is_up(vm)) {
 		return vm->last_stats[reason];
 	}
 	for (unsigned int i = 0; i < VM_CPUS_MAX; i++) {
@@ -257,7 +260,7 @@ static void collect(struct stats *s, const struct vm *vm)
 {
 	memset(s, 0, sizeof(*s));
 	s->names = vm->exit_names;
-	for (unsigned int i = 0; i < VM_CPUS_MAX && !cmd_vm_is_off(vm); i++) {
+	for (unsigned int i = 0; i < VM_CPUS_MAX && vm_is_up(vm); i++) {
 		s->names = vm->vcpus[i] != NULL ? vm->vcpus[i]->exit_names : s->names;
 	}
 	for (unsigned int r = 0; r < VCPU_EXIT_REASONS; r++) {
@@ -308,7 +311,7 @@ static int stats_locked(struct shell_call *c, struct vm *vm)
 		stats_json(c, vm, &s);
 		return 0;
 	}
-	if (cmd_vm_is_off(vm)) {
+	if (!vm_is_up(vm)) {
 		shell_out_printf(c->out, "%s is %s; these are of its last run.\n", vm->cfg.name,
 				 vm_state_name(vm->state));
 	}

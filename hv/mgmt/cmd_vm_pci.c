@@ -37,7 +37,7 @@ static bool take(struct vm *vm, unsigned int devfn, struct snapshot *s)
 	const struct vpci_function *f;
 
 	spin_lock(&vm->dev_lock);
-	f = vpci_next(vm, devfn);
+	f = vm_is_up(vm) ? vpci_next(vm, devfn) : NULL;
 	if (f) {
 		s->devfn = f->devfn;
 		s->vendor = bytes_get_le16(&f->config[0]);

@@ -172,7 +172,7 @@ static const struct config_key keys[] = {
 	  .allowed = "\"stop\" or \"restart\"",
 	  .def = "\"stop\"",
 	  .names = crash_names,
-	  .help = "what happens after the VM crashed",
+	  .help = "after a crash; restart: at most 5 times in a row",
 	  FIELD(struct vm_config, on_crash) },
 	{ .table = CONFIG_VM,
 	  .name = "stop_timeout",

@@ -18,17 +18,16 @@
 #define FLAT_BASE 0x7c00ul
 #define FLAT_MAX  (GUEST_EBDA - FLAT_BASE)
 
-int loader_open(const char *path, struct bootfs_file *out, const char **why)
+int loader_open(struct vm *vm, const char *path, struct bootfs_file *out, const char **why)
 {
-	static char text[VM_PATH_MAX + 64]; /* starts are one at a time: the VM list is locked */
 	int err = bootfs_find(path, out);
 
 	if (err != 0) {
-		fmt_snprintf(text, sizeof(text),
+		fmt_snprintf(vm->why, sizeof(vm->why),
 			     err == -ENOENT ? "%s is not among the boot modules"
 					    : "%s is not named as boot:FILE",
 			     path);
-		*why = text;
+		*why = vm->why;
 	}
 	return err;
 }
@@ -81,7 +80,7 @@ int loader_gdt(struct vm *vm, uint64_t gpa, bool long_mode, struct vcpu_start *s
 static int load_flat(struct vm *vm, struct vcpu_start *start, const char **why)
 {
 	struct bootfs_file f;
-	int err = loader_open(vm->cfg.kernel, &f, why);
+	int err = loader_open(vm, vm->cfg.kernel, &f, why);
 
 	if (err != 0) {
 		return err;

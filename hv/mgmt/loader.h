@@ -16,8 +16,8 @@ void loader_init(void);
 /* The registered function: picks by vm->cfg.boot. Thread context; as vm_load_fn says. */
 int loader_load(struct vm *vm, struct vcpu_start *start, const char **why);
 
-/* For the loaders: a file by "STORE:FILE", with *why set on failure. */
-int loader_open(const char *path, struct bootfs_file *out, const char **why);
+/* For the loaders of vm: a file by "STORE:FILE", with *why set on failure. */
+int loader_open(struct vm *vm, const char *path, struct bootfs_file *out, const char **why);
 /* ACPI tables, MP table; the RSDP's address in *rsdp. */
 int loader_tables(struct vm *vm, uint64_t *rsdp, const char **why);
 /* Flat code at 10h and data at 18h, at gpa: for vcpu_start.gdt. */

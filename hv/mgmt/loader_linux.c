@@ -136,18 +136,17 @@ int loader_linux_parse(const uint8_t *file, uint64_t size, struct loader_linux_i
 	return check_sizes(out, size, why);
 }
 
-static int too_large(const struct vm *vm, uint64_t end, const char **why)
+static int too_large(struct vm *vm, uint64_t end, const char **why)
 {
-	static char text[96]; /* starts are one at a time: the VM list is locked */
 	char needs[16], has[16];
 
-	fmt_snprintf(text, sizeof(text), "the kernel needs memory up to %s, the VM has %s",
+	fmt_snprintf(vm->why, sizeof(vm->why), "the kernel needs memory up to %s, the VM has %s",
 		     fmt_size(needs, sizeof(needs), end), fmt_size(has, sizeof(has), vm->mem.size));
-	*why = text;
+	*why = vm->why;
 	return -E2BIG;
 }
 
-static int place_kernel(const struct vm *vm, const struct loader_linux_image *im, uint64_t *at,
+static int place_kernel(struct vm *vm, const struct loader_linux_image *im, uint64_t *at,
 			const char **why)
 {
 	/* No lower place helps: a relocatable kernel moves itself up to its preferred address. */
@@ -321,10 +320,10 @@ int loader_linux_load(struct vm *vm, struct vcpu_start *start, const char **why)
 	struct bootfs_file kernel;
 	struct bootfs_file initrd = { 0 };
 	struct placement p = { 0 };
-	int err = loader_open(vm->cfg.kernel, &kernel, why);
+	int err = loader_open(vm, vm->cfg.kernel, &kernel, why);
 
 	if (err == 0 && vm->cfg.initrd[0] != '\0') {
-		err = loader_open(vm->cfg.initrd, &initrd, why);
+		err = loader_open(vm, vm->cfg.initrd, &initrd, why);
 	}
 	if (err == 0) {
 		err = loader_linux_parse(kernel.data, kernel.size, &im, why);

@@ -98,8 +98,7 @@ static int write_kernel(struct vm *vm, const uint8_t *file, const struct multibo
 }
 
 /* cfg.modules[n] is "STORE:FILE arguments"; the guest gets all of it as the module's string. */
-static int open_module(const struct vm *vm, unsigned int n, struct bootfs_file *out,
-		       const char **why)
+static int open_module(struct vm *vm, unsigned int n, struct bootfs_file *out, const char **why)
 {
 	char path[VM_PATH_MAX];
 	const char *text = vm->cfg.modules[n];
@@ -112,7 +111,7 @@ static int open_module(const struct vm *vm, unsigned int n, struct bootfs_file *
 	}
 	memcpy(path, text, len);
 	path[len] = '\0';
-	return loader_open(path, out, why);
+	return loader_open(vm, path, out, why);
 }
 
 /* Modules follow the kernel, each on a page of its own. *next: where the first may lie. */
@@ -189,7 +188,7 @@ int loader_multiboot_load(struct vm *vm, struct vcpu_start *start, const char **
 	struct multiboot_image im;
 	struct bootfs_file kernel;
 	uint64_t rsdp;
-	int err = loader_open(vm->cfg.kernel, &kernel, why);
+	int err = loader_open(vm, vm->cfg.kernel, &kernel, why);
 
 	if (err == 0) {
 		err = multiboot_image_parse(kernel.data, kernel.size, &im, why);

@@ -5,6 +5,7 @@
 #include "hv/base/heap.h"
 #include "hv/base/log.h"
 #include "hv/lib/errno.h"
+#include "hv/lib/string.h"
 #include "hv/mgmt/cmd.h"
 #include "hv/mgmt/screen.h"
 #include "hv/vm.h"
@@ -26,13 +27,15 @@ static void create(struct shell_out *out, const struct config *cfg)
 	for (unsigned int i = 0; i < cfg->vm_count; i++) {
 		const char *why = "";
 		struct vm *vm;
+		int err;
 
 		vm_list_lock();
-		if (vm_create(&cfg->vms[i], &vm, &why) != 0) {
+		err = vm_create(&cfg->vms[i], &vm, &why);
+		vm_list_unlock();
+		if (err != 0) {
 			shell_out_printf(out, "error: cannot create %s: %s\n", cfg->vms[i].name,
 					 why);
 		}
-		vm_list_unlock();
 	}
 }
 
@@ -59,14 +62,18 @@ static void autostart(struct shell_out *out, const struct config *cfg)
 
 	while ((v = next_start(cfg, v)) != NULL) {
 		const char *why = "no reason given";
+		char text[sizeof(((struct vm *)0)->why)];
 		struct vm *vm;
+		int err;
 
 		vm_list_lock();
 		vm = vm_find(v->name);
-		if (vm != NULL && vm_start(vm, &why) != 0) {
-			shell_out_printf(out, "error: cannot start %s: %s\n", v->name, why);
-		}
+		err = vm != NULL ? vm_start(vm, &why) : 0;
+		string_copy(text, err != 0 ? why : "", sizeof(text));
 		vm_list_unlock();
+		if (err != 0) {
+			shell_out_printf(out, "error: cannot start %s: %s\n", v->name, text);
+		}
 	}
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The order in which a VM is put together and taken apart: nothing outlives what it uses. */
 /* Its parts are fakes that write their names down. */
-/* TEST_SOURCES: hv/vm.c hv/iobus.c hv/lib/fmt.c hv/lib/string.c tests/unit/fakes/fake_arch.c */
+/* TEST_SOURCES: hv/vm.c hv/vm_life.c hv/vm_manager.c hv/vm_job.c hv/iobus.c hv/lib/fmt.c hv/lib/string.c tests/unit/fakes/fake_arch.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_heap.c tests/unit/fakes/fake_lock.c */
 #include "hv/base/page.h"
 #include "hv/vm.h"
@@ -14,22 +14,40 @@
 #include "hv/thread.h"
 #include "hv/vdev.h"
 #include "hv/vm_dump.h"
+#include "hv/vm_job.h"
+#include "hv/vm_life.h"
+#include "hv/vm_manager.h"
+#include "tests/unit/fakes/fake_arch.h"
 #include "tests/unit/fakes/fake_heap.h"
 
 #include <cmocka.h>
+#include <setjmp.h>
 #include <string.h>
 
 static const struct hvm_ops ops;
 const struct hvm_ops *hvm = &ops;
 
-static char steps[200];
+static char steps[2000];
 static int space_error;
 static unsigned int launches_left;
 static struct vcpu vcpu[3];
 static struct thread thread;
 
+static bool list_locked;
+static struct vm *busy; /* what others see while the steps are made */
+
+/* No step is made with the list locked: the other VMs' commands would wait for it. */
 static void note(const char *step)
 {
+	const char *why = "";
+
+	assert_false(list_locked);
+	if (busy != NULL) {
+		assert_int_equal(vm_claim(busy, "being tested", &why), -EBUSY);
+		assert_non_null(strstr(why, "it is being "));
+		assert_false(vm_is_up(busy));
+		assert_false(vm_is_off(busy));
+	}
 	strcat(steps, step);
 	strcat(steps, " ");
 }
@@ -150,25 +168,73 @@ uint64_t thread_time(const struct thread *t)
 	return 1000;
 }
 
+/* Threads run when a test says so; the manager, which never ends, until it parks. */
+static struct thread threads[8];
+static unsigned int thread_count, joined, wakes;
+static bool thread_fails;
+static uint64_t parked_until;
+static jmp_buf parked;
+
 int thread_create(struct thread **out, const struct thread_params *p)
 {
-	(void)out;
-	(void)p;
+	if (thread_fails) {
+		return -ENOMEM;
+	}
+	threads[thread_count] = (struct thread){ .p = *p };
+	*out = &threads[thread_count++];
 	return 0;
+}
+
+static void run_jobs(void)
+{
+	for (unsigned int i = 1; i < thread_count; i++) {
+		threads[i].p.body(threads[i].p.arg);
+	}
+	thread_count = 1;
+}
+
+static void run_manager(void)
+{
+	if (setjmp(parked) == 0) {
+		threads[0].p.body(threads[0].p.arg);
+	}
+}
+
+static int start_manager(void **state)
+{
+	(void)state;
+	thread_count = 0;
+	thread_fails = false;
+	return vm_manager_start();
+}
+
+struct thread *thread_current(void)
+{
+	return &thread;
+}
+
+void thread_join(struct thread *t)
+{
+	(void)t;
+	joined++;
 }
 
 void thread_unpark(struct thread *t)
 {
 	(void)t;
+	wakes++;
 }
 
 void thread_park(void)
 {
+	parked_until = UINT64_MAX;
+	longjmp(parked, 1);
 }
 
 void thread_park_until(uint64_t deadline)
 {
-	(void)deadline;
+	parked_until = deadline;
+	longjmp(parked, 1);
 }
 
 void thread_checkpoint(void)
@@ -183,11 +249,15 @@ void mutex_init(struct mutex *m)
 void mutex_lock(struct mutex *m)
 {
 	(void)m;
+	assert_false(list_locked);
+	list_locked = true;
 }
 
 void mutex_unlock(struct mutex *m)
 {
 	(void)m;
+	assert_true(list_locked);
+	list_locked = false;
 }
 
 void guest_console_init(struct guest_console *c)
@@ -212,7 +282,7 @@ static int load(struct vm *vm, struct vcpu_start *start, const char **why)
 {
 	(void)vm;
 	(void)start;
-	(void)why;
+	*why = NULL; /* as the real one: there is no reason */
 	note("+kernel");
 	return 0;
 }
@@ -230,8 +300,21 @@ static struct vm *made(unsigned int cpus)
 	launches_left = 3;
 	memset(vcpu, 0, sizeof(vcpu));
 	vm_set_loader(load);
+	list_locked = false;
+	thread_fails = false;
+	vm_list_lock();
 	assert_int_equal(vm_create(&cfg, &vm, &why), 0);
+	busy = vm;
 	return vm;
+}
+
+static void delete (struct vm *vm)
+{
+	const char *why = "";
+
+	assert_int_equal(vm_delete(vm, &why), 0);
+	vm_list_unlock();
+	assert_int_equal(fake_heap_live, 0);
 }
 
 static void devices_end_before_the_vcpus_that_they_interrupt(void **state)
@@ -248,7 +331,7 @@ static void devices_end_before_the_vcpus_that_they_interrupt(void **state)
 	assert_int_equal(vm->state, VM_STOPPED);
 	assert_int_equal(vm->last_stats[3].count, 7);
 	assert_int_equal(vm_cpu_time(vm), 1000);
-	assert_int_equal(vm_delete(vm, &why), 0);
+	delete (vm);
 }
 
 /* The boot processor runs last of all, when there is somebody to start; they end together. */
@@ -267,7 +350,7 @@ static void all_vcpus_are_there_before_one_runs(void **state)
 	assert_string_equal(steps, "-thread -thread -thread -devices -vcpu -vcpu -vcpu -tables "
 				   "-memory ");
 	assert_int_equal(vm->last_stats[3].count, 21);
-	assert_int_equal(vm_delete(vm, &why), 0);
+	delete (vm);
 }
 
 /* Threads that were not made are not waited for. */
@@ -282,7 +365,7 @@ static void a_vm_with_half_its_threads_does_not_start(void **state)
 	assert_string_equal(why, "not enough hypervisor memory for its vCPUs");
 	assert_string_equal(strstr(steps, "+waits"),
 			    "+waits -thread -devices -vcpu -vcpu -vcpu -tables -memory ");
-	assert_int_equal(vm_delete(vm, &why), 0);
+	delete (vm);
 }
 
 void page_stats(struct page_stats *s)
@@ -301,17 +384,173 @@ static void a_vm_without_memory_does_not_start(void **state)
 	assert_non_null(strstr(why, "not enough free host memory: it needs "));
 	assert_non_null(strstr(why, ", 3 MiB are free"));
 	assert_int_equal(vm->state, VM_STOPPED);
-	assert_int_equal(vm_delete(vm, &why), 0);
-	assert_int_equal(fake_heap_live, 0);
+	delete (vm);
+}
+
+/* ---- jobs and the manager ---- */
+
+static void a_job_claims_its_vm_until_it_is_done(void **state)
+{
+	struct vm *vm = made(1);
+	const char *why = "";
+	struct vm_job *job, *second;
+
+	(void)state;
+	assert_int_equal(vm_job_begin(vm, "being started", vm_life_start, &job, &why), 0);
+	assert_int_equal(vm_job_begin(vm, "being stopped", vm_life_stop, &second, &why), -EBUSY);
+	assert_string_equal(why, "it is being started");
+	assert_int_equal(vm_delete(vm, &why), -EBUSY);
+	assert_int_equal(vm_pause(vm, &why), -EBUSY);
+	vm_list_unlock();
+	assert_false(vm_job_is_done(job));
+	run_jobs();
+	assert_true(vm_job_is_done(job));
+	assert_int_equal(job->err, 0);
+	assert_int_equal(job->state, VM_RUNNING);
+	vm_job_leave(job);
+	joined = 0;
+	run_manager();
+	assert_int_equal(joined, 1);
+	vm_list_lock();
+	assert_int_equal(vm_stop(vm, &why), 0);
+	delete (vm);
+}
+
+/* Ctrl-C: it goes on, and its end frees all. */
+static void a_job_may_be_left_alone(void **state)
+{
+	struct vm *vm = made(1);
+	const char *why = "";
+	struct vm_job *job;
+
+	(void)state;
+	assert_int_equal(vm_job_begin(vm, "being started", vm_life_start, &job, &why), 0);
+	vm_list_unlock();
+	vm_job_leave(job);
+	run_jobs();
+	run_manager();
+	vm_list_lock();
+	assert_int_equal(vm->state, VM_RUNNING);
+	assert_int_equal(vm_stop(vm, &why), 0);
+	delete (vm);
+}
+
+static void a_job_without_memory_claims_nothing(void **state)
+{
+	struct vm *vm = made(1);
+	const char *why = "";
+	struct vm_job *job;
+
+	(void)state;
+	thread_fails = true;
+	assert_int_equal(vm_job_begin(vm, "being started", vm_life_start, &job, &why), -ENOMEM);
+	assert_null(vm->doing);
+	delete (vm);
+}
+
+static void ends_by(struct vm *vm, void (*raise)(struct vm *vm))
+{
+	vm_list_unlock();
+	raise(vm);
+	run_manager();
+	run_jobs();
+	run_manager();
+	vm_list_lock();
+}
+
+static void a_power_off_waits_for_who_claimed_the_vm(void **state)
+{
+	struct vm *vm = made(1);
+	const char *why = "";
+
+	(void)state;
+	assert_int_equal(vm_start(vm, &why), 0);
+	assert_int_equal(vm_claim(vm, "being saved", &why), 0);
+	busy = NULL;
+	ends_by(vm, vm_poweroff);
+	assert_int_equal(vm->state, VM_RUNNING);
+	wakes = 0;
+	vm_release(vm);
+	assert_int_equal(wakes, 1);
+	busy = vm;
+	ends_by(vm, vm_poweroff);
+	assert_int_equal(vm->state, VM_STOPPED);
+	delete (vm);
+}
+
+static void a_power_off_needs_no_memory(void **state)
+{
+	struct vm *vm = made(1);
+	const char *why = "";
+
+	(void)state;
+	assert_int_equal(vm_start(vm, &why), 0);
+	thread_fails = true;
+	ends_by(vm, vm_poweroff);
+	assert_int_equal(vm->state, VM_STOPPED);
+	assert_null(vm->doing);
+	delete (vm);
+}
+
+static void crash(struct vm *vm)
+{
+	vm_crash(vm, "test");
+}
+
+static void nothing(struct vm *vm)
+{
+	(void)vm;
+}
+
+/* Each restart waits twice as long; the sixth crash in a row is the last. */
+static void a_crash_loop_ends(void **state)
+{
+	struct vm *vm = made(1);
+	const char *why = "";
+
+	(void)state;
+	launches_left = 100;
+	vm->cfg.on_crash = VM_ON_CRASH_RESTART;
+	assert_int_equal(vm_start(vm, &why), 0);
+	for (unsigned int i = 0; i < 5; i++) {
+		uint64_t at = fake_now;
+
+		busy = vm;
+		ends_by(vm, crash);
+		assert_int_equal(vm->state, VM_STARTING);
+		assert_int_equal(parked_until, at + (1000000000ul << i));
+		busy = NULL;
+		fake_now = parked_until;
+		ends_by(vm, nothing);
+		assert_int_equal(vm->state, VM_RUNNING);
+	}
+	ends_by(vm, crash);
+	assert_int_equal(vm->state, VM_CRASHED);
+	assert_int_equal(vm->starts, 6);
+	assert_int_equal(vm_start(vm, &why), 0);
+	fake_now += 61 * 1000000000ul; /* it ran well: the next crash is a first one */
+	vm->crashes = 5;
+	ends_by(vm, crash);
+	assert_int_equal(vm->state, VM_STARTING);
+	assert_int_equal(vm_stop(vm, &why), 0);
+	assert_int_equal(vm->state, VM_STOPPED);
+	delete (vm);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(devices_end_before_the_vcpus_that_they_interrupt),
-		cmocka_unit_test(all_vcpus_are_there_before_one_runs),
-		cmocka_unit_test(a_vm_with_half_its_threads_does_not_start),
-		cmocka_unit_test(a_vm_without_memory_does_not_start),
+		cmocka_unit_test_setup(devices_end_before_the_vcpus_that_they_interrupt,
+				       start_manager),
+		cmocka_unit_test_setup(all_vcpus_are_there_before_one_runs, start_manager),
+		cmocka_unit_test_setup(a_vm_with_half_its_threads_does_not_start, start_manager),
+		cmocka_unit_test_setup(a_vm_without_memory_does_not_start, start_manager),
+		cmocka_unit_test_setup(a_job_claims_its_vm_until_it_is_done, start_manager),
+		cmocka_unit_test_setup(a_job_may_be_left_alone, start_manager),
+		cmocka_unit_test_setup(a_job_without_memory_claims_nothing, start_manager),
+		cmocka_unit_test_setup(a_power_off_waits_for_who_claimed_the_vm, start_manager),
+		cmocka_unit_test_setup(a_power_off_needs_no_memory, start_manager),
+		cmocka_unit_test_setup(a_crash_loop_ends, start_manager),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

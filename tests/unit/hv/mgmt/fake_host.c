@@ -22,6 +22,8 @@
 #include "hv/mgmt/console.h"
 #include "hv/sched.h"
 #include "hv/thread.h"
+#include "hv/vm_job.h"
+#include "hv/vm_life.h"
 #include <stdio.h>
 #include <ucontext.h>
 
@@ -47,6 +49,7 @@ static const char *keys;
 
 size_t uart_write(const char *text, size_t len)
 {
+	assert_int_equal(fake_list_depth, 0); /* a terminal is slow */
 	len = u64_min(len, fake_room);
 	fake_room -= len;
 	assert_true(sent_len + len < sizeof(sent));
@@ -375,7 +378,17 @@ const char *vm_state_name(enum vm_state s)
 	return names[s];
 }
 
-uint64_t vm_cpu_time(struct vm *vm)
+bool vm_is_up(const struct vm *vm)
+{
+	return vm->state == VM_RUNNING || vm->state == VM_PAUSED;
+}
+
+bool vm_is_off(const struct vm *vm)
+{
+	return vm->state == VM_STOPPED || vm->state == VM_CRASHED;
+}
+
+uint64_t vm_cpu_time(const struct vm *vm)
 {
 	return vm->cpu_time;
 }
@@ -407,7 +420,7 @@ int vm_create(const struct vm_config *cfg, struct vm **out, const char **why)
 int vm_delete(struct vm *vm, const char **why)
 {
 	assert_int_equal(fake_list_depth, 1);
-	if (vm->state != VM_STOPPED && vm->state != VM_CRASHED) {
+	if (vm->doing != NULL || !vm_is_off(vm)) {
 		return fails(why, "it is not stopped");
 	}
 	list_remove(&vm->node);
@@ -418,7 +431,7 @@ int vm_delete(struct vm *vm, const char **why)
 static int go(struct vm *vm, enum vm_state from, enum vm_state to, const char **why)
 {
 	assert_int_equal(fake_list_depth, 1);
-	if (vm->state != from) {
+	if (vm->doing != NULL || vm->state != from) {
 		return fails(why, "it is in another state");
 	}
 	vm->state = to;
@@ -446,6 +459,54 @@ int vm_stop(struct vm *vm, const char **why)
 int vm_reset(struct vm *vm, const char **why)
 {
 	return go(vm, VM_RUNNING, VM_RUNNING, why);
+}
+
+/* As vm_life.h has them; a job is done at once, unless fake_job_waits. */
+int vm_life_start(struct vm *vm, const char **why)
+{
+	return vm_start(vm, why);
+}
+
+int vm_life_stop(struct vm *vm, const char **why)
+{
+	return vm_stop(vm, why);
+}
+
+int vm_life_reset(struct vm *vm, const char **why)
+{
+	return vm_reset(vm, why);
+}
+
+unsigned int fake_job_waits;
+
+int vm_job_begin(struct vm *vm, const char *doing, vm_op_fn *op, struct vm_job **out,
+		 const char **why)
+{
+	static struct vm_job job;
+	const char *text = "";
+
+	assert_int_equal(fake_list_depth, 1);
+	assert_non_null(doing);
+	if (vm->doing != NULL) {
+		return fails(why, "it is claimed");
+	}
+	job = (struct vm_job){ .vm = vm, .err = op(vm, &text), .state = vm->state };
+	string_copy(job.why, text, sizeof(job.why));
+	*out = &job;
+	return 0;
+}
+
+bool vm_job_is_done(const struct vm_job *job)
+{
+	(void)job;
+	assert_int_equal(fake_list_depth, 0);
+	return fake_job_waits == 0 || --fake_job_waits == 0;
+}
+
+void vm_job_leave(struct vm_job *job)
+{
+	assert_int_equal(fake_list_depth, 0);
+	job->left = true;
 }
 
 int vm_pause(struct vm *vm, const char **why)

@@ -2,11 +2,11 @@
 /* The console from the serial port down, over fakes: start-up, every command, log lines, sessions. */
 /* What each part does on its own is in the other tests of this folder. */
 /* TEST_SOURCES: hv/mgmt/console.c hv/mgmt/screen.c hv/mgmt/startup.c hv/mgmt/shell.c */
-/* TEST_SOURCES: hv/mgmt/shell_words.c hv/mgmt/shell_out.c hv/mgmt/line_edit.c hv/mgmt/line_key.c hv/mgmt/utf8.c */
+/* TEST_SOURCES: hv/mgmt/shell_words.c hv/mgmt/shell_out.c hv/mgmt/shell_buf.c hv/mgmt/line_edit.c hv/mgmt/line_key.c hv/mgmt/utf8.c */
 /* TEST_SOURCES: hv/mgmt/near.c hv/mgmt/json.c hv/mgmt/show.c hv/mgmt/diag.c hv/mgmt/toml.c hv/mgmt/toml_scan.c */
 /* TEST_SOURCES: hv/mgmt/config.c hv/mgmt/config_schema.c hv/mgmt/config_type.c */
 /* TEST_SOURCES: hv/mgmt/cmd_vm.c hv/mgmt/cmd_vm_info.c hv/mgmt/cmd_vm_console.c hv/mgmt/cmd_vm_pci.c */
-/* TEST_SOURCES: hv/mgmt/cmd_host.c hv/mgmt/cmd_config.c hv/mgmt/cmd_misc.c hv/mgmt/cmd_top.c */
+/* TEST_SOURCES: hv/mgmt/cmd_host.c hv/mgmt/cmd_host_power.c hv/mgmt/cmd_config.c hv/mgmt/cmd_misc.c hv/mgmt/cmd_top.c */
 /* TEST_SOURCES: hv/mgmt/cmd_trace.c hv/guest_console.c hv/vm_config.c hv/lib/errno.c */
 /* TEST_SOURCES: hv/lib/fmt.c hv/lib/string.c tests/unit/fakes/fake_heap.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_arch.c tests/unit/fakes/fake_panic_abort.c */
@@ -392,6 +392,41 @@ static void test_vm_states(void **state)
 	assert_int_equal(fake_buttons, 0);
 }
 
+/* Whoever is at work on a VM is named; the others answer. */
+static void test_vm_busy(void **state)
+{
+	static const char *const lines[] = {
+		"vm start web1", "vm stop web1",   "vm stop web1 --force",  "vm reset web1",
+		"vm pause web1", "vm delete web1", "vm set web1 memory=1G",
+	};
+
+	(void)state;
+	vm_find("web1")->doing = "being reset";
+	for (unsigned int i = 0; i < ARRAY_SIZE(lines); i++) {
+		assert_prints(lines[i], "error: web1 is being reset\n");
+	}
+	assert_prints("vm start db", "db: running\n");
+	assert_has(fake_host_command("vm list"), "web1");
+	vm_find("web1")->doing = NULL;
+}
+
+static void press_ctrl_c(void)
+{
+	fake_host_keys("\x03");
+}
+
+static void test_vm_start_takes_long(void **state)
+{
+	(void)state;
+	fake_job_waits = 5;
+	assert_prints("vm start db", "db: running\n");
+	assert_int_equal(fake_job_waits, 0);
+	fake_job_waits = 5;
+	fake_on_wait = press_ctrl_c;
+	assert_prints("vm reset db", "error: db is being reset: not waited for\n");
+	fake_job_waits = 0;
+}
+
 #define PRESSED                                                                                    \
 	"web1: ACPI power button pressed; waiting up to 2.000 s for the guest to power off\n"      \
 	"(Ctrl-C stops waiting)\n"
@@ -688,21 +723,38 @@ static void test_host_log(void **state)
 		      "info, debug\n");
 }
 
+static void guest_web1_powers_off(void)
+{
+	if (++waits == 3) {
+		vm_find("web1")->state = VM_STOPPED;
+	}
+}
+
 static void test_host_poweroff(void **state)
 {
 	(void)state;
+	waits = 0;
+	fake_on_wait = guest_web1_powers_off;
 	assert_prints("host poweroff",
-		      "error: 1 VM is still on (web1): stop it first, or use --force\n");
-	assert_prints("vm start db", "db: running\n");
-	assert_prints("host reboot",
-		      "error: 2 VMs are still on (web1, db): stop them first, or use --force\n");
-	assert_int_equal(fake_poweroffs + fake_reboots, 0);
-	assert_prints("host poweroff --force",
+		      "Waiting up to 2.000 s for 1 VM to power off: web1\n(Ctrl-C stops waiting)\n"
 		      "Powering off.\nerror: this machine did not power off (see host log)\n");
+	assert_int_equal(fake_buttons, 1);
 	assert_int_equal(fake_poweroffs, 1);
-	assert_int_equal(vm_find("web1")->state, VM_STOPPED);
+	fake_on_wait = NULL;
+	assert_prints("vm start db", "db: running\n");
+	assert_prints("vm start web1", "web1: running\n");
 	assert_prints("host reboot",
+		      "Waiting up to 00:01:00 for 2 VMs to power off: web1, db\n"
+		      "(Ctrl-C stops waiting)\nerror: web1, db did not power off in time: the "
+		      "host stays on; --force stops VMs at once\n");
+	assert_int_equal(fake_buttons, 3);
+	assert_prints("vm pause db", "db: paused\n");
+	assert_prints("host reboot", "error: db is paused: resume it first, or use --force\n");
+	assert_int_equal(fake_reboots, 0);
+	assert_prints("host reboot --force",
 		      "Rebooting.\nerror: this machine did not reboot (see host log)\n");
+	assert_int_equal(vm_find("web1")->state, VM_STOPPED);
+	assert_int_equal(vm_find("db")->state, VM_STOPPED);
 	assert_int_equal(fake_reboots, 1);
 }
 
@@ -899,6 +951,8 @@ int main(void)
 		cmocka_unit_test_setup(test_vm_create, setup_vms),
 		cmocka_unit_test_setup(test_vm_set, setup_vms),
 		cmocka_unit_test_setup(test_vm_states, setup_vms),
+		cmocka_unit_test_setup(test_vm_busy, setup_vms),
+		cmocka_unit_test_setup(test_vm_start_takes_long, setup_vms),
 		cmocka_unit_test_setup(test_vm_stop, setup_vms),
 		cmocka_unit_test_setup(test_vm_stop_takes_too_long, setup_vms),
 		cmocka_unit_test_setup(test_vm_stop_interrupted, setup_vms),

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Owns host poweroff and host reboot: guests are asked to power off first, and waited for. */
+/* How the machine is switched off is arch/cpu.h's. */
+#include "arch/clock.h"
+#include "arch/cpu.h"
+#include "drivers/emul/vpm.h"
+#include "drivers/host/uart.h"
+#include "hv/lib/fmt.h"
+#include "hv/lib/string.h"
+#include "hv/mgmt/cmd.h"
+#include "hv/mgmt/show.h"
+#include "hv/vm.h"
+
+#define POLL_NS 50000000ul /* how often it is looked whether the guests have gone */
+
+/* The VMs that are not off. */
+struct on {
+	unsigned int count;
+	uint64_t timeout_ns; /* the longest of theirs */
+	char names[200];     /* "web1, db" */
+	size_t len;
+};
+
+static void note_on(struct on *on, const struct vm *vm)
+{
+	if (on->len < sizeof(on->names)) {
+		on->len += (size_t)fmt_snprintf(on->names + on->len, sizeof(on->names) - on->len,
+						"%s%s", on->count > 0 ? ", " : "", vm->cfg.name);
+	}
+	on->count++;
+	on->timeout_ns = u64_max(on->timeout_ns, vm->cfg.stop_timeout * 1000000ul);
+}
+
+static void collect_on(struct on *on)
+{
+	memset(on, 0, sizeof(*on));
+	vm_list_lock();
+	for (struct vm *vm = vm_next(NULL); vm != NULL; vm = vm_next(vm)) {
+		if (!vm_is_off(vm)) {
+			note_on(on, vm);
+		}
+	}
+	vm_list_unlock();
+}
+
+/* A VM that hears no button: paused, or waiting to be started again. */
+static int press_one(struct shell_call *c, struct vm *vm)
+{
+	const char *why = "";
+
+	if (vm->state == VM_PAUSED) {
+		return shell_error(c, "%s is paused: resume it first, or use --force",
+				   vm->cfg.name);
+	}
+	if (vm->state == VM_RUNNING && vm->doing == NULL) {
+		vm_press_power_button(vm);
+	} else if (vm->start_at != 0) {
+		(void)vm_stop(vm, &why);
+	}
+	return 0;
+}
+
+static int press_all(struct shell_call *c)
+{
+	int err = 0;
+
+	for (struct vm *vm = vm_next(NULL); vm != NULL && err == 0; vm = vm_next(vm)) {
+		err = press_one(c, vm);
+	}
+	return err;
+}
+
+static int wait_all(struct shell_call *c, uint64_t timeout_ns)
+{
+	uint64_t begun = clock_now();
+	struct on on;
+
+	for (collect_on(&on); on.count > 0; collect_on(&on)) {
+		if (clock_ticks_to_ns(clock_now() - begun) >= timeout_ns) {
+			return shell_error(c,
+					   "%s did not power off in time: the host stays on; "
+					   "--force stops VMs at once",
+					   on.names);
+		}
+		if (shell_interrupted(c)) {
+			return shell_error(c, "%s may still power off: the host stays on",
+					   on.names);
+		}
+		shell_wait(c, POLL_NS);
+	}
+	return 0;
+}
+
+static int stop_gracefully(struct shell_call *c)
+{
+	char time[SHOW_MAX];
+	struct on on;
+	int err;
+
+	collect_on(&on);
+	if (on.count == 0) {
+		return 0;
+	}
+	err = cmd_vm_locked(c, press_all);
+	if (err != 0) {
+		return err;
+	}
+	shell_out_printf(c->out,
+			 "Waiting up to %s for %u VM%s to power off: %s\n(Ctrl-C stops waiting)\n",
+			 show_time(time, sizeof(time), on.timeout_ns), on.count,
+			 on.count == 1 ? "" : "s", on.names);
+	return wait_all(c, on.timeout_ns);
+}
+
+static int force_all(struct shell_call *c)
+{
+	const char *why = "";
+
+	for (struct vm *vm = vm_next(NULL); vm != NULL; vm = vm_next(vm)) {
+		if (!vm_is_off(vm) && vm_stop(vm, &why) != 0) {
+			return shell_error(c, "cannot stop %s: %s", vm->cfg.name, why);
+		}
+	}
+	return 0;
+}
+
+static int stop_vms(struct shell_call *c)
+{
+	return shell_option(c, "--force") ? cmd_vm_locked(c, force_all) : stop_gracefully(c);
+}
+
+static int cmd_poweroff(struct shell_call *c)
+{
+	int err = stop_vms(c);
+
+	if (err == 0) {
+		shell_out_puts(c->out, "Powering off.\n");
+		uart_flush_polled();
+		cpu_poweroff();
+		err = shell_error(c, "this machine did not power off (see host log)");
+	}
+	return err;
+}
+
+static int cmd_reboot(struct shell_call *c)
+{
+	int err = stop_vms(c);
+
+	if (err == 0) {
+		shell_out_puts(c->out, "Rebooting.\n");
+		uart_flush_polled();
+		cpu_reboot();
+		err = shell_error(c, "this machine did not reboot (see host log)");
+	}
+	return err;
+}
+
+static const struct shell_cmd cmds[] = {
+	{ "host", "reboot", "[--force]",
+	  "stop all VMs and restart the machine\n"
+	  "Presses each VM's ACPI power button and waits until all are off, as long as the\n"
+	  "longest stop_timeout says; if one is not, the host stays on. --force stops them\n"
+	  "at once, like pulling the plug.",
+	  cmd_reboot },
+	{ "host", "poweroff", "[--force]",
+	  "stop all VMs and turn the machine off\n"
+	  "Stops the VMs as host reboot does.",
+	  cmd_poweroff },
+};
+
+const struct shell_table cmd_host_power_table = { cmds, ARRAY_SIZE(cmds), NULL, 0 };

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The life of a VM: put together and started, paused, taken apart. */
+/* Memory, devices and vCPUs each know how to make themselves; the order is here. */
+#include "hv/vm_life.h"
+
+#include "arch/clock.h"
+#include "arch/cpu.h"
+#include "arch/hvm.h"
+#include "hv/base/log.h"
+#include "hv/base/page.h"
+#include "hv/lib/errno.h"
+#include "hv/lib/fmt.h"
+#include "hv/lib/string.h"
+#include "hv/thread.h"
+#include "hv/vdev.h"
+#include "hv/vm_dump.h"
+
+static vm_load_fn *loader;
+
+void vm_set_loader(vm_load_fn *load)
+{
+	loader = load;
+}
+
+static int fail(const char **why, const char *text, int err)
+{
+	*why = text;
+	return err;
+}
+
+void vm_request_all(struct vm *vm, uint32_t bits)
+{
+	for (unsigned int i = 0; i < VM_CPUS_MAX; i++) {
+		if (vm->vcpus[i] != NULL) {
+			vcpu_request(vm->vcpus[i], bits);
+		}
+	}
+}
+
+static void end_threads(struct vm *vm)
+{
+	uint64_t time = 0;
+
+	vm_request_all(vm, VCPU_REQ_STOP);
+	for (unsigned int i = 0; i < VM_CPUS_MAX; i++) {
+		struct vcpu *v = vm->vcpus[i];
+
+		if (v != NULL && v->thread != NULL) {
+			thread_wait(v->thread);
+			time += thread_time(v->thread);
+		}
+	}
+	vm->cpu_time = time;
+}
+
+/* What `vm stats` shows of a VM that is off. */
+static void keep_stats(struct vm *vm, const struct vcpu *v)
+{
+	for (unsigned int r = 0; r < VCPU_EXIT_REASONS; r++) {
+		vm->last_stats[r].count += v->stats[r].count;
+		vm->last_stats[r].ticks += v->stats[r].ticks;
+	}
+	vm->exit_names = v->exit_names;
+}
+
+static void destroy_vcpus(struct vm *vm)
+{
+	memset(vm->last_stats, 0, sizeof(vm->last_stats));
+	for (unsigned int i = VM_CPUS_MAX; i-- > 0;) {
+		if (vm->vcpus[i] != NULL) {
+			keep_stats(vm, vm->vcpus[i]);
+			vcpu_destroy(vm->vcpus[i]);
+		}
+	}
+}
+
+/*
+ * Gives everything back; the VM's threads have ended. Devices go before the vCPUs: until then their
+ * timers may fire on another CPU, and interrupt and wake a vCPU.
+ */
+static void take_apart(struct vm *vm)
+{
+	guest_console_set_input(&vm->console, NULL, NULL);
+	guest_console_set_input(&vm->hvc, NULL, NULL);
+	vdev_destroy_all(vm);
+	thread_checkpoint();
+	destroy_vcpus(vm);
+	thread_checkpoint();
+	hvm_vm_destroy(vm);
+	thread_checkpoint();
+	gpa_space_destroy(&vm->mem);
+}
+
+/* Nobody looks at its parts once it is not up. */
+void vm_life_end(struct vm *vm, enum vm_state state)
+{
+	vm->cpu_time = vm_cpu_time(vm); /* what others see until the threads have ended */
+	vm->state = VM_STOPPING;
+	vm_list_unlock();
+	thread_checkpoint();
+	end_threads(vm);
+	take_apart(vm);
+	vm_list_lock();
+	vm_dump_keep(vm);
+	vm->crashed_on = NULL;
+	vm->event = VM_EVENT_NONE;
+	vm->state = state;
+}
+
+static const char *memory_lacks(struct vm *vm)
+{
+	char needs[16], free[16];
+	struct page_stats s;
+
+	page_stats(&s);
+	fmt_snprintf(vm->why, sizeof(vm->why),
+		     "not enough free host memory: it needs %s, %s are free",
+		     fmt_size(needs, sizeof(needs), vm->cfg.memory),
+		     fmt_size(free, sizeof(free), s.free));
+	return vm->why;
+}
+
+/* Memory, tables, devices, in that order; what was made is taken apart by the caller on failure. */
+static int put_together(struct vm *vm, struct vcpu_start *start, const char **why)
+{
+	int err = gpa_space_create(&vm->mem, vm->cfg.memory);
+
+	if (err != 0) {
+		return fail(why, memory_lacks(vm), err);
+	}
+	err = hvm_vm_create(vm);
+	if (err != 0) {
+		return fail(why, "not enough hypervisor memory for its page tables", err);
+	}
+	thread_checkpoint();
+	iobus_init(&vm->pio);
+	iobus_init(&vm->mmio);
+	memset(&vm->virq, 0, sizeof(vm->virq));
+	err = vdev_create_all(vm);
+	if (err != 0) {
+		return fail(why, "a device could not be made (see host log)", err);
+	}
+	*why = "the loader gave no reason";
+	return loader(vm, start, why);
+}
+
+/* All are there before the first runs; the boot processor, the first to address others, comes last. */
+static int start_vcpus(struct vm *vm, const struct vcpu_start *start, const char **why)
+{
+	int err = 0;
+
+	vm->share.weight = vm->cfg.weight;
+	for (unsigned int i = 0; err == 0 && i < vm->cfg.cpus; i++) {
+		err = vcpu_create(vm, i, start);
+		thread_checkpoint();
+	}
+	for (unsigned int i = vm->cfg.cpus; err == 0 && i-- > 0;) {
+		err = vcpu_launch(vm->vcpus[i]);
+	}
+	return err == 0 ? 0 : fail(why, "not enough hypervisor memory for its vCPUs", err);
+}
+
+/* Why a VM cannot start on this machine whatever its state is; 0 if it can. */
+static int check_host(const struct vm *vm, const char **why)
+{
+	if (hvm == NULL) {
+		return fail(why,
+			    "this machine has no usable hardware virtualization (see host info)",
+			    -ENODEV);
+	}
+	if (vm->cfg.pin != 0 && (vm->cfg.pin & (UINT64_MAX >> (64 - cpu_count()))) == 0) {
+		return fail(why, "this machine has none of the CPUs that it is pinned to", -ENODEV);
+	}
+	return 0;
+}
+
+/* All that needs time; list not locked. */
+static int make_all(struct vm *vm, const char **why)
+{
+	struct vcpu_start start = { 0 };
+	int err = put_together(vm, &start, why);
+
+	vm->started = clock_now();
+	vm->entered = 0;
+	vm->tsc_offset = 0 - vm->started;
+	vm->tsc_differs = false;
+	thread_checkpoint();
+	return err == 0 ? start_vcpus(vm, &start, why) : err;
+}
+
+int vm_life_start(struct vm *vm, const char **why)
+{
+	int err = check_host(vm, why);
+
+	if (!vm_is_off(vm)) {
+		return fail(why, "it is not stopped", -EBUSY);
+	}
+	if (err != 0) {
+		return err;
+	}
+	vm->start_at = 0;
+	vm->state = VM_STARTING;
+	vm->event = VM_EVENT_NONE;
+	vm->crash_reason[0] = '\0';
+	vm->cpu_time = 0;
+	vm_list_unlock();
+	err = make_all(vm, why);
+	vm_list_lock();
+	if (err != 0) {
+		vm_life_end(vm, VM_STOPPED);
+		return err;
+	}
+	vm->starts++;
+	vm->state = VM_RUNNING;
+	log_printf(LOG_INFO, "vm %s: started", vm->cfg.name);
+	return 0;
+}
+
+int vm_life_stop(struct vm *vm, const char **why)
+{
+	if (vm->start_at != 0) {
+		vm->start_at = 0; /* it was about to be started again */
+		vm->state = VM_STOPPED;
+		return 0;
+	}
+	if (vm_is_off(vm)) {
+		return fail(why, "it is not running", -EINVAL);
+	}
+	vm_life_end(vm, VM_STOPPED);
+	log_printf(LOG_INFO, "vm %s: stopped", vm->cfg.name);
+	return 0;
+}
+
+int vm_life_reset(struct vm *vm, const char **why)
+{
+	if (!vm_is_up(vm)) {
+		return fail(why, "it is not running", -EINVAL);
+	}
+	vm_life_end(vm, VM_STOPPED);
+	return vm_life_start(vm, why);
+}
+
+static int claimed(struct vm *vm, const char *doing, int (*op)(struct vm *vm, const char **why),
+		   const char **why)
+{
+	int err = vm_claim(vm, doing, why);
+
+	if (err == 0) {
+		err = op(vm, why);
+		vm_release(vm);
+	}
+	return err;
+}
+
+int vm_start(struct vm *vm, const char **why)
+{
+	return claimed(vm, "being started", vm_life_start, why);
+}
+
+int vm_stop(struct vm *vm, const char **why)
+{
+	return claimed(vm, "being stopped", vm_life_stop, why);
+}
+
+int vm_reset(struct vm *vm, const char **why)
+{
+	return claimed(vm, "being reset", vm_life_reset, why);
+}
+
+static int pause_claimed(struct vm *vm, const char **why)
+{
+	if (vm->state != VM_RUNNING) {
+		return fail(why, "it is not running", -EINVAL);
+	}
+	vm_request_all(vm, VCPU_REQ_PAUSE);
+	vm->state = VM_PAUSED;
+	return 0;
+}
+
+int vm_pause(struct vm *vm, const char **why)
+{
+	return claimed(vm, "being paused", pause_claimed, why);
+}
+
+static void go_on(struct vcpu *v)
+{
+	__atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQ_PAUSE, __ATOMIC_SEQ_CST);
+	vcpu_kick(v);
+}
+
+static int resume_claimed(struct vm *vm, const char **why)
+{
+	if (vm->state != VM_PAUSED) {
+		return fail(why, "it is not paused", -EINVAL);
+	}
+	vm->state = VM_RUNNING;
+	for (unsigned int i = 0; i < VM_CPUS_MAX; i++) {
+		if (vm->vcpus[i] != NULL) {
+			go_on(vm->vcpus[i]);
+		}
+	}
+	return 0;
+}
+
+int vm_resume(struct vm *vm, const char **why)
+{
+	return claimed(vm, "being resumed", resume_claimed, why);
+}

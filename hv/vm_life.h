@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Starting, stopping and resetting a VM that is claimed already: for jobs and the manager. */
+/* Decides nothing: why a VM stops is the caller's. */
+#ifndef HV_VM_LIFE_H
+#define HV_VM_LIFE_H
+
+#include "hv/vm.h"
+
+/*
+ * All are for threads, of a VM that the caller has claimed (vm_claim), with the list locked before and
+ * after: it is not locked while the work is done. 0 or -Exxx with *why as vm_start and its like.
+ */
+int vm_life_start(struct vm *vm, const char **why);
+int vm_life_stop(struct vm *vm, const char **why);
+int vm_life_reset(struct vm *vm, const char **why);
+/* Ends its threads and gives everything back; it is in `state` then. */
+void vm_life_end(struct vm *vm, enum vm_state state);
+
+/* Sets request bits of every vCPU. The VM is up, or claimed by the caller. Any context. */
+void vm_request_all(struct vm *vm, uint32_t bits);
+
+#endif
