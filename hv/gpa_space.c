@@ -43,27 +43,46 @@ static gpa_t gpa_of(const struct gpa_space *s, uint64_t off)
 	return (gpa_t){ off < s->low_size ? off : GPA_HIGH_RAM + (off - s->low_size) };
 }
 
-/* One extent from `off` on; returns its size, 0 when memory is out. */
-static uint64_t add_extent(struct gpa_space *s, uint64_t off)
+/* The last extent if what is at hpa continues it, else one more; NULL if there is no room. */
+static struct gpa_extent *extent_for(struct gpa_space *s, gpa_t gpa, hpa_t hpa)
+{
+	struct gpa_extent *last = s->count > 0 ? &s->extents[s->count - 1] : NULL;
+
+	if (last != NULL && last->gpa.v + last->size == gpa.v &&
+	    last->hpa.v + last->size == hpa.v) {
+		return last;
+	}
+	if (s->count == GPA_EXTENTS_MAX) {
+		return NULL;
+	}
+	last = &s->extents[s->count++];
+	*last = (struct gpa_extent){ .gpa = gpa, .hpa = hpa };
+	return last;
+}
+
+/* Some chunks for the RAM from `off` on; returns their size, 0 when memory is out. */
+static uint64_t add_chunks(struct gpa_space *s, uint64_t off)
 {
 	uint64_t left = (off < s->low_size ? s->low_size : s->size) - off;
-	struct gpa_extent *e = &s->extents[s->count];
+	struct gpa_extent *e;
 	unsigned int got;
+	hpa_t hpa;
 
-	if (s->count == GPA_EXTENTS_MAX) {
+	got = page_alloc_chunks((unsigned int)(left / PAGE_CHUNK_SIZE), &hpa);
+	thread_checkpoint();
+	e = got > 0 ? extent_for(s, gpa_of(s, off), hpa) : NULL;
+	if (e == NULL) {
+		page_free_chunks(hpa, got);
 		return 0;
 	}
-	got = page_alloc_chunks((unsigned int)(left / PAGE_CHUNK_SIZE), &e->hpa);
-	e->gpa = gpa_of(s, off);
-	e->size = got * PAGE_CHUNK_SIZE;
-	s->count += got > 0;
-	return e->size;
+	e->size += got * PAGE_CHUNK_SIZE;
+	return got * PAGE_CHUNK_SIZE;
 }
 
 static int allocate(struct gpa_space *s)
 {
 	for (uint64_t off = 0; off < s->size;) {
-		uint64_t got = add_extent(s, off);
+		uint64_t got = add_chunks(s, off);
 
 		if (got == 0) {
 			return -ENOMEM;
@@ -103,11 +122,21 @@ int gpa_space_create(struct gpa_space *s, uint64_t size)
 	return 0;
 }
 
+static void free_extent(const struct gpa_extent *e)
+{
+	const uint64_t slice = PAGE_CHUNKS_AT_ONCE * PAGE_CHUNK_SIZE;
+
+	for (uint64_t off = 0; off < e->size; off += slice) {
+		page_free_chunks(hpa_add(e->hpa, off),
+				 (unsigned int)(u64_min(e->size - off, slice) / PAGE_CHUNK_SIZE));
+		thread_checkpoint();
+	}
+}
+
 void gpa_space_destroy(struct gpa_space *s)
 {
 	for (unsigned int i = 0; i < s->count; i++) {
-		page_free_chunks(s->extents[i].hpa,
-				 (unsigned int)(s->extents[i].size / PAGE_CHUNK_SIZE));
+		free_extent(&s->extents[i]);
 	}
 	paging_space_destroy(&s->root);
 	heap_free(s->extents);

@@ -116,7 +116,7 @@ static const char *memory_lacks(struct vm *vm)
 	fmt_snprintf(vm->why, sizeof(vm->why),
 		     "not enough free host memory: it needs %s, %s are free",
 		     fmt_size(needs, sizeof(needs), vm->cfg.memory),
-		     fmt_size(free, sizeof(free), s.free));
+		     fmt_size(free, sizeof(free), s.for_guests));
 	return vm->why;
 }
 

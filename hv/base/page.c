@@ -7,12 +7,17 @@
 #include "boot/boot_info.h"
 #include "hv/base/lock.h"
 #include "hv/base/panic.h"
+#include "hv/lib/bitset.h"
 #include "hv/lib/string.h"
 
 #define CHUNK_PAGES    (PAGE_CHUNK_SIZE / PAGE_SIZE)
 #define CHUNK_NONE     UINT32_MAX
 #define LOW_MEMORY     MIB /* never handed out: firmware data, the trampoline */
 #define PAGES_RESERVED 16u /* kept free for page tables, so that growing can always map */
+#define CHUNKS_PER_GIB PAGE_CHUNKS_AT_ONCE
+#define RUNS_LOOKED_AT 256u /* of free chunks, when none is long enough: the lock is held */
+
+_Static_assert(CHUNKS_PER_GIB *PAGE_CHUNK_SIZE == GIB, "a large page");
 
 enum owner { OWNER_ABSENT, OWNER_FREE, OWNER_GROWING, OWNER_HYPERVISOR, OWNER_GUEST };
 
@@ -25,10 +30,13 @@ struct chunk {
 static struct spinlock lock = SPINLOCK_INIT(LOCK_PAGE);
 static struct chunk *chunks; /* [lock] by hpa / PAGE_CHUNK_SIZE */
 static uint32_t chunk_count;
-static uint32_t pages_free;	 /* [lock] in hypervisor chunks */
-static uint32_t hint;		 /* [lock] chunk where a page was last found */
-static struct page_stats stats;	 /* [lock] hypervisor and free are derived */
-static uint64_t bootstrap_pages; /* of the chunk table itself */
+static struct bitset free_chunks; /* [lock] OWNER_FREE */
+static struct bitset with_room;	  /* [lock] OWNER_HYPERVISOR with pages not used */
+static uint32_t free_count;	  /* [lock] members of free_chunks */
+static uint32_t hypervisor_count; /* [lock] chunks */
+static uint32_t pages_free;	  /* [lock] in hypervisor chunks */
+static struct page_stats stats;	  /* [lock] hypervisor, free and for_guests are derived */
+static uint64_t bootstrap_pages;  /* of the tables here */
 
 static hpa_t chunk_hpa(uint32_t c)
 {
@@ -82,16 +90,30 @@ static void note_first(uint32_t c)
 	}
 }
 
-static void mark_free(uint32_t c)
+/* [lock] */
+static void give_chunk(uint32_t c)
 {
 	chunks[c].owner = OWNER_FREE;
+	bitset_add(&free_chunks, c);
+	free_count++;
 }
 
+/* [lock] */
+static void take_chunk(uint32_t c, enum owner owner)
+{
+	chunks[c].owner = (uint8_t)owner;
+	bitset_remove(&free_chunks, c);
+	free_count--;
+}
+
+/* [lock] */
 static void make_hypervisor(uint32_t c)
 {
 	memset(chunks[c].used, 0, sizeof(chunks[c].used));
 	chunks[c].owner = OWNER_HYPERVISOR;
 	chunks[c].free = CHUNK_PAGES;
+	bitset_add(&with_room, c);
+	hypervisor_count++;
 	pages_free += CHUNK_PAGES;
 }
 
@@ -110,38 +132,51 @@ static void measure(const struct boot_info *info)
 	chunk_count = (uint32_t)(end / PAGE_CHUNK_SIZE);
 }
 
+/* The tables lie in the first free memory, which is zeroed for them; returns their size. */
+static uint64_t place_tables(void)
+{
+	uint64_t map = bitset_words(chunk_count) * sizeof(uint64_t);
+	uint64_t table = chunk_count * sizeof(struct chunk);
+	char *at = paging_direct(chunk_hpa(first_free));
+
+	memset(at, 0, table + 2 * map);
+	chunks = (struct chunk *)at;
+	bitset_init(&free_chunks, (uint64_t *)(at + table), chunk_count);
+	bitset_init(&with_room, (uint64_t *)(at + table + map), chunk_count);
+	return table + 2 * map;
+}
+
+static void set_run(uint32_t c, uint64_t first, uint64_t n, bool used);
+
+/* The tables' own memory is the first that the hypervisor takes. */
+static void take_tables(uint64_t size)
+{
+	bootstrap_pages = ALIGN_UP(size, PAGE_SIZE) / PAGE_SIZE;
+	for (uint32_t i = 0; i * CHUNK_PAGES < bootstrap_pages; i++) {
+		uint64_t left = bootstrap_pages - i * CHUNK_PAGES;
+
+		BUG_ON(chunks[first_free + i].owner != OWNER_FREE);
+		take_chunk(first_free + i, OWNER_GROWING);
+		make_hypervisor(first_free + i);
+		set_run(first_free + i, 0, u64_min(left, CHUNK_PAGES), true);
+	}
+}
+
 void page_init(const struct boot_info *info)
 {
-	uint64_t table_chunks;
+	uint64_t size;
 
 	first_free = CHUNK_NONE;
-	pages_free = 0;
+	free_count = hypervisor_count = pages_free = 0;
 	stats = (struct page_stats){ 0 };
 	measure(info);
 	for_each_free_chunk(info, note_first);
 	BUG_ON(first_free == CHUNK_NONE);
-	table_chunks =
-		ALIGN_UP(chunk_count * sizeof(struct chunk), PAGE_CHUNK_SIZE) / PAGE_CHUNK_SIZE;
-	chunks = paging_direct(chunk_hpa(first_free));
-	memset(chunks, 0, chunk_count * sizeof(struct chunk));
-	for_each_free_chunk(info, mark_free);
-	bootstrap_pages = ALIGN_UP(chunk_count * sizeof(struct chunk), PAGE_SIZE) / PAGE_SIZE;
-	for (uint32_t i = 0; i < table_chunks; i++) {
-		BUG_ON(chunks[first_free + i].owner != OWNER_FREE);
-		make_hypervisor(first_free + i);
-	}
-	for (uint64_t p = 0; p < bootstrap_pages; p++) {
-		struct chunk *c = &chunks[first_free + p / CHUNK_PAGES];
-
-		c->used[p % CHUNK_PAGES / 64] |= BIT(p % 64);
-		c->free--;
-		pages_free--;
-	}
-	hint = first_free;
-	for (uint32_t c = 0; c < chunk_count; c++) {
-		stats.free += chunks[c].owner != OWNER_ABSENT ? PAGE_CHUNK_SIZE : 0;
-	}
+	size = place_tables();
+	for_each_free_chunk(info, give_chunk);
+	stats.free = free_count * PAGE_CHUNK_SIZE;
 	stats.image = stats.total - stats.free;
+	take_tables(size);
 }
 
 /* First run of n free pages at a multiple of n in c; CHUNK_PAGES if there is none. */
@@ -170,8 +205,11 @@ static uint64_t find_run(const struct chunk *c, uint64_t n)
 	return CHUNK_PAGES;
 }
 
-static void set_run(struct chunk *c, uint64_t first, uint64_t n, bool used)
+/* [lock] */
+static void set_run(uint32_t at, uint64_t first, uint64_t n, bool used)
 {
+	struct chunk *c = &chunks[at];
+
 	for (uint64_t p = first; p < first + n; p++) {
 		uint64_t bit = BIT(p % 64);
 
@@ -179,62 +217,52 @@ static void set_run(struct chunk *c, uint64_t first, uint64_t n, bool used)
 		c->used[p / 64] ^= bit;
 	}
 	c->free = (uint16_t)(used ? c->free - n : c->free + n);
+	(c->free > 0 ? bitset_add : bitset_remove)(&with_room, at);
 	pages_free = (uint32_t)(used ? pages_free - n : pages_free + n);
 }
 
-/* Takes n pages out of the hypervisor's chunks; NULL if they hold no such run. [lock] */
+/*
+ * Takes n pages out of the hypervisor's chunks; NULL if they hold no such run. One page is in the
+ * first chunk that has room. [lock]
+ */
 static void *take_pages(uint64_t n)
 {
-	for (uint32_t i = 0; i < chunk_count; i++) {
-		uint32_t c = (hint + i) % chunk_count;
-		uint64_t first;
+	for (uint32_t c = bitset_next(&with_room, 0); c < chunk_count;
+	     c = bitset_next(&with_room, c + 1)) {
+		uint64_t first = chunks[c].free >= n ? find_run(&chunks[c], n) : CHUNK_PAGES;
 
-		if (chunks[c].owner != OWNER_HYPERVISOR || chunks[c].free < n) {
-			continue;
-		}
-		first = find_run(&chunks[c], n);
 		if (first < CHUNK_PAGES) {
-			hint = c;
-			set_run(&chunks[c], first, n, true);
+			set_run(c, first, n, true);
 			return paging_direct(hpa_add(chunk_hpa(c), first * PAGE_SIZE));
 		}
 	}
 	return NULL;
 }
 
-/* Lowest free chunk, so that page tables stay low; CHUNK_NONE if there is none. [lock] */
-static uint32_t find_free_chunk(void)
-{
-	for (uint32_t c = 0; c < chunk_count; c++) {
-		if (chunks[c].owner == OWNER_FREE) {
-			return c;
-		}
-	}
-	return CHUNK_NONE;
-}
-
 /* One more chunk for the hypervisor; false when memory is out. */
 static bool grow(void)
 {
 	uint32_t c;
+	int err;
 
 	spin_lock(&lock);
-	c = find_free_chunk();
-	if (c != CHUNK_NONE) {
-		chunks[c].owner = OWNER_GROWING; /* ours, but not in use before it is mapped */
+	c = bitset_next(&free_chunks, 0); /* the lowest, so that page tables stay low */
+	if (c < chunk_count) {
+		take_chunk(c, OWNER_GROWING); /* ours, but not in use before it is mapped */
 	}
 	spin_unlock(&lock);
-	if (c == CHUNK_NONE) {
+	if (c == chunk_count) {
 		return false;
 	}
-	if (paging_direct_add(chunk_hpa(c), PAGE_CHUNK_SIZE, PAGING_W) != 0) {
-		chunks[c].owner = OWNER_FREE;
-		return false;
-	}
+	err = paging_direct_add(chunk_hpa(c), PAGE_CHUNK_SIZE, PAGING_W);
 	spin_lock(&lock);
-	make_hypervisor(c);
+	if (err == 0) {
+		make_hypervisor(c);
+	} else {
+		give_chunk(c);
+	}
 	spin_unlock(&lock);
-	return true;
+	return err == 0;
 }
 
 void *page_alloc(unsigned int order)
@@ -280,7 +308,8 @@ void page_free(void *p, unsigned int order)
 	BUG_ON(hpa / PAGE_CHUNK_SIZE >= chunk_count || c->owner != OWNER_HYPERVISOR);
 	BUG_ON(hpa & (BIT(order + PAGE_SHIFT) - 1));
 	spin_lock(&lock);
-	set_run(c, hpa % PAGE_CHUNK_SIZE / PAGE_SIZE, BIT(order), false);
+	set_run((uint32_t)(hpa / PAGE_CHUNK_SIZE), hpa % PAGE_CHUNK_SIZE / PAGE_SIZE, BIT(order),
+		false);
 	spin_unlock(&lock);
 }
 
@@ -293,52 +322,51 @@ void page_for_each_hypervisor_chunk(void (*fn)(hpa_t chunk))
 	}
 }
 
-/* Length of the free run at c, at most want. [lock] */
-static uint32_t free_run(uint32_t c, uint32_t want)
+/* A free 1 GiB page; CHUNK_NONE if there is none. [lock] */
+static uint32_t find_gib(void)
 {
-	uint32_t n = 0;
-
-	while (n < want && c + n < chunk_count && chunks[c + n].owner == OWNER_FREE) {
-		n++;
-	}
-	return n;
-}
-
-/* Start of the best run: 1 GiB aligned and whole if want allows, else the longest. [lock] */
-static uint32_t find_chunks(uint32_t want, uint32_t *len)
-{
-	uint32_t per_gib = (uint32_t)(GIB / PAGE_CHUNK_SIZE);
-	uint32_t best = CHUNK_NONE, best_len = 0;
-
-	for (uint32_t c = 0; want >= per_gib && c < chunk_count; c += per_gib) {
-		uint32_t n = free_run(c, want);
-
-		if (n >= per_gib) {
-			*len = n;
+	for (uint32_t c = 0; c < chunk_count; c += CHUNKS_PER_GIB) {
+		if (bitset_run(&free_chunks, c, CHUNKS_PER_GIB) == CHUNKS_PER_GIB) {
 			return c;
 		}
 	}
-	for (uint32_t c = 0; c < chunk_count && best_len < want; c++) {
-		uint32_t n = free_run(c, want);
+	return CHUNK_NONE;
+}
 
-		if (n > best_len) {
+/* Start of the first run of `want`, else of the longest; CHUNK_NONE if nothing is free. [lock] */
+static uint32_t find_longest(uint32_t want, uint32_t *len)
+{
+	uint32_t best = CHUNK_NONE, c = 0;
+
+	*len = 0;
+	for (unsigned int i = 0; i < RUNS_LOOKED_AT && *len < want; i++) {
+		uint32_t n;
+
+		c = bitset_next(&free_chunks, c);
+		n = bitset_run(&free_chunks, c, want);
+		if (n > *len) {
 			best = c;
-			best_len = n;
+			*len = n;
 		}
 		c += n;
 	}
-	*len = best_len;
 	return best;
 }
 
 unsigned int page_alloc_chunks(unsigned int want, hpa_t *base)
 {
-	uint32_t first, len = 0;
+	uint32_t first = CHUNK_NONE, len = CHUNKS_PER_GIB;
 
 	spin_lock(&lock);
-	first = find_chunks(want, &len);
+	if (want >= CHUNKS_PER_GIB) {
+		want = CHUNKS_PER_GIB;
+		first = find_gib();
+	}
+	if (first == CHUNK_NONE) {
+		first = find_longest(want, &len);
+	}
 	for (uint32_t i = 0; i < len; i++) {
-		chunks[first + i].owner = OWNER_GUEST;
+		take_chunk(first + i, OWNER_GUEST);
 	}
 	stats.guest += len * PAGE_CHUNK_SIZE;
 	spin_unlock(&lock);
@@ -350,10 +378,11 @@ void page_free_chunks(hpa_t base, unsigned int count)
 {
 	uint64_t first = base.v / PAGE_CHUNK_SIZE;
 
+	BUG_ON(count > CHUNKS_PER_GIB);
 	spin_lock(&lock);
 	for (uint64_t c = first; c < first + count; c++) {
 		BUG_ON(chunks[c].owner != OWNER_GUEST);
-		chunks[c].owner = OWNER_FREE;
+		give_chunk((uint32_t)c);
 	}
 	stats.guest -= count * PAGE_CHUNK_SIZE;
 	spin_unlock(&lock);
@@ -361,16 +390,10 @@ void page_free_chunks(hpa_t base, unsigned int count)
 
 void page_stats(struct page_stats *s)
 {
-	uint64_t hypervisor = 0;
-
 	spin_lock(&lock);
-	for (uint32_t c = 0; c < chunk_count; c++) {
-		if (chunks[c].owner == OWNER_HYPERVISOR) {
-			hypervisor += (CHUNK_PAGES - chunks[c].free) * PAGE_SIZE;
-		}
-	}
 	*s = stats;
-	s->hypervisor = hypervisor;
-	s->free = stats.free - hypervisor - stats.guest;
+	s->hypervisor = (hypervisor_count * CHUNK_PAGES - pages_free) * PAGE_SIZE;
+	s->free = stats.free - s->hypervisor - stats.guest;
+	s->for_guests = free_count * PAGE_CHUNK_SIZE;
 	spin_unlock(&lock);
 }

@@ -20,12 +20,15 @@ void page_free(void *p, unsigned int order);
 void *page_alloc_table(void);
 void page_for_each_hypervisor_chunk(void (*fn)(hpa_t chunk));
 
+#define PAGE_CHUNKS_AT_ONCE 512u /* 1 GiB */
+
 /*
- * Guest RAM: up to `want` chunks in a row (physically contiguous; 1 GiB aligned where want and free
- * memory allow). Returns how many were got, 0 when memory is out. They hold old content: the caller
- * scrubs them through paging_window() before a guest sees them.
+ * Guest RAM: up to `want` chunks in a row (physically contiguous), at most PAGE_CHUNKS_AT_ONCE; a
+ * whole, aligned GiB where want and free memory allow. Returns how many were got, 0 when memory is
+ * out. They hold old content: the caller scrubs them through paging_window() before a guest sees them.
  */
 unsigned int page_alloc_chunks(unsigned int want, hpa_t *base);
+/* At most PAGE_CHUNKS_AT_ONCE. */
 void page_free_chunks(hpa_t base, unsigned int count);
 
 struct page_stats {
@@ -34,6 +37,7 @@ struct page_stats {
 	uint64_t hypervisor; /* in pages handed out by page_alloc */
 	uint64_t guest;	     /* in chunks handed out */
 	uint64_t free;	     /* all the rest; the five add up */
+	uint64_t for_guests; /* of that in whole chunks: what VMs can get */
 };
 void page_stats(struct page_stats *s);
 

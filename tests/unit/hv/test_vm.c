@@ -370,7 +370,7 @@ static void a_vm_with_half_its_threads_does_not_start(void **state)
 
 void page_stats(struct page_stats *s)
 {
-	*s = (struct page_stats){ .free = 3 * MIB };
+	*s = (struct page_stats){ .for_guests = 3 * MIB };
 }
 
 static void a_vm_without_memory_does_not_start(void **state)

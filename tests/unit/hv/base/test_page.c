@@ -201,6 +201,29 @@ static void growing_can_fail(void **state)
 	check_sums();
 }
 
+/* What VMs can get is whole chunks: it is given out to the last one. */
+static void all_that_is_for_guests_can_be_had(void **state)
+{
+	struct page_stats s;
+	uint64_t got = 0;
+	hpa_t base;
+
+	(void)state;
+	assert_non_null(page_alloc(0));
+	page_stats(&s);
+	assert_true(s.for_guests <= s.free);
+	while (got < s.for_guests) {
+		unsigned int n = page_alloc_chunks(1, &base);
+
+		assert_int_equal(n, 1);
+		got += PAGE_CHUNK_SIZE;
+	}
+	assert_int_equal(page_alloc_chunks(1, &base), 0);
+	page_stats(&s);
+	assert_int_equal(s.for_guests, 0);
+	check_sums();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -208,6 +231,7 @@ int main(void)
 		cmocka_unit_test_setup(guest_chunks_are_whole_and_accounted, setup),
 		cmocka_unit_test_setup(chunks_run_out_cleanly, setup),
 		cmocka_unit_test_setup(growing_can_fail, setup),
+		cmocka_unit_test_setup(all_that_is_for_guests_can_be_had, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
