@@ -124,6 +124,7 @@ void vpci_identify(struct vpci_function *f, uint16_t vendor, uint16_t device, ui
 	f->config[VPCI_INT_PIN] = pin;
 	f->writable[VPCI_COMMAND] = VPCI_COMMAND_IO | VPCI_COMMAND_MEMORY | VPCI_COMMAND_MASTER;
 	f->writable[VPCI_COMMAND + 1] = VPCI_COMMAND_NO_INTX >> 8;
+	f->own[VPCI_STATUS] = VPCI_STATUS_INTX;
 	f->writable[0x0c] = 0xff; /* cache line size */
 	f->writable[0x0d] = 0xff; /* latency timer */
 	f->writable[0x3c] = 0xff; /* interrupt line: firmware's notepad */

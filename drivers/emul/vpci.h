@@ -8,6 +8,7 @@
 
 struct vm;
 struct vpci_function;
+struct vpci_msi;
 struct vpci_msix;
 
 #define VPCI_BARS	     6u
@@ -46,6 +47,7 @@ struct vpci_function {
 	uint8_t *config;	       /* 256 bytes in the device's saved state */
 	uint8_t writable[VPCI_CONFIG]; /* bits that a guest's write changes */
 	uint8_t clear[VPCI_CONFIG];    /* bits that writing 1 clears */
+	uint8_t own[VPCI_CONFIG];      /* bits that change by themselves */
 	struct vpci_bar bar[VPCI_BARS];
 	/* Both may be NULL. Before config[off, off + size) is read; after it was written. */
 	void (*config_read)(struct vpci_function *f, unsigned int off, unsigned int size);
@@ -54,6 +56,7 @@ struct vpci_function {
 	void (*bar_moved)(struct vpci_function *f, unsigned int i);
 	void *dev;
 	const char *name;	/* for `vm info`; NULL: its numbers only */
+	struct vpci_msi *msi;	/* NULL: none */
 	struct vpci_msix *msix; /* NULL: none */
 	/* vpci's own: */
 	struct vm *vm;

@@ -198,11 +198,8 @@ void vpci_function_write(struct vpci_function *f, unsigned int off, unsigned int
 bool vpci_function_is_valid(const struct vpci_function *f)
 {
 	for (unsigned int i = 0; i < VPCI_CONFIG; i++) {
-		unsigned int changes = f->writable[i] | f->clear[i];
+		unsigned int changes = f->writable[i] | f->clear[i] | f->own[i];
 
-		if (i == VPCI_STATUS) {
-			changes |= VPCI_STATUS_INTX;
-		}
 		if (!f->config_read && (f->config[i] ^ f->power_on[i]) & ~changes) {
 			return false;
 		}

@@ -5,6 +5,7 @@
 #define GUESTS_PCDEV_CHECK_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct check {
 	const char *name;
@@ -17,6 +18,13 @@ struct check_table {
 };
 
 extern const struct check_table check_irq, check_isa, check_pci, check_tables, check_x2apic;
+
+/* NULL without the test device. */
+const struct check_table *check_msi(void);
+
+/* PCI configuration mechanism #1: function is what CONFIG_ADDRESS takes, without the register. */
+uint32_t check_config_read(uint32_t function, uint32_t reg);
+void check_config_write(uint32_t function, uint32_t reg, uint32_t val);
 
 /* Prints why, and is false. */
 #define CHECK_FAIL(...) (print(__VA_ARGS__), print("\n"), false)

@@ -14,10 +14,16 @@
 #define PM_HZ	    3579545u
 #define MS	    (PIT_HZ / 1000)
 
-static uint32_t config_read(uint32_t function, uint32_t reg)
+uint32_t check_config_read(uint32_t function, uint32_t reg)
 {
 	pio_out32(ADDRESS, function | reg);
 	return pio_in32(DATA);
+}
+
+void check_config_write(uint32_t function, uint32_t reg, uint32_t val)
+{
+	pio_out32(ADDRESS, function | reg);
+	pio_out32(DATA, val);
 }
 
 static bool pci_address(void)
@@ -28,18 +34,20 @@ static bool pci_address(void)
 
 static bool pci_identities(void)
 {
-	return config_read(HOST_BRIDGE, 0) == 0x12378086 &&
-	       config_read(ISA_BRIDGE, 0) == 0x70008086 && config_read(POWER, 0) == 0x71138086;
+	return check_config_read(HOST_BRIDGE, 0) == 0x12378086 &&
+	       check_config_read(ISA_BRIDGE, 0) == 0x70008086 &&
+	       check_config_read(POWER, 0) == 0x71138086;
 }
 
 static bool pci_absent(void)
 {
-	return config_read(0x8000f800, 0) == 0xffffffff && config_read(0x80ff0000, 0) == 0xffffffff;
+	return check_config_read(0x8000f800, 0) == 0xffffffff &&
+	       check_config_read(0x80ff0000, 0) == 0xffffffff;
 }
 
 static bool pci_sizes(void)
 {
-	(void)config_read(HOST_BRIDGE, 0);
+	(void)check_config_read(HOST_BRIDGE, 0);
 	return pio_in16(DATA) == 0x8086 && pio_in16(DATA + 2) == 0x1237 && pio_in8(DATA) == 0x86 &&
 	       pio_in8(DATA + 3) == 0x12;
 }
@@ -48,8 +56,8 @@ static bool pci_read_only(void)
 {
 	pio_out32(ADDRESS, HOST_BRIDGE);
 	pio_out32(DATA, 0);
-	return config_read(HOST_BRIDGE, 0) == 0x12378086 &&
-	       (config_read(HOST_BRIDGE, 8) >> 16) == 0x0600;
+	return check_config_read(HOST_BRIDGE, 0) == 0x12378086 &&
+	       (check_config_read(HOST_BRIDGE, 8) >> 16) == 0x0600;
 }
 
 /* Without the enable bit the data port is no configuration space. */
@@ -61,7 +69,7 @@ static bool pci_disabled(void)
 
 static uint16_t pm_base(void)
 {
-	return (uint16_t)(config_read(POWER, 0x40) & 0xffc0);
+	return (uint16_t)(check_config_read(POWER, 0x40) & 0xffc0);
 }
 
 /* 24 or 32 bits at 3.579545 MHz, against the PIT. The spin may take longer, not shorter. */

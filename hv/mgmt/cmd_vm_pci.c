@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Owns how `vm info` shows a VM's PCI functions: their BARs and interrupt vectors. */
 /* Changes nothing; a function is copied under the devices' lock, then printed without. */
+#include "drivers/emul/vpci_msi.h"
 #include "drivers/emul/vpci_msix.h"
 #include "hv/lib/bytes.h"
 #include "hv/lib/fmt.h"
@@ -15,19 +16,23 @@ struct snapshot {
 		uint64_t size, base; /* base 0: not mapped */
 		bool io;
 	} bar[VPCI_BARS];
-	unsigned int pin; /* 0: none */
-	unsigned int vectors;
-	bool msix; /* enabled */
+	unsigned int pin;     /* 0: none */
+	unsigned int vectors; /* of MSI or MSI-X; no function has both */
+	const char *kind;
+	bool msi, msix; /* enabled */
 	uint64_t sent[VPCI_MSIX_MAX];
 };
+_Static_assert(VPCI_MSI_MAX <= VPCI_MSIX_MAX, "room in sent");
 
 static void copy_interrupts(struct snapshot *s, const struct vpci_function *f)
 {
 	s->pin = f->config[VPCI_INT_PIN];
-	s->vectors = f->msix ? f->msix->count : 0;
+	s->vectors = f->msix ? f->msix->count : f->msi ? f->msi->count : 0;
 	s->msix = f->msix && vpci_msix_is_enabled(f->msix);
+	s->msi = f->msi && vpci_msi_is_enabled(f->msi);
+	s->kind = f->msix ? "MSI-X" : "MSI";
 	for (unsigned int i = 0; i < s->vectors; i++) {
-		s->sent[i] = f->msix->sent[i];
+		s->sent[i] = f->msix ? f->msix->sent[i] : f->msi->sent[i];
 	}
 }
 
@@ -75,14 +80,14 @@ static void print_bars(struct shell_out *out, const struct snapshot *s)
 
 static void print_vectors(struct shell_out *out, const struct snapshot *s)
 {
-	if (s->pin != 0 && !s->msix) {
+	if (s->pin != 0 && !s->msix && !s->msi) {
 		shell_out_printf(out, "           INT%c\n", (int)('A' + s->pin - 1));
 	}
 	if (s->vectors == 0) {
 		return;
 	}
-	shell_out_printf(out, "           MSI-X %s, %u vectors, interrupts sent:",
-			 s->msix ? "on" : "off", s->vectors);
+	shell_out_printf(out, "           %s %s, %u vectors, interrupts sent:", s->kind,
+			 s->msix || s->msi ? "on" : "off", s->vectors);
 	for (unsigned int i = 0; i < s->vectors; i++) {
 		shell_out_printf(out, " %lu", s->sent[i]);
 	}
@@ -134,6 +139,7 @@ void cmd_vm_pci_json(struct json *j, struct vm *vm)
 		json_string(j, "name", s.name);
 		json_bars(j, &s);
 		json_u64(j, "pin", s.pin);
+		json_bool(j, "msi", s.msi);
 		json_bool(j, "msix", s.msix);
 		json_array(j, "sent");
 		for (unsigned int i = 0; i < s.vectors; i++) {

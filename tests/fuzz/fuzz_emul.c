@@ -4,7 +4,8 @@
 /* FUZZ_SOURCES: drivers/emul/vpic.c drivers/emul/vioapic.c drivers/emul/vpit.c drivers/emul/vpit_counter.c */
 /* FUZZ_SOURCES: drivers/emul/vuart.c drivers/emul/vrtc.c drivers/emul/rtc_date.c drivers/emul/vpci.c */
 /* FUZZ_SOURCES: drivers/emul/vpci_function.c drivers/emul/vpm.c drivers/emul/vi8042.c */
-/* FUZZ_SOURCES: drivers/emul/vtest.c drivers/emul/vlegacy.c drivers/emul/isa.c */
+/* FUZZ_SOURCES: drivers/emul/vtest.c drivers/emul/vtest_pci.c drivers/emul/vpci_msi.c */
+/* FUZZ_SOURCES: drivers/emul/vlegacy.c drivers/emul/isa.c */
 /* FUZZ_SOURCES: hv/virq.c hv/iobus.c hv/timer.c hv/guest_console.c hv/base/lock.c */
 /* FUZZ_SOURCES: tests/unit/fakes/fake_pc.c tests/unit/fakes/fake_arch.c tests/unit/fakes/fake_panic_abort.c */
 /* FUZZ_LIBS: -Wl,-T,tests/unit/fakes/fake_pc.ld */
@@ -90,8 +91,8 @@ static void mmio_access(struct input *in)
 static void config_write(struct input *in)
 {
 	static const uint8_t devfns[] = { 0, VPCI_DEVFN(1u, 0u), VPCI_DEVFN(1u, 3u),
-					  VPCI_DEVFN(3u, 0u) };
-	uint32_t address = 0x80000000u | (uint32_t)devfns[take(in, 1) % 4] << 8 |
+					  VPCI_DEVFN(3u, 0u), VPCI_DEVFN(30u, 0u) };
+	uint32_t address = 0x80000000u | (uint32_t)devfns[take(in, 1) % ARRAY_SIZE(devfns)] << 8 |
 			   ((uint32_t)take(in, 1) & 0xfcu);
 
 	fake_out(0xcf8, 4, address);
@@ -119,8 +120,8 @@ static void type(struct input *in)
 
 static void load_state(struct input *in)
 {
-	static const char *const names[] = { "pic", "ioapic", "pit",   "uart",	"rtc",
-					     "pci", "pm",     "i8042", "legacy" };
+	static const char *const names[] = { "pic", "ioapic", "pit",   "uart",	 "rtc",
+					     "pci", "pm",     "i8042", "legacy", "test-pci" };
 	const char *name = names[take(in, 1) % ARRAY_SIZE(names)];
 	size_t at = take(in, 2);
 

@@ -5,6 +5,7 @@
 #include "arch/clock.h"
 #include "arch/cpu.h"
 #include "boot/boot_info.h"
+#include "drivers/emul/vpci_msi.h"
 #include "drivers/emul/vpci_msix.h"
 #include "drivers/emul/vpm.h"
 #include "drivers/host/uart.h"
@@ -524,6 +525,12 @@ const struct vpci_function *vpci_next(const struct vm *vm, unsigned int devfn)
 	(void)vm;
 	(void)devfn;
 	return NULL;
+}
+
+bool vpci_msi_is_enabled(const struct vpci_msi *m)
+{
+	(void)m;
+	return false;
 }
 
 bool vpci_msix_is_enabled(const struct vpci_msix *m)
