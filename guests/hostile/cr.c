@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Flips every bit of the control and debug registers, EFER and XCR0, one at a time. */
-/* Puts the register back at once if the change was accepted. */
+/* Flips every bit of the control and debug registers, EFER and XCR0, one at a time, and sets */
+/* EFER.LME where it may not count. Puts the register back at once if the change was accepted. */
+#include "guests/hostile/cr_lme.h"
 #include "guests/hostile/hostile.h"
+#include "guests/lib/mode.h"
 #include "guests/lib/msr.h"
 #include "guests/lib/print.h"
+#include "guests/lib/start.h"
 
 #define CR4_OSXSAVE 0x40000u
 
@@ -105,19 +108,46 @@ static const struct {
 	{ "efer", flip_efer }, { "xcr0", flip_xcr0 }, { "dr6", flip_dr6 }, { "dr7", flip_dr7 },
 };
 
+#define FLIPS  (ARRAY_SIZE(registers) * 64)
+#define CR0_PE 0x00000011u
+
+/* SDM Vol. 3A, "Initializing IA-32e Mode": to begin paging with LME and without PAE is #GP. */
+static void long_mode_without_pae(void)
+{
+	struct mode_job job = { .kind = MODE_KIND_PROTECTED,
+				.cr0 = CR0_PE,
+				.cs = SEL_CODE32,
+				.ds = SEL_DATA,
+				.es = SEL_DATA,
+				.ss = SEL_DATA,
+				.eip = (uint32_t)(uintptr_t)cr_lme,
+				.esp = MODE_STACK,
+				.eflags = 2 };
+
+	mode_run(&job);
+}
+
 static void step(unsigned int n)
 {
+	if (n == FLIPS) {
+		long_mode_without_pae();
+		return;
+	}
 	registers[n / 64].flip(1ul << n % 64);
 }
 
 static void describe(unsigned int n)
 {
+	if (n == FLIPS) {
+		print("efer LME without PAE");
+		return;
+	}
 	print("%s bit %u", registers[n / 64].name, n % 64);
 }
 
 const struct hostile_group hostile_cr = {
 	.name = "cr",
-	.count = ARRAY_SIZE(registers) * 64,
+	.count = FLIPS + 1,
 	.every = 1,
 	.step = step,
 	.describe = describe,

@@ -106,6 +106,7 @@ static void read_features(void)
 		.loads_null_tr = is_tcg(),
 		.keeps_breakpoints = is_tcg(),
 		.repeats_interrupts = is_tcg(),
+		.minds_lme = is_tcg(),
 		.clean_bits = (r.edx & CPUID_SVM_CLEAN) != 0,
 		.flush_by_asid = (r.edx & CPUID_SVM_FLUSH) != 0,
 		.decode_assists = (r.edx & CPUID_SVM_DECODE) != 0,
@@ -380,11 +381,44 @@ static uint64_t *reg_place(struct vmcb *b, enum hvm_reg r)
 	return (uint64_t *)((uint8_t *)b + regs[r].offset);
 }
 
+/* Adds what place_lme() may have taken away, and hides what is ours. */
+static uint64_t guest_efer(const struct svm_vcpu *s, uint64_t efer)
+{
+	return (efer & ~VMCB_EFER_SVME) | (s->lme ? EFER_LME : 0);
+}
+
 static uint64_t get_reg(const struct vcpu *v, enum hvm_reg r)
 {
 	uint64_t val = *reg_place(svm_of(v)->b, r);
 
-	return r == HVM_EFER ? val & ~VMCB_EFER_SVME : val;
+	return r == HVM_EFER ? guest_efer(svm_of(v), val) : val;
+}
+
+/*
+ * At #VMEXIT QEMU's TCG loads the host's CR0 while it still has the guest's EFER and CR4: with LME and
+ * without PAE it refuses, and the host goes on without paging. LME counts only when paging begins,
+ * which exits: until then the guest has none in the VMCB.
+ */
+static void place_lme(struct svm_vcpu *s)
+{
+	bool counts = !svm_features.minds_lme || (s->b->s.cr0 & CR0_PG) != 0;
+
+	s->b->s.efer = (s->b->s.efer & ~EFER_LME) | (s->lme && counts ? EFER_LME : 0);
+}
+
+/* What follows from a register's new value. */
+static void reg_changed(struct svm_vcpu *s, enum hvm_reg r, uint64_t val)
+{
+	if (r == HVM_EFER) {
+		s->lme = (val & EFER_LME) != 0;
+		s->b->s.efer |= VMCB_EFER_SVME;
+	}
+	if (r == HVM_EFER || r == HVM_CR0) {
+		place_lme(s);
+	}
+	if (r == HVM_RIP) {
+		s->b->c.shadow = 0; /* it covered the instruction that was there */
+	}
 }
 
 static void set_reg(struct vcpu *v, enum hvm_reg r, uint64_t val)
@@ -394,11 +428,9 @@ static void set_reg(struct vcpu *v, enum hvm_reg r, uint64_t val)
 	if (regs[r].offset == 0) {
 		return;
 	}
-	*reg_place(s->b, r) = r == HVM_EFER ? val | VMCB_EFER_SVME : val;
+	*reg_place(s->b, r) = val;
 	svm_dirty(s, regs[r].clean);
-	if (r == HVM_RIP) {
-		s->b->c.shadow = 0; /* it covered the instruction that was there */
-	}
+	reg_changed(s, r, val);
 }
 
 struct seg_row {

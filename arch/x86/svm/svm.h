@@ -16,6 +16,7 @@ struct svm_features {
 	bool keeps_breakpoints;	 /* a deviation: see dr7_needs_switch */
 	bool loads_null_tr;	 /* a deviation: see svm_event_step_ltr */
 	bool repeats_interrupts; /* a deviation: see inject_virtual */
+	bool minds_lme;		 /* a deviation: see place_lme */
 	bool clean_bits;
 	bool flush_by_asid;
 	bool decode_assists;
@@ -51,6 +52,7 @@ struct svm_vcpu { /* all [O], as struct vcpu says */
 	uint64_t entry_rip;	  /* with entry_shadow: where it was */
 	bool entry_shadow;	  /* the last VMRUN began in an interrupt shadow */
 	bool window;		  /* V_IRQ is set, VINTR intercepted */
+	bool lme;		  /* EFER.LME as the guest set it */
 	bool nmi_blocked;	  /* from an NMI's injection to the IRET that ends it */
 	enum svm_step step;
 	uint64_t step_tf; /* RFLAGS.TF and DR6 as the guest had them */
