@@ -166,10 +166,10 @@ static void config_access(void)
 static void start(void)
 {
 	uint8_t how = (uint8_t)take(1);
-	uint64_t features =
-		DRV_VERSION_1 | (how & 1 ? BIT(VIRTIO_F_INDIRECT_DESC) : 0) |
-		(how & 2 ? BIT(VIRTIO_F_EVENT_IDX) : 0) |
-		(how & 4 && drv_slot == VIRTIO_SLOT_CONSOLE ? BIT(VIRTIO_CONSOLE_F_MULTIPORT) : 0);
+	uint64_t features = DRV_VERSION_1 | (how & 1 ? BIT(VIRTIO_F_INDIRECT_DESC) : 0) |
+			    (how & 2 ? BIT(VIRTIO_F_EVENT_IDX) : 0) |
+			    (how & 4 && how & 8 ? BIT(VIRTIO_CONSOLE_F_MULTIPORT) : 0) |
+			    (how & 32 && how & 8 ? BIT(VIRTIO_CONSOLE_F_SIZE) : 0);
 
 	drv_start(how & 8 ? VIRTIO_SLOT_CONSOLE : VIRTIO_SLOT_RNG, features, how & 8 ? 4 : 1);
 	if (how & 16) {
@@ -192,6 +192,13 @@ static void time_and_work(void)
 static void type(void)
 {
 	guest_console_type(&fake_vm.hvc, "some words that are typed", take(1) % 25);
+	in.loads = 0;
+	fake_pc_work();
+}
+
+static void resize(void)
+{
+	guest_console_resize(&fake_vm.hvc, (uint16_t)take(1), (uint16_t)take(1));
 	in.loads = 0;
 	fake_pc_work();
 }
@@ -232,7 +239,7 @@ static void (*const steps[])(void) = {
 	write_direct, write_direct,  write_direct, write_indirect, write_indirect,   offer,
 	offer,	      offer,	     offer_many,   write_memory,   write_ring_index, register_write,
 	bar_access,   config_access, start,	   set_up_queue,   time_and_work,    type,
-	load_state,   status,	     negotiate,
+	load_state,   status,	     negotiate,	   resize,
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -9,6 +9,7 @@ comment lines of a target say what it is made of, as TEST_* do for unit tests.
 import glob
 import os
 import re
+import resource
 import shlex
 import subprocess
 import sys
@@ -43,6 +44,7 @@ def run(path):
              *field["LIBS"]]
     if subprocess.run(build, check=False).returncode:
         return False
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     with open(f"{BUILD}/{name}.log", "w") as log:
         status = subprocess.run([program, f"-max_total_time={SECONDS}", "-timeout=10",
                                  "-print_final_stats=1", f"-artifact_prefix={BUILD}/{name}-",
@@ -52,7 +54,9 @@ def run(path):
         text = log.read()
     runs = re.search(r"number_of_executed_units: *(\d+)", text)
     cover = re.findall(r"cov: (\d+)", text)
-    print(f"{name}: {runs[1] if runs else '?'} runs, coverage {cover[-1] if cover else '?'}, "
+    used = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
+    print(f"{name}: {runs[1] if runs else '?'} runs in {used:.0f} s of CPU time, "
+          f"coverage {cover[-1] if cover else '?'}, "
           f"{'nothing found' if status == 0 else f'FAILED, see {BUILD}/{name}.log'}", flush=True)
     return status == 0
 
