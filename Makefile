@@ -76,6 +76,10 @@ build/guests/vmlinuz build/guests/initrd.img &: $(wildcard guests/linux/*)
 unit: ## unit tests on the build machine; K=name narrows
 	@tests/unit/run.py $(K)
 
+.PHONY: coverage
+coverage: ## line coverage by the unit tests; K=name narrows
+	@tests/unit/coverage.py $(K)
+
 .PHONY: fuzz
 fuzz: ## run every fuzz target FUZZ_SECONDS (60) long; K=name narrows
 	@tests/fuzz/run.py $(K)
