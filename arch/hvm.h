@@ -26,11 +26,16 @@ enum hvm_reg { /* those not in vcpu->gprs; RSP and RAX go by vcpu->gprs[] as wel
 	       HVM_SYSENTER_EIP,
 	       HVM_FS_BASE,
 	       HVM_GS_BASE,
-	       HVM_PDPTE0, /* set only, PAE paging was entered or CR3 written; SVM reads them from memory */
+	       HVM_PDPTE0, /* set when PAE paging is entered or CR3 written; SVM reads them from memory */
 	       HVM_PDPTE1,
 	       HVM_PDPTE2,
 	       HVM_PDPTE3,
 	       HVM_TSC_OFFSET, /* set only: v->tsc_offset was changed to val */
+	       HVM_STAR,
+	       HVM_LSTAR,
+	       HVM_CSTAR,
+	       HVM_SFMASK,
+	       HVM_KERNEL_GS_BASE,
 	       HVM_REGS,
 };
 
@@ -54,6 +59,16 @@ struct hvm_segment {
 	uint16_t attr;
 	uint32_t limit; /* bytes - 1, granularity applied */
 	uint64_t base;
+};
+
+/* What is half-way between two instructions. */
+struct hvm_halfway {
+	/* A delivery that an exit cut short: vector 0-7, type 8-10, valid 31, as VMX and SVM write it. */
+	uint32_t event;
+	uint32_t length; /* of the instruction that caused that one; software events, VMX only */
+	uint32_t shadow; /* of STI (bit 0), of MOV SS (bit 1; SVM has one for both) */
+	bool nmi_blocked;
+	bool single_step; /* its trap is still to come; VMX only */
 };
 
 enum hvm_right { HVM_READ = 1, HVM_WRITE = 2, HVM_EXEC = 4, HVM_RWX = 7 };
@@ -103,7 +118,12 @@ struct hvm_ops {
 			uint64_t val); /* val is valid: checked above */
 	void (*get_seg)(const struct vcpu *v, enum hvm_seg s, struct hvm_segment *out);
 	void (*set_seg)(struct vcpu *v, enum hvm_seg s, const struct hvm_segment *in);
-	/* 0-2 for interrupt shadow queries below. */
+	/*
+	 * For saving and loading, v's thread parked or not yet started. get takes back what was begun, so
+	 * that v may go on from what it gives. set comes after all registers; *in is valid: vcpu_save.c.
+	 */
+	void (*get_halfway)(struct vcpu *v, struct hvm_halfway *out);
+	void (*set_halfway)(struct vcpu *v, const struct hvm_halfway *in);
 	bool (*interrupt_shadow)(const struct vcpu *v); /* STI or MOV SS just executed */
 	/* Prints the VMCS/VMCB: out(line). */
 	void (*dump)(const struct vcpu *v, void (*out)(const char *line));
@@ -142,6 +162,31 @@ void hvm_vcpu_init(struct vcpu *v);
 void hvm_vcpu_startup(struct vcpu *v, uint8_t vector);
 /* v's thread. What its guest was told of its paravirtual clock has changed. */
 void hvm_vcpu_refresh_clock(struct vcpu *v);
+/* v's thread, before it parks in a pause: brings up to date what the guest may change on its own. */
+void hvm_vcpu_settle(struct vcpu *v);
+
+/*
+ * Part of a vCPU's state as a file keeps it: a block of fixed length. v's thread is parked and stays
+ * so, or was not started yet; to load, the VM's memory is there.
+ */
+struct hvm_part {
+	const char *name;
+	uint32_t version;
+	/*
+	 * It has times in it: saved and loaded in one go with the devices, whose lock is held. To load,
+	 * hvm_vcpu_set_tsc was called.
+	 */
+	bool timed;
+	size_t (*size)(const struct vcpu *v);
+	int (*save)(struct vcpu *v, void *block); /* 0; -EAGAIN: a timer is just firing */
+	/* 0; -EINVAL: no guest could have come there; -ENODEV: the processor is another one. */
+	int (*load)(struct vcpu *v, const void *block);
+};
+/* The i-th, in the order of loading; NULL behind the last. */
+const struct hvm_part *hvm_part(unsigned int i);
+/* After its parts without times were loaded: its TSC differs from vm->tsc_offset as it did. */
+void hvm_vcpu_set_tsc(struct vcpu *v);
+
 /* Would v continue from HLT? Looks at pending events, the local APIC and RFLAGS.IF. */
 bool hvm_vcpu_has_event(struct vcpu *v);
 /*

@@ -74,6 +74,13 @@ bool mp_init_has_news(const struct mp_init *m)
 	return load(m) != WORD_WAITS;
 }
 
+bool mp_init_is_word(uint32_t word)
+{
+	return (word & ~(WORD_VECTOR | WORD_SIPI | WORD_WAITS | WORD_INIT)) == 0 &&
+	       ((word & WORD_SIPI) != 0 || (word & WORD_VECTOR) == 0) &&
+	       ((word & WORD_SIPI) == 0 || (word & (WORD_WAITS | WORD_INIT)) != 0);
+}
+
 bool mp_init_waits(const struct mp_init *m)
 {
 	return (load(m) & (WORD_WAITS | WORD_INIT)) != 0;

@@ -31,6 +31,8 @@ bool mp_init_send_startup(struct mp_init *m, uint8_t vector);
 enum mp_init_step mp_init_take(struct mp_init *m, bool boots, uint8_t *vector);
 /* Would mp_init_take return something else than MP_INIT_WAIT? */
 bool mp_init_has_news(const struct mp_init *m);
+/* Is it a word that the functions here could have left? */
+bool mp_init_is_word(uint32_t word);
 /* It waits for a SIPI, or is about to. For information. */
 bool mp_init_waits(const struct mp_init *m);
 

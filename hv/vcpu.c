@@ -124,11 +124,35 @@ static void start_over(struct vcpu *v)
 	}
 }
 
+static void pause(struct vcpu *v)
+{
+	hvm_vcpu_settle(v);
+	__atomic_store_n(&v->paused, true, __ATOMIC_SEQ_CST);
+	sleep_unless(v, not_paused);
+	__atomic_store_n(&v->paused, false, __ATOMIC_SEQ_CST);
+}
+
+/* Nothing but the end of the pause wakes it: what is pending is seen then. */
+static bool sleeps_on(const struct vcpu *v)
+{
+	return __atomic_load_n(&v->paused, __ATOMIC_SEQ_CST) &&
+	       (requests(v) & (VCPU_REQ_PAUSE | VCPU_REQ_STOP)) == VCPU_REQ_PAUSE;
+}
+
+bool vcpu_is_parked(const struct vcpu *v, uint64_t *stamp)
+{
+	const struct thread *t = v->thread;
+
+	*stamp = __atomic_load_n(&t->since, __ATOMIC_ACQUIRE);
+	return sleeps_on(v) && __atomic_load_n(&t->state, __ATOMIC_ACQUIRE) == THREAD_PARKED &&
+	       !__atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE);
+}
+
 /* One of the things asked, the most urgent; not VCPU_REQ_STOP. */
 static void serve(struct vcpu *v, uint32_t asked)
 {
 	if (asked & VCPU_REQ_PAUSE) {
-		sleep_unless(v, not_paused);
+		pause(v);
 	} else if (asked & VCPU_REQ_DEVICES) {
 		work_for_devices(v);
 	} else if (asked & VCPU_REQ_CLOCK) {
@@ -276,7 +300,9 @@ void vcpu_kick(struct vcpu *v)
 	}
 	if (__atomic_load_n(&v->blocked, __ATOMIC_SEQ_CST)) {
 		/* Also from an interrupt on top of the thread itself, between its look and its park. */
-		thread_unpark(t);
+		if (!sleeps_on(v)) {
+			thread_unpark(t);
+		}
 	} else if (t != thread_current() && __atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE)) {
 		cpu_kick(__atomic_load_n(&t->cpu, __ATOMIC_RELAXED));
 	}

@@ -61,6 +61,7 @@ struct vcpu {
 	uint32_t pending;     /* VCPU_PENDING_*, atomic */
 	uint32_t id;	      /* (c) index and initial APIC ID */
 	bool blocked;	      /* in HLT, parked; atomic */
+	bool paused;	      /* VCPU_REQ_PAUSE is being obeyed; atomic */
 	struct mp_init start; /* INIT and SIPI; atomic */
 	struct {
 		uint8_t vector;
@@ -85,6 +86,12 @@ int vcpu_create(struct vm *vm, unsigned int id, const struct vcpu_start *start);
 int vcpu_launch(struct vcpu *v);
 /* After thread_wait for its thread and the end of its VM's devices: whoever kicks it must be gone. */
 void vcpu_destroy(struct vcpu *v);
+
+/*
+ * Is v's thread parked in a pause, off every CPU? It stays so as long as the request stands and no
+ * VCPU_REQ_STOP comes, but for a last wake-up that was under way: *stamp has changed then. Any thread.
+ */
+bool vcpu_is_parked(const struct vcpu *v, uint64_t *stamp);
 
 /* "running", "ready", "halted", "paused" or "waits for SIPI", at this moment. Any thread. */
 const char *vcpu_state_name(const struct vcpu *v);

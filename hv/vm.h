@@ -49,6 +49,7 @@ struct vm {
 	unsigned int vcpu_count;
 	struct sched_group share; /* of the host's CPUs, for those vCPUs that want to run */
 	uint64_t tsc_offset;	  /* guest TSC starts at 0 */
+	uint64_t tsc_hz;	  /* of the TSC, as its guest was told */
 	bool tsc_differs;	  /* the guest moved the TSC of some vCPU; atomic */
 	uint64_t started;	  /* ticks */
 	uint64_t entered;	  /* ticks when a vCPU first got a CPU; 0 before */

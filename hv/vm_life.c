@@ -121,7 +121,8 @@ static const char *memory_lacks(struct vm *vm)
 }
 
 /* Memory, tables, devices, in that order; what was made is taken apart by the caller on failure. */
-static int put_together(struct vm *vm, struct vcpu_start *start, const char **why)
+static int put_together(struct vm *vm, struct vcpu_start *start, const struct vm_source *src,
+			const char **why)
 {
 	int err = gpa_space_create(&vm->mem, vm->cfg.memory);
 
@@ -141,11 +142,20 @@ static int put_together(struct vm *vm, struct vcpu_start *start, const char **wh
 		return fail(why, "a device could not be made (see host log)", err);
 	}
 	*why = "the loader gave no reason";
-	return loader(vm, start, why);
+	return src != NULL ? src->memory(vm, src->arg, why) : loader(vm, start, why);
+}
+
+static int load_state(struct vm *vm, const struct vm_source *src, const char **why)
+{
+	for (unsigned int i = 0; src->paused && i < vm->cfg.cpus; i++) {
+		vm->vcpus[i]->requests |= VCPU_REQ_PAUSE;
+	}
+	return src->state(vm, src->arg, why);
 }
 
 /* All are there before the first runs; the boot processor, the first to address others, comes last. */
-static int start_vcpus(struct vm *vm, const struct vcpu_start *start, const char **why)
+static int start_vcpus(struct vm *vm, const struct vcpu_start *start, const struct vm_source *src,
+		       const char **why)
 {
 	int err = 0;
 
@@ -153,6 +163,12 @@ static int start_vcpus(struct vm *vm, const struct vcpu_start *start, const char
 	for (unsigned int i = 0; err == 0 && i < vm->cfg.cpus; i++) {
 		err = vcpu_create(vm, i, start);
 		thread_checkpoint();
+	}
+	if (err == 0 && src != NULL) {
+		err = load_state(vm, src, why);
+		if (err != 0) {
+			return err;
+		}
 	}
 	for (unsigned int i = vm->cfg.cpus; err == 0 && i-- > 0;) {
 		err = vcpu_launch(vm->vcpus[i]);
@@ -175,20 +191,26 @@ static int check_host(const struct vm *vm, const char **why)
 }
 
 /* All that needs time; list not locked. */
-static int make_all(struct vm *vm, const char **why)
+static int make_all(struct vm *vm, const struct vm_source *src, const char **why)
 {
 	struct vcpu_start start = { 0 };
-	int err = put_together(vm, &start, why);
+	int err = put_together(vm, &start, src, why);
 
 	vm->started = clock_now();
 	vm->entered = 0;
 	vm->tsc_offset = 0 - vm->started;
+	vm->tsc_hz = clock_hz();
 	vm->tsc_differs = false;
 	thread_checkpoint();
-	return err == 0 ? start_vcpus(vm, &start, why) : err;
+	return err == 0 ? start_vcpus(vm, &start, src, why) : err;
 }
 
 int vm_life_start(struct vm *vm, const char **why)
+{
+	return vm_life_start_from(vm, NULL, why);
+}
+
+int vm_life_start_from(struct vm *vm, const struct vm_source *src, const char **why)
 {
 	int err = check_host(vm, why);
 
@@ -204,14 +226,14 @@ int vm_life_start(struct vm *vm, const char **why)
 	vm->crash_reason[0] = '\0';
 	vm->cpu_time = 0;
 	vm_list_unlock();
-	err = make_all(vm, why);
+	err = make_all(vm, src, why);
 	vm_list_lock();
 	if (err != 0) {
 		vm_life_end(vm, VM_STOPPED);
 		return err;
 	}
 	vm->starts++;
-	vm->state = VM_RUNNING;
+	vm->state = src != NULL && src->paused ? VM_PAUSED : VM_RUNNING;
 	log_printf(LOG_INFO, "vm %s: started", vm->cfg.name);
 	return 0;
 }
@@ -267,7 +289,7 @@ int vm_reset(struct vm *vm, const char **why)
 	return claimed(vm, "being reset", vm_life_reset, why);
 }
 
-static int pause_claimed(struct vm *vm, const char **why)
+int vm_life_pause(struct vm *vm, const char **why)
 {
 	if (vm->state != VM_RUNNING) {
 		return fail(why, "it is not running", -EINVAL);
@@ -279,7 +301,32 @@ static int pause_claimed(struct vm *vm, const char **why)
 
 int vm_pause(struct vm *vm, const char **why)
 {
-	return claimed(vm, "being paused", pause_claimed, why);
+	return claimed(vm, "being paused", vm_life_pause, why);
+}
+
+#define PAUSE_POLL_NS 100000ul
+
+static bool all_parked(const struct vm *vm)
+{
+	uint64_t stamp;
+
+	for (unsigned int i = 0; i < vm->cfg.cpus; i++) {
+		if (!vcpu_is_parked(vm->vcpus[i], &stamp)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+int vm_life_await_pause(struct vm *vm, const char **why)
+{
+	while (!all_parked(vm)) {
+		if (__atomic_load_n(&vm->event, __ATOMIC_SEQ_CST) != VM_EVENT_NONE) {
+			return fail(why, "its guest has just ended", -EBUSY);
+		}
+		thread_sleep(PAUSE_POLL_NS);
+	}
+	return 0;
 }
 
 static void go_on(struct vcpu *v)
@@ -288,7 +335,7 @@ static void go_on(struct vcpu *v)
 	vcpu_kick(v);
 }
 
-static int resume_claimed(struct vm *vm, const char **why)
+int vm_life_resume(struct vm *vm, const char **why)
 {
 	if (vm->state != VM_PAUSED) {
 		return fail(why, "it is not paused", -EINVAL);
@@ -304,5 +351,5 @@ static int resume_claimed(struct vm *vm, const char **why)
 
 int vm_resume(struct vm *vm, const char **why)
 {
-	return claimed(vm, "being resumed", resume_claimed, why);
+	return claimed(vm, "being resumed", vm_life_resume, why);
 }

@@ -13,6 +13,24 @@
 int vm_life_start(struct vm *vm, const char **why);
 int vm_life_stop(struct vm *vm, const char **why);
 int vm_life_reset(struct vm *vm, const char **why);
+int vm_life_pause(struct vm *vm, const char **why);
+int vm_life_resume(struct vm *vm, const char **why);
+
+/* What a VM begins with in place of the loader's kernel: hv/save_vm.c. 0 or -Exxx and *why. */
+struct vm_source {
+	int (*memory)(struct vm *vm, void *arg, const char **why); /* RAM is there, all zero */
+	int (*state)(struct vm *vm, void *arg, const char **why);  /* all is, nothing runs yet */
+	void *arg;
+	bool paused; /* it begins with a pause */
+};
+/* As vm_life_start. */
+int vm_life_start_from(struct vm *vm, const struct vm_source *src, const char **why);
+
+/*
+ * Waits until the vCPUs of a paused VM have come to rest. -EBUSY: it has just ended by itself. The VM
+ * is claimed by the caller, the list not locked.
+ */
+int vm_life_await_pause(struct vm *vm, const char **why);
 /* Ends its threads and gives everything back; it is in `state` then. */
 void vm_life_end(struct vm *vm, enum vm_state state);
 

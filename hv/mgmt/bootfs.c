@@ -9,8 +9,10 @@
 #include "hv/lib/errno.h"
 #include "hv/lib/string.h"
 #include "hv/mgmt/cpio.h"
+#include "hv/thread.h"
 
-#define PREFIX "boot:"
+#define PREFIX	   "boot:"
+#define COPY_SLICE 16384u
 
 static const struct boot_info *boot;
 
@@ -87,3 +89,61 @@ void bootfs_init(const struct boot_info *info)
 		}
 	}
 }
+
+/* ---- as a store ---- */
+
+static int store_find(const char *name, struct bootfs_file *out)
+{
+	struct bootfs_cursor cursor = { 0 };
+
+	while (bootfs_next(&cursor, out)) {
+		if (strcmp(out->name, name) == 0) {
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
+static int boot_open(const char *name, struct store_file *f)
+{
+	struct bootfs_file found;
+	int err = store_find(name, &found);
+
+	if (err == 0) {
+		f->file = (void *)(uintptr_t)found.data;
+		f->size = found.size;
+	}
+	return err;
+}
+
+static int boot_read(const struct store_file *f, uint64_t off, void *buf, size_t len)
+{
+	for (size_t done = 0; done < len; done += COPY_SLICE) {
+		memcpy((char *)buf + done, (const char *)f->file + off + done,
+		       u64_min(len - done, COPY_SLICE));
+		thread_checkpoint();
+	}
+	return 0;
+}
+
+static const char *boot_next(const char *prev, uint64_t *size)
+{
+	struct bootfs_cursor cursor = { 0 };
+	bool found = prev == NULL;
+	struct bootfs_file f;
+
+	while (bootfs_next(&cursor, &f)) {
+		if (found) {
+			*size = f.size;
+			return f.name;
+		}
+		found = strcmp(f.name, prev) == 0;
+	}
+	return NULL;
+}
+
+static const struct store_ops ops = { .open = boot_open, .read = boot_read, .next = boot_next };
+
+const struct store bootfs_store = { .name = "boot",
+				    .what = "boot modules, read-only",
+				    .ops = &ops };

@@ -5,8 +5,12 @@
 #define HV_MGMT_BOOTFS_H
 
 #include "hv/lib/types.h"
+#include "hv/mgmt/store.h"
 
 struct boot_info;
+
+/* The same files by the interface that all stores share. */
+extern const struct store bootfs_store;
 
 struct bootfs_file {
 	const char *name;

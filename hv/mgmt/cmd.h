@@ -9,10 +9,13 @@
 
 struct boot_info;
 struct guest_console;
+struct line_edit;
 struct vm;
 
 extern const struct shell_table cmd_vm_table;
 extern const struct shell_table cmd_vm_info_table;
+extern const struct shell_table cmd_vm_save_table;
+extern const struct shell_table cmd_store_table;
 extern const struct shell_table cmd_host_table;
 extern const struct shell_table cmd_host_power_table;
 extern const struct shell_table cmd_isolation_table;
@@ -53,6 +56,11 @@ void cmd_config_print(struct shell_out *out, const char *prefix, const char *pat
 /* The [host] table in force. */
 void cmd_config_set_host(const struct host_config *host);
 const struct host_config *cmd_config_host(void);
+
+/* ---- cmd_store.c ---- */
+
+/* Tab: every file of every store. */
+void cmd_store_offer(struct shell *sh, struct line_edit *le, const char *word);
 
 /* ---- cmd_host.c ---- */
 

@@ -16,6 +16,7 @@
 #include "hv/mgmt/cmd.h"
 #include "hv/mgmt/line_edit.h"
 #include "hv/mgmt/show.h"
+#include "hv/mgmt/store_ram.h"
 #include "hv/thread.h"
 #include "hv/vm.h"
 #include "version.h"
@@ -233,8 +234,9 @@ static int cmd_memory(struct shell_call *c)
 		{ "total", "RAM that the boot loader reported", s.total },
 		{ "image", "the hypervisor's image and the boot modules", s.image },
 		{ "hypervisor", "allocated by the hypervisor", s.hypervisor },
-		{ "guest", "RAM of running VMs", s.guest },
-		{ "free", "for either", s.free },
+		{ "guest", "RAM of running VMs", s.guest - store_ram_used() },
+		{ "store", "files of the store ram:", store_ram_used() },
+		{ "free", "for any of them", s.free },
 	};
 	json_begin(&j, c->out);
 	if (shell_json(c)) {

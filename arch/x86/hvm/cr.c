@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Control registers and XCR0 as the guest writes them: every check, and what follows from a change. */
 /* Loading them into hardware is set_reg's. SDM Vol. 3A, "Control Registers". */
+#include "arch/x86/hvm/cr.h"
+
 #include "arch/x86/hvm/event.h"
 #include "arch/x86/hvm/exit.h"
 #include "arch/x86/hvm/vcpu_x86.h"
@@ -247,7 +249,7 @@ enum exit_action exit_read_cr(struct vcpu *v, unsigned int cr, unsigned int gpr)
 }
 
 /* SDM Vol. 1, "Enabling the XSAVE Feature Set and XSAVE-Enabled Features". */
-static bool xcr0_ok(const struct vcpu *v, uint64_t val)
+bool cr_xcr0_ok(const struct vcpu *v, uint64_t val)
 {
 	if ((val & XCR0_X87) == 0 || (val & ~vcpuid_xcr0_offered(v)) != 0) {
 		return false;
@@ -263,10 +265,29 @@ enum exit_action exit_xsetbv(struct vcpu *v)
 {
 	uint64_t val = (uint32_t)v->gprs[GPR_RAX] | v->gprs[GPR_RDX] << 32;
 
-	if ((uint32_t)v->gprs[GPR_RCX] != 0 || x86_cpl(v) != 0 || !xcr0_ok(v, val)) {
+	if ((uint32_t)v->gprs[GPR_RCX] != 0 || x86_cpl(v) != 0 || !cr_xcr0_ok(v, val)) {
 		event_exception(v, VEC_GP, 0);
 		return EXIT_RESUME;
 	}
 	vcpu_x86_set_xcr0(v, val);
 	return EXIT_SKIP_INSN;
+}
+
+/* ---- from a file ---- */
+
+static bool cr0_ok(uint64_t cr0)
+{
+	return (cr0 & ~CR0_DEFINED) == 0 && (cr0 & CR0_ET) != 0 &&
+	       ((cr0 & CR0_PG) == 0 || (cr0 & CR0_PE) != 0) &&
+	       ((cr0 & CR0_NW) == 0 || (cr0 & CR0_CD) != 0);
+}
+
+bool cr_state_ok(const struct vcpu *v, const struct cr_state *s)
+{
+	bool lma = (s->efer & EFER_LMA) != 0;
+	bool wanted = (s->efer & EFER_LME) != 0 && (s->cr0 & CR0_PG) != 0;
+
+	return cr0_ok(s->cr0) && (s->cr4 & ~cr4_offered(v)) == 0 && lma == wanted &&
+	       (!lma || (s->cr4 & CR4_PAE) != 0) && (lma || (s->cr4 & CR4_PCIDE) == 0) &&
+	       (s->cr3 & (vcpuid_reserved_pa(v) | ~(BIT(52) - 1))) == 0;
 }

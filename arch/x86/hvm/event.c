@@ -21,7 +21,7 @@ static enum event_class class_of(uint8_t vector)
 	return vector < 32 && (contributory & BIT(vector)) != 0 ? CONTRIBUTORY : BENIGN;
 }
 
-static bool has_error_code(uint8_t vector)
+bool event_has_error_code(uint8_t vector)
 {
 	const uint32_t with = BIT(VEC_DF) | BIT(VEC_TS) | BIT(VEC_NP) | BIT(VEC_SS) | BIT(VEC_GP) |
 			      BIT(VEC_PF) | BIT(VEC_AC);
@@ -80,7 +80,8 @@ void event_exception(struct vcpu *v, uint8_t vector, uint32_t error)
 	v->exception.vector = vector;
 	v->exception.error = error;
 	/* SDM Vol. 3A, "Error Code": none is pushed in real mode. */
-	v->exception.has_error = has_error_code(vector) && (x86_reg(v, HVM_CR0) & CR0_PE) != 0;
+	v->exception.has_error =
+		event_has_error_code(vector) && (x86_reg(v, HVM_CR0) & CR0_PE) != 0;
 	set_pending(v, VCPU_PENDING_EXCEPTION);
 }
 

@@ -13,6 +13,7 @@ enum {
 	VEC_DB = 1,
 	VEC_NMI = 2,
 	VEC_BP = 3,
+	VEC_OF = 4,
 	VEC_UD = 6,
 	VEC_NM = 7,
 	VEC_DF = 8,
@@ -46,6 +47,8 @@ struct event {
  * Exception" says; a third one crashes the VM (triple fault).
  */
 void event_exception(struct vcpu *v, uint8_t vector, uint32_t error);
+/* Does that exception push an error code, outside of real mode? */
+bool event_has_error_code(uint8_t vector);
 void event_page_fault(struct vcpu *v, uint64_t linear, uint32_t error);
 
 /*

@@ -202,6 +202,11 @@ void hvm_vcpu_refresh_clock(struct vcpu *v)
 	pvclock_refresh(v);
 }
 
+void hvm_vcpu_settle(struct vcpu *v)
+{
+	vlapic_sync_eoi(v->lapic);
+}
+
 void hvm_vcpu_destroy(struct vcpu *v)
 {
 	hvm->vcpu_destroy(v);

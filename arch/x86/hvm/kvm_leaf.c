@@ -11,7 +11,6 @@
 
 #define KVM_LEAF     0x40000000u
 #define KVM_FEATURES 0x40000001u
-#define TIMING_LEAF  0x40000010u
 #define INSULA_LEAF  0x40000100u
 #define HZ_PER_KHZ   1000u
 #define BIT_OF(f)    (1u << (f))
@@ -35,7 +34,7 @@ static void add_timing(struct vcpuid_view *view)
 {
 	uint32_t khz = (uint32_t)u64_min(clock_hz() / HZ_PER_KHZ, UINT32_MAX);
 
-	add(view, TIMING_LEAF, (struct x86_cpuid){ khz, khz, 0, 0 });
+	add(view, KVM_LEAF_TIMING, (struct x86_cpuid){ khz, khz, 0, 0 });
 }
 
 void kvm_leaf_make(struct vcpuid_view *view, const struct vm_config *cfg)
@@ -47,7 +46,7 @@ void kvm_leaf_make(struct vcpuid_view *view, const struct vm_config *cfg)
 		return;
 	}
 	view->kvm_features = features();
-	add(view, KVM_LEAF, (struct x86_cpuid){ TIMING_LEAF, KVM_NAME });
+	add(view, KVM_LEAF, (struct x86_cpuid){ KVM_LEAF_TIMING, KVM_NAME });
 	add(view, KVM_FEATURES, (struct x86_cpuid){ view->kvm_features, 0, 0, 0 });
 	add_timing(view);
 	add(view, INSULA_LEAF, (struct x86_cpuid){ INSULA_LEAF, INSULA_NAME });

@@ -9,6 +9,8 @@
 struct vcpu;
 struct vm_config;
 
+#define KVM_LEAF_TIMING 0x40000010u /* kHz of TSC and local APIC timer, as VMware tells it */
+
 /* EAX of 40000001h; Linux, Documentation/virt/kvm, "KVM CPUID bits". The value is the bit. */
 enum kvm_feature {
 	KVM_NOP_IO_DELAY = 1, /* port 80h need not be written to wait: nothing to do for us */

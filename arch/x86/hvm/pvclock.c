@@ -71,7 +71,7 @@ static bool is_stable(const struct vcpu *v)
  */
 static struct vcpu_time time_of(const struct vcpu *v)
 {
-	struct pvclock_scale s = pvclock_scale_make(clock_hz());
+	struct pvclock_scale s = pvclock_scale_make(v->vm->tsc_hz);
 
 	return (struct vcpu_time){
 		.tsc = v->tsc_offset - v->vm->tsc_offset,

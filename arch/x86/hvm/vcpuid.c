@@ -282,6 +282,59 @@ int vcpuid_create(struct vcpu *v)
 	return 0;
 }
 
+/* Takes out what shows the guest's state, or measured rates. */
+static void leave_fixed(struct vcpuid_view *view)
+{
+	struct x86_cpuid *one = &view->rows[view->basic[1].first];
+
+	one->ecx &= ~(uint32_t)LEAF1_OSXSAVE;
+	one->edx &= ~(uint32_t)LEAF1_APIC;
+	if (view->xcr0 != 0) {
+		struct x86_cpuid *xsave = &view->rows[view->basic[0xd].first];
+
+		xsave[0].ebx = xsave[0].ecx = xsave[1].ebx = 0; /* refresh_xsave() */
+	}
+	view->rows[view->basic[0x15].first] = (struct x86_cpuid){ 0 };
+	view->rows[view->basic[0x16].first] = (struct x86_cpuid){ 0 };
+	for (unsigned int i = 0; i < view->hyper_count; i++) {
+		if (view->hyper[i].leaf == KVM_LEAF_TIMING) {
+			view->hyper[i].regs = (struct x86_cpuid){ 0 };
+		}
+	}
+}
+
+/* Where leaves are must be the same before rows are looked at: from then on indices are our own. */
+static bool same_shape(const struct vcpuid_view *a, const struct vcpuid_view *b)
+{
+	return memcmp(a->basic, b->basic, sizeof(a->basic)) == 0 &&
+	       memcmp(a->ext, b->ext, sizeof(a->ext)) == 0 && a->hyper_count == b->hyper_count;
+}
+
+static bool same_processor(const struct vcpuid_view *a, const struct vcpuid_view *b)
+{
+	struct vcpuid_view *copy = heap_alloc(2 * sizeof(*copy));
+	bool same = false;
+
+	if (copy != NULL) {
+		copy[0] = *a;
+		copy[1] = *b;
+		leave_fixed(&copy[0]);
+		leave_fixed(&copy[1]);
+		same = memcmp(&copy[0], &copy[1], sizeof(*copy)) == 0;
+	}
+	heap_free(copy);
+	return same;
+}
+
+bool vcpuid_adopt(struct vcpu *v, const struct vcpuid_view *saved)
+{
+	if (!same_shape(v->x86->cpuid, saved) || !same_processor(v->x86->cpuid, saved)) {
+		return false;
+	}
+	*v->x86->cpuid = *saved;
+	return true;
+}
+
 void vcpuid_destroy(struct vcpu *v)
 {
 	heap_free(v->x86->cpuid);

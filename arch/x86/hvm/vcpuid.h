@@ -83,6 +83,11 @@ bool vcpuid_has(const struct vcpu *v, enum vcpuid_feature f);
 bool vcpuid_is_intel(const struct vcpu *v);
 /* Bits 51:x of a physical address that must be 0. */
 uint64_t vcpuid_reserved_pa(const struct vcpu *v);
+/*
+ * False, and nothing changed: a guest that knew `saved` would find another processor on v. True: all
+ * is the same but rates of clocks, which are now as the guest knows them.
+ */
+bool vcpuid_adopt(struct vcpu *v, const struct vcpuid_view *saved);
 /* Bytes of an XSAVE area (or FXSAVE's 512) for all state we offer. */
 uint32_t vcpuid_xsave_size(const struct vcpuid_view *view);
 /* State components that XCR0 may name. */

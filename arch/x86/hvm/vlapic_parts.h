@@ -52,6 +52,12 @@ void vlapic_timer_set_initial(struct vlapic *l, uint32_t count);
 void vlapic_timer_set_divide(struct vlapic *l, uint32_t val);
 void vlapic_timer_set_lvt(struct vlapic *l, uint32_t val);
 
+/* Arms it for that tick (0: not), which the rest of its state, just loaded, agrees with. */
+void vlapic_timer_load(struct vlapic *l, uint64_t deadline);
+
+/* vlapic_reg.c: could a guest have written these registers so? */
+bool vlapic_reg_state_ok(const struct vlapic_state *s);
+
 /* vlapic_ipi.c: carries out what was written to the ICR. */
 void vlapic_ipi(struct vlapic *l, uint64_t icr);
 /* The logical ID that x2APIC derives from the APIC ID. */

@@ -271,3 +271,22 @@ bool vlapic_msr_write(struct vlapic *l, uint32_t msr, uint64_t val)
 	}
 	return true;
 }
+
+/* ---- from a file ---- */
+
+static bool fits(unsigned int reg, uint32_t val)
+{
+	return (val & ~rows[reg].valid) == 0;
+}
+
+bool vlapic_reg_state_ok(const struct vlapic_state *s)
+{
+	for (unsigned int i = 0; i < VLAPIC_LVTS; i++) {
+		if (!fits(REG_LVT + i, s->lvt[i])) {
+			return false;
+		}
+	}
+	return fits(REG_TPR, s->tpr) && fits(REG_LDR, s->ldr) && fits(REG_SVR, s->svr) &&
+	       fits(REG_DIVIDE, s->divide) && (s->dfr | 0xf0000000u) == UINT32_MAX &&
+	       s->esr <= 0xff && s->esr_next <= 0xff;
+}

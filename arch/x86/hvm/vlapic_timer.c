@@ -149,6 +149,17 @@ void vlapic_timer_set_lvt(struct vlapic *l, uint32_t val)
 	spin_unlock(&l->timer_lock);
 }
 
+void vlapic_timer_load(struct vlapic *l, uint64_t deadline)
+{
+	spin_lock(&l->timer_lock);
+	if (deadline != 0) {
+		arm(l, deadline);
+	} else {
+		disarm(l);
+	}
+	spin_unlock(&l->timer_lock);
+}
+
 uint64_t vlapic_get_tsc_deadline(struct vlapic *l)
 {
 	uint64_t val;

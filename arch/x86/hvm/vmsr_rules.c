@@ -134,7 +134,7 @@ bool vmsr_efer_read(struct vcpu *v, uint32_t msr, uint64_t *val)
 	return true;
 }
 
-static uint64_t efer_offered(const struct vcpu *v)
+uint64_t vmsr_efer_offered(const struct vcpu *v)
 {
 	uint64_t bits = 0;
 
@@ -152,7 +152,7 @@ bool vmsr_efer_write(struct vcpu *v, uint32_t msr, uint64_t val)
 	bool paging = (x86_reg(v, HVM_CR0) & CR0_PG) != 0;
 
 	(void)msr;
-	if ((val & ~efer_offered(v)) != 0 || (paging && ((val ^ old) & EFER_LME) != 0)) {
+	if ((val & ~vmsr_efer_offered(v)) != 0 || (paging && ((val ^ old) & EFER_LME) != 0)) {
 		return false;
 	}
 	hvm->set_reg(v, HVM_EFER, (val & ~EFER_LMA) | (old & EFER_LMA));

@@ -31,6 +31,9 @@ vmsr_write_fn vmsr_mtrr_var_write, vmsr_mtrr_fixed_write, vmsr_mtrr_def_write;
 vmsr_read_fn vmsr_pat_read;
 vmsr_write_fn vmsr_pat_write;
 
+/* Bits that a guest on v may set in EFER. */
+uint64_t vmsr_efer_offered(const struct vcpu *v);
+
 /*
  * Memory types as PC firmware leaves them: write-back, uncached VGA hole and device windows. They
  * are kept for the guest to read; the second-level tables decide.

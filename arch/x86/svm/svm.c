@@ -373,6 +373,11 @@ static const struct reg_row regs[HVM_REGS] = {
 	[HVM_FS_BASE] = { SAVE(fs.base), 0 },
 	[HVM_GS_BASE] = { SAVE(gs.base), 0 },
 	[HVM_TSC_OFFSET] = { offsetof(struct vmcb, c.tsc_offset), VMCB_CLEAN_INTERCEPTS },
+	[HVM_STAR] = { SAVE(star), 0 },
+	[HVM_LSTAR] = { SAVE(lstar), 0 },
+	[HVM_CSTAR] = { SAVE(cstar), 0 },
+	[HVM_SFMASK] = { SAVE(sfmask), 0 },
+	[HVM_KERNEL_GS_BASE] = { SAVE(kernel_gs_base), 0 },
 	/* HVM_PDPTE*: the processor reads them from memory. */
 };
 
@@ -389,7 +394,7 @@ static uint64_t guest_efer(const struct svm_vcpu *s, uint64_t efer)
 
 static uint64_t get_reg(const struct vcpu *v, enum hvm_reg r)
 {
-	uint64_t val = *reg_place(svm_of(v)->b, r);
+	uint64_t val = regs[r].offset != 0 ? *reg_place(svm_of(v)->b, r) : 0;
 
 	return r == HVM_EFER ? guest_efer(svm_of(v), val) : val;
 }
@@ -523,6 +528,8 @@ const struct hvm_ops svm_hvm_ops = {
 	.set_reg = set_reg,
 	.get_seg = get_seg,
 	.set_seg = set_seg,
+	.get_halfway = svm_event_get_halfway,
+	.set_halfway = svm_event_set_halfway,
 	.interrupt_shadow = interrupt_shadow,
 	.dump = dump,
 };

@@ -102,6 +102,9 @@ static inline void svm_event_after_exit(struct vcpu *v, struct svm_vcpu *s)
 
 /* Nothing is under way any more: an INIT. */
 void svm_event_init(struct vcpu *v);
+/* hvm_ops: a step that was only begun is taken back. */
+void svm_event_get_halfway(struct vcpu *v, struct hvm_halfway *out);
+void svm_event_set_halfway(struct vcpu *v, const struct hvm_halfway *in);
 /* Makes PAUSE exit, or not; never does for a vCPU that has the VM for itself. */
 void svm_event_watch_pauses(struct vcpu *v, bool on);
 enum exit_action svm_event_on_vintr(struct vcpu *v);

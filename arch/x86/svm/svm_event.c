@@ -12,7 +12,6 @@
 #define DR6_BS	 BIT(14)
 #define DR6_HITS 0xful
 
-#define VEC_OF	   4u
 #define OPCODE_HLT 0xf4u
 
 static void set_intercept(struct svm_vcpu *s, uint32_t bit, bool on)
@@ -215,6 +214,47 @@ void svm_event_init(struct vcpu *v)
 	set_window(s, false);
 	set_intercept(s, VMCB_INTERCEPT_IRET, false);
 	set_intercept(s, VMCB_INTERCEPT_CR0_SEL_WRITE, true);
+}
+
+/* Begun and not entered: the instruction is still to come, and will exit once more. */
+static void step_undo(struct svm_vcpu *s)
+{
+	struct vmcb *b = s->b;
+
+	if (s->step == SVM_STEP_NONE) {
+		return;
+	}
+	s->step = SVM_STEP_NONE;
+	b->s.rflags = (b->s.rflags & ~RFLAGS_TF) | s->step_tf;
+	b->s.dr6 = s->step_dr6;
+	b->c.exceptions = VMCB_EXCEPTIONS;
+	set_intercept(s, VMCB_INTERCEPT_IRET, s->nmi_blocked);
+	set_intercept(s, VMCB_INTERCEPT_CR0_SEL_WRITE, true);
+	set_intercept(s, VMCB_INTERCEPT_TR_WRITE, svm_features.loads_null_tr);
+}
+
+void svm_event_get_halfway(struct vcpu *v, struct hvm_halfway *out)
+{
+	struct svm_vcpu *s = svm_of(v);
+
+	step_undo(s);
+	*out = (struct hvm_halfway){
+		.event = (uint32_t)s->redo,
+		.shadow = (uint32_t)(s->b->c.shadow & VMCB_SHADOW),
+		.nmi_blocked = s->nmi_blocked,
+	};
+}
+
+/* INT n and its like never wait here: they are executed again. */
+void svm_event_set_halfway(struct vcpu *v, const struct hvm_halfway *in)
+{
+	struct svm_vcpu *s = svm_of(v);
+	unsigned int type = in->event >> VMCB_EVENT_TYPE_SHIFT & VMCB_EVENT_TYPE_MASK;
+
+	s->redo = type == EVENT_INTERRUPT || type == EVENT_NMI ? in->event : 0;
+	s->b->c.shadow = in->shadow != 0 ? VMCB_SHADOW : 0;
+	s->nmi_blocked = in->nmi_blocked;
+	set_intercept(s, VMCB_INTERCEPT_IRET, in->nmi_blocked);
 }
 
 enum exit_action svm_event_on_vintr(struct vcpu *v)

@@ -145,6 +145,8 @@ const struct hvm_ops vmx_hvm_ops = {
 	.set_reg = vmx_reg_set,
 	.get_seg = vmx_reg_get_seg,
 	.set_seg = vmx_reg_set_seg,
+	.get_halfway = vmx_reg_get_halfway,
+	.set_halfway = vmx_reg_set_halfway,
 	.interrupt_shadow = vmx_reg_interrupt_shadow,
 	.dump = dump,
 };

@@ -141,6 +141,12 @@ static uint64_t get(const struct vcpu *v, enum hvm_reg r)
 		return get_cr2(v->hvm);
 	case HVM_DR6:
 		return get_dr6(v->hvm);
+	case HVM_STAR:
+	case HVM_LSTAR:
+	case HVM_CSTAR:
+	case HVM_SFMASK:
+	case HVM_KERNEL_GS_BASE:
+		return vmx_vcpu_get_msr(v, r);
 	default:
 		return vmcs_read((enum vmcs_field)plain[r]);
 	}
@@ -179,6 +185,13 @@ static void set(struct vcpu *v, enum hvm_reg r, uint64_t val)
 		break;
 	case HVM_DR6:
 		set_dr6(v->hvm, val);
+		break;
+	case HVM_STAR:
+	case HVM_LSTAR:
+	case HVM_CSTAR:
+	case HVM_SFMASK:
+	case HVM_KERNEL_GS_BASE:
+		vmx_vcpu_set_msr(v, r, val);
 		break;
 	default:
 		vmcs_write((enum vmcs_field)plain[r], val);
@@ -319,4 +332,39 @@ bool vmx_reg_interrupt_shadow(const struct vcpu *v)
 		vmx_vcpu_unfocus(v, prev);
 	}
 	return shadow;
+}
+
+/* ---- what is half-way ---- */
+
+#define PENDING_DEBUG_BS BIT(14)
+
+void vmx_reg_get_halfway(struct vcpu *v, struct hvm_halfway *out)
+{
+	const struct vmx_vcpu *x = v->hvm;
+	struct vmx_vcpu *prev;
+	uint64_t state;
+
+	BUG_ON(!vmx_vcpu_focus(v, &prev));
+	state = vmcs_read(GUEST_INTERRUPTIBILITY);
+	*out = (struct hvm_halfway){
+		.event = x->reinject,
+		.length = x->reinject_length,
+		.shadow = (uint32_t)(state & VMX_SHADOW),
+		.nmi_blocked = (state & VMX_BLOCKED_NMI) != 0,
+		.single_step = (vmcs_read(GUEST_PENDING_DEBUG) & PENDING_DEBUG_BS) != 0,
+	};
+	vmx_vcpu_unfocus(v, prev);
+}
+
+void vmx_reg_set_halfway(struct vcpu *v, const struct hvm_halfway *in)
+{
+	struct vmx_vcpu *x = v->hvm;
+	struct vmx_vcpu *prev;
+
+	x->reinject = in->event;
+	x->reinject_length = in->length;
+	BUG_ON(!vmx_vcpu_focus(v, &prev));
+	vmcs_write(GUEST_INTERRUPTIBILITY, in->shadow | (in->nmi_blocked ? VMX_BLOCKED_NMI : 0));
+	vmcs_write(GUEST_PENDING_DEBUG, in->single_step ? PENDING_DEBUG_BS : 0);
+	vmx_vcpu_unfocus(v, prev);
 }

@@ -35,5 +35,8 @@ void vmx_reg_set(struct vcpu *v, enum hvm_reg r, uint64_t val);
 void vmx_reg_get_seg(const struct vcpu *v, enum hvm_seg s, struct hvm_segment *out);
 void vmx_reg_set_seg(struct vcpu *v, enum hvm_seg s, const struct hvm_segment *in);
 bool vmx_reg_interrupt_shadow(const struct vcpu *v);
+/* hvm_ops; from outside of v's thread, which has no CPU. */
+void vmx_reg_get_halfway(struct vcpu *v, struct hvm_halfway *out);
+void vmx_reg_set_halfway(struct vcpu *v, const struct hvm_halfway *in);
 
 #endif

@@ -261,9 +261,32 @@ static const struct {
 	{ MSR_KERNEL_GS_BASE, offsetof(struct vcpu_x86, kernel_gs_base) },
 };
 
-static uint64_t *saved_msr(struct vcpu *v, unsigned int i)
+static uint64_t *saved_msr(const struct vcpu *v, unsigned int i)
 {
 	return (uint64_t *)((char *)v->x86 + switched_msrs[i].offset);
+}
+
+_Static_assert(HVM_LSTAR == HVM_STAR + 1 && HVM_CSTAR == HVM_STAR + 2 &&
+		       HVM_SFMASK == HVM_STAR + 3 && HVM_KERNEL_GS_BASE == HVM_STAR + 4,
+	       "order of switched_msrs");
+
+uint64_t vmx_vcpu_get_msr(const struct vcpu *v, enum hvm_reg r)
+{
+	const struct vmx_vcpu *x = v->hvm;
+	unsigned int i = r - HVM_STAR;
+
+	return x->live ? x86_rdmsr(switched_msrs[i].msr) : *saved_msr(v, i);
+}
+
+void vmx_vcpu_set_msr(struct vcpu *v, enum hvm_reg r, uint64_t val)
+{
+	const struct vmx_vcpu *x = v->hvm;
+	unsigned int i = r - HVM_STAR;
+
+	*saved_msr(v, i) = val;
+	if (x->live) {
+		x86_wrmsr(switched_msrs[i].msr, val);
+	}
 }
 
 static void came_to_cpu(struct vmx_vcpu *x, unsigned int cpu)

@@ -5,6 +5,7 @@
 #define ARCH_X86_VMX_VMX_VCPU_H
 
 #include "arch/cpu.h"
+#include "arch/hvm.h"
 #include "arch/x86/cpu/percpu.h"
 #include "arch/x86/vmx/vmcs.h"
 #include "arch/x86/vmx/vmx_caps.h"
@@ -59,6 +60,9 @@ void vmx_vcpu_switched_out(struct vcpu *v);
  */
 bool vmx_vcpu_focus(const struct vcpu *v, struct vmx_vcpu **prev);
 void vmx_vcpu_unfocus(const struct vcpu *v, struct vmx_vcpu *prev);
+/* HVM_STAR to HVM_KERNEL_GS_BASE, which have no field; from v's thread, or while it has no CPU. */
+uint64_t vmx_vcpu_get_msr(const struct vcpu *v, enum hvm_reg r);
+void vmx_vcpu_set_msr(struct vcpu *v, enum hvm_reg r, uint64_t val);
 /* Whose VMCS is current, by CPU; written by vmx_vcpu.c only. */
 extern struct vmx_vcpu *vmx_vcpu_current[CPU_MAX];
 

@@ -61,6 +61,7 @@ struct vcpu *fake_hvm_reset(void)
 	fake_now = 1000;
 	hvm = &fake_ops;
 	fake_vm.vcpu_count = 1;
+	fake_vm.tsc_hz = 1000000000;
 	fake_vm.cfg.cpus = 1;
 	for (unsigned int i = 0; i < FAKE_CPUS; i++) {
 		fake_vcpus[i].id = i;

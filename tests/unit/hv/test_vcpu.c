@@ -29,6 +29,8 @@ static unsigned int entries;
 static const char *script;
 static char steps[32]; /* what it does: E(nters), I(NIT), S(tarts), P(arks) */
 
+static unsigned int settled;
+
 static void note(char step)
 {
 	size_t n = strlen(steps);
@@ -184,6 +186,12 @@ void hvm_vcpu_destroy(struct vcpu *v)
 	(void)v;
 }
 
+void hvm_vcpu_settle(struct vcpu *v)
+{
+	(void)v;
+	settled++;
+}
+
 void hvm_vcpu_refresh_clock(struct vcpu *v)
 {
 	(void)v;
@@ -298,6 +306,37 @@ static void test_starts(void **state)
 	script = NULL;
 }
 
+/* ---- a pause ---- */
+
+/* What is pending waits for its end; only that, or a stop, wakes it. */
+static void test_sleeps_in_a_pause(void **state)
+{
+	struct vcpu v = { .thread = &thread, .blocked = true, .paused = true };
+	uint64_t stamp;
+
+	(void)state;
+	v.requests = VCPU_REQ_PAUSE;
+	thread.permit = false;
+	thread.state = THREAD_PARKED;
+	thread.since = 77;
+	vcpu_set_pending(&v, VCPU_PENDING_IRQ);
+	vcpu_request(&v, VCPU_REQ_DEVICES);
+	assert_false(thread.permit);
+	assert_true(vcpu_is_parked(&v, &stamp));
+	assert_int_equal(stamp, 77);
+	thread.on_cpu = true;
+	assert_false(vcpu_is_parked(&v, &stamp));
+	thread.on_cpu = false;
+	vcpu_request(&v, VCPU_REQ_STOP);
+	assert_true(thread.permit);
+	assert_false(vcpu_is_parked(&v, &stamp));
+	v.requests = 0; /* the pause is over */
+	thread.permit = false;
+	vcpu_kick(&v);
+	assert_true(thread.permit);
+	thread.permit = false;
+}
+
 /* ---- PAUSE ---- */
 
 /* The next vCPU, around, that waits for a CPU gets the turn; those that run or sleep do not want it. */
@@ -337,6 +376,7 @@ int main(void)
 		cmocka_unit_test(test_woken_between_look_and_park),
 		cmocka_unit_test(test_sleeps_without_cause),
 		cmocka_unit_test(test_starts),
+		cmocka_unit_test(test_sleeps_in_a_pause),
 		cmocka_unit_test(test_spins),
 	};
 

@@ -147,6 +147,17 @@ void vcpu_kick(struct vcpu *v)
 	(void)v;
 }
 
+bool vcpu_is_parked(const struct vcpu *v, uint64_t *stamp)
+{
+	*stamp = 0;
+	return (v->requests & VCPU_REQ_PAUSE) != 0;
+}
+
+void thread_sleep(uint64_t ns)
+{
+	(void)ns;
+}
+
 struct vcpu *vcpu_current(void)
 {
 	return NULL;

@@ -701,11 +701,12 @@ static void test_host_tables(void **state)
 				     "image            5 MiB  the hypervisor's image and the boot "
 				     "modules\n"
 				     "hypervisor       3 MiB  allocated by the hypervisor\n"
-				     "guest           16 MiB  RAM of running VMs\n"
-				     "free          1000 MiB  for either\n");
+				     "guest           14 MiB  RAM of running VMs\n"
+				     "store            2 MiB  files of the store ram:\n"
+				     "free          1000 MiB  for any of them\n");
 	assert_prints("host memory --json",
 		      "{\"total\":1073741824,\"image\":5242880,\"hypervisor\":3145728,"
-		      "\"guest\":16777216,\"free\":1048576000}\n");
+		      "\"guest\":14680064,\"store\":2097152,\"free\":1048576000}\n");
 	assert_has(fake_host_command("host devices"),
 		   "com1     16550 serial port, 115200 baud, 3 line errors\n");
 }

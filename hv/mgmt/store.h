@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Stores: places with files, named STORE:FILE. boot: has the boot modules, ram: what is kept until the */
+/* next boot. */
+/* Interprets no file. */
+#ifndef HV_MGMT_STORE_H
+#define HV_MGMT_STORE_H
+
+#include "hv/lib/types.h"
+
+#define STORE_FILE_MAX 64u /* letters of a file's name, and a zero */
+
+struct store;
+
+struct store_file {
+	const struct store *store;
+	void *file;    /* the store's */
+	uint64_t size; /* bytes; grows by store_append */
+};
+
+/* What a store can do. All of this: the shell's thread only, like all that changes a store. */
+struct store_ops {
+	/* -ENOENT */
+	int (*open)(const char *name, struct store_file *f);
+	/* [off, off + len) lies in the file. Yields in between. */
+	int (*read)(const struct store_file *f, uint64_t off, void *buf, size_t len);
+	/* The file behind `prev` (NULL: the first), NULL behind the last. */
+	const char *(*next)(const char *prev, uint64_t *size);
+	/* NULL, all four: the store is read-only. A file is seen by open and next once it is finished. */
+	int (*create)(const char *name, struct store_file *f);		  /* -ENOMEM */
+	int (*append)(struct store_file *f, const void *buf, size_t len); /* -ENOSPC */
+	void (*finish)(struct store_file *f, bool keep);		  /* or forget it */
+	void (*remove)(const struct store_file *f);
+};
+
+struct store {
+	const char *name; /* without the colon */
+	const char *what; /* for the list */
+	const struct store_ops *ops;
+	uint64_t (*used)(void); /* bytes of host memory, NULL: none of its own */
+};
+
+/* The i-th, NULL behind the last. */
+const struct store *store_get(unsigned int i);
+
+/*
+ * path: STORE:FILE. 0, or with *why (static text, valid until the next call): -EINVAL (no such store),
+ * -ENOENT; store_create: -EROFS, -EEXIST, -EINVAL (name), -ENOMEM.
+ */
+int store_open(const char *path, struct store_file *f, const char **why);
+int store_create(const char *path, struct store_file *f, const char **why);
+int store_remove(const char *path, const char **why);
+
+#endif
