@@ -18,7 +18,11 @@
 #define HOLE	 0xd0000000ul /* neither RAM nor a device */
 #define VGA	 0xa0000ul
 
-enum outcome { BROKEN, WORKS };
+enum outcome {
+	BROKEN, /* the device needs a reset */
+	WORKS,	/* it does not */
+	REFUSED /* nor does it take the driver: no FEATURES_OK */
+};
 
 struct attack {
 	const char *name;
@@ -274,7 +278,35 @@ static void all_registers(void)
 	}
 }
 
+/* ---- drivers of other kinds ---- */
+
+/* One that knows legacy devices only asks for no version 1: 6.1. */
+static void legacy(void)
+{
+	virtio_negotiate(&rng, 1ul << VIRTIO_F_INDIRECT_DESC);
+}
+
+/* 3.1.1: one that does not look whether FEATURES_OK stayed. */
+static void legacy_goes_on(void)
+{
+	virtio_start(&rng, 0, SIZE, 0);
+}
+
+static void too_many_features(void)
+{
+	virtio_negotiate(&rng, FEATURES | 1ul << 40);
+}
+
+static void all_features(void)
+{
+	virtio_negotiate(&rng, ~0ul);
+}
+
 static const struct attack attacks[] = {
+	{ "legacy driver", legacy, REFUSED },
+	{ "legacy driver that goes on", legacy_goes_on, BROKEN },
+	{ "a feature that was not offered", too_many_features, REFUSED },
+	{ "all features", all_features, REFUSED },
 	{ "ring size 0", size_0, BROKEN },
 	{ "ring size 2^16", size_65536, BROKEN },
 	{ "ring size 2^15", size_32768, BROKEN },
@@ -308,6 +340,16 @@ static const struct attack attacks[] = {
 	{ "BAR over RAM and APICs", bar_over_others, WORKS },
 	{ "ones in every register", all_registers, BROKEN },
 };
+
+static bool is(enum outcome o)
+{
+	uint8_t status = virtio_status(&rng);
+
+	if (status & VIRTIO_NEEDS_RESET) {
+		return o == BROKEN;
+	}
+	return o == WORKS || (o == REFUSED && !(status & VIRTIO_FEATURES_OK));
+}
 
 static bool device_works(void)
 {
@@ -382,12 +424,12 @@ void guest_main(void)
 		return;
 	}
 	for (unsigned int i = 0; i < ARRAY_SIZE(attacks); i++) {
-		bool broken;
+		bool good;
 
 		device_works();
 		attacks[i].run();
-		broken = virtio_status(&rng) & VIRTIO_NEEDS_RESET;
-		if (broken != (attacks[i].outcome == BROKEN) || !device_works()) {
+		good = is(attacks[i].outcome);
+		if (!good || !device_works()) {
 			print("failed: %s\n", attacks[i].name);
 			failed++;
 		}
