@@ -6,42 +6,67 @@
 
 #include "hv/lib/list.h"
 #include "hv/lib/types.h"
+#include "hv/sched_budget.h"
 
 #define SCHED_WEIGHT_DEFAULT 256u
 
 /* Entities that share one weight, those of them that want to run: a VM's vCPUs. */
 struct sched_group {
 	uint32_t weight;
-	uint32_t runnable; /* of its entities; atomic */
+	uint32_t runnable;	     /* of its entities; atomic */
+	struct sched_budget cap;     /* it runs at most so much */
+	struct sched_budget reserve; /* it runs at least so much, if it wants to */
+	uint32_t held;		     /* of its entities, by its cap; atomic */
+	uint64_t caused;	     /* ticks of root mode in others' time, to be charged; atomic */
 };
 
 struct sched_entity {
 	struct list_node node; /* in its queue while runnable and not running */
 	uint64_t vruntime;     /* ticks it ran, times SCHED_WEIGHT_DEFAULT, over its weight */
 	uint32_t weight;
-	const struct sched_group *group; /* NULL, or: weight is the group's, in equal parts */
+	struct sched_group *group; /* NULL, or: weight is the group's, in equal parts */
+	uint64_t granted;	   /* of the group's cap, while it runs; else 0 */
+	uint64_t not_before;	   /* ticks: until then others of its group come first */
 	bool queued;
+	bool held;    /* queued, but may not run now */
 	bool started; /* has been in a queue before */
 };
 
 struct sched_queue {
 	struct list_node ready; /* sorted by vruntime */
-	unsigned int count;
-	uint64_t min_vruntime; /* never falls: where a waking entity starts */
-	uint64_t slice;	       /* ticks one may run while others wait */
-	uint64_t wake_bonus;   /* ticks of vruntime that a sleeper is let ahead */
+	struct list_node held;	/* those that may not run now */
+	unsigned int count;	/* of the ready */
+	unsigned int reserved;	/* of those, in a group with a reservation */
+	uint64_t now;		/* ticks; it never falls */
+	uint64_t min_vruntime;	/* never falls: where a waking entity starts */
+	uint64_t slice;		/* ticks one may run while others wait */
+	uint64_t wake_bonus;	/* ticks of vruntime that a sleeper is let ahead */
 };
 
+/*
+ * What one CPU does: advance first, whenever it looks at its queue. An entity that gets the CPU is
+ * taken out by pick or dequeue, then there is begin; at the end charge, and enqueue if it would go on.
+ */
 struct sched_ops {
 	const char *name;
 	void (*init)(struct sched_queue *q, uint64_t ticks_per_second);
+	/* It is `now`: those held whose time has come are ready. */
+	void (*advance)(struct sched_queue *q, uint64_t now);
 	/* woken: it slept (and may be owed an early turn); else it was preempted or is new. */
 	void (*enqueue)(struct sched_queue *q, struct sched_entity *e, bool woken);
 	void (*dequeue)(struct sched_queue *q, struct sched_entity *e);
-	/* Takes out and returns the one to run next, NULL if none waits. */
+	/* Takes out and returns the one to run next, NULL if none that waits may run now. */
 	struct sched_entity *(*pick)(struct sched_queue *q);
-	/* e has run for `ran` ticks more. */
+	/* e, not in the queue, gets the CPU. */
+	void (*begin)(struct sched_queue *q, struct sched_entity *e);
+	/* e has run for `ran` ticks more, and stops. */
 	void (*charge)(struct sched_queue *q, struct sched_entity *e, uint64_t ran);
+	/*
+	 * Ticks: when the CPU must look again (advance, then preempts), if nothing comes in between;
+	 * running (NULL: nobody does) since `since`. UINT64_MAX: never.
+	 */
+	uint64_t (*until)(const struct sched_queue *q, const struct sched_entity *running,
+			  uint64_t since);
 	/* e, in no queue, moves to this one and keeps what it is owed, within limits. */
 	void (*migrate)(const struct sched_queue *to, struct sched_entity *e);
 	/*
@@ -57,6 +82,15 @@ struct sched_ops {
 					void *arg);
 	void (*catch_up)(struct sched_queue *q, struct sched_entity *running, uint64_t ran,
 			 uint64_t level);
+	/*
+	 * Those whose reservation wants them to run now, the running one included. urgent: the first of
+	 * them that waits and may go, NULL if none.
+	 */
+	unsigned int (*urgent_count)(const struct sched_queue *q,
+				     const struct sched_entity *running, uint64_t ran);
+	struct sched_entity *(*urgent)(const struct sched_queue *q,
+				       bool (*may_go)(struct sched_entity *e, void *arg),
+				       void *arg);
 	/* Should `running`, on the CPU since `ran` ticks, give way to the first that waits? */
 	bool (*preempts)(const struct sched_queue *q, const struct sched_entity *running,
 			 uint64_t ran);

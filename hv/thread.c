@@ -16,7 +16,7 @@
 
 struct cpu_run thread_runs[CPU_MAX];
 unsigned int thread_run_count;
-const struct sched_ops *const thread_policy = &sched_share_ops;
+const struct sched_ops *thread_policy = &sched_share_ops;
 static struct spinlock all_lock = SPINLOCK_INIT(LOCK_THREADS);
 static struct list_node all = LIST_INIT(all); /* [all_lock] */
 static uint16_t next_id;		      /* [all_lock] */
@@ -79,22 +79,41 @@ static struct cpu_run *lock_run_of(const struct thread *t)
 	}
 }
 
-/* Others wait: the running thread's time is bounded from here on. [O] */
-static void bound_slice(struct cpu_run *r)
+/* Sets the alarm for when the policy must look at this CPU's queue again. [O] */
+static void set_alarm(struct cpu_run *r)
 {
-	if (r->q.count > 0 && r->current != &r->idle && !timer_is_set(&r->slice)) {
-		timer_set(&r->slice, u64_max(r->current->since + r->q.slice, clock_now()));
+	struct thread *t = r->current;
+	uint64_t until;
+
+	__atomic_store_n(&r->rebound, false, __ATOMIC_RELAXED);
+	spin_lock(&r->lock);
+	until = thread_policy->until(&r->q, t != &r->idle ? &t->se : NULL, t->since);
+	spin_unlock(&r->lock);
+	if (until != UINT64_MAX) {
+		timer_set(&r->slice, u64_max(until, clock_now()));
+	} else {
+		timer_cancel(&r->slice);
 	}
 }
 
-/* What the running thread used since it was last charged. [r->lock] */
+/* Root mode's work for its group, done in others' time. */
+static uint64_t take_caused(struct sched_group *g)
+{
+	if (g == NULL || __atomic_load_n(&g->caused, __ATOMIC_RELAXED) == 0) {
+		return 0;
+	}
+	return __atomic_exchange_n(&g->caused, 0, __ATOMIC_RELAXED);
+}
+
+/* What the running thread used since it was last charged; it stops. [r->lock] */
 static void charge(struct cpu_run *r, uint64_t now)
 {
 	struct thread *t = r->current;
-	uint64_t ran = now - t->since;
+	uint64_t ran = now - t->since + take_caused(t->p.group);
 
 	t->time += ran;
 	t->since = now;
+	thread_policy->advance(&r->q, now);
 	if (t != &r->idle) {
 		thread_policy->charge(&r->q, &t->se, ran);
 	}
@@ -108,7 +127,7 @@ static void finish_switch(void)
 
 	__atomic_store_n(&r->previous->on_cpu, false, __ATOMIC_RELEASE);
 	thread_place_offer(r);
-	bound_slice(r);
+	set_alarm(r);
 	thread_place_balance(r);
 	if (t->p.switched_in != NULL) {
 		t->p.switched_in(t->p.arg);
@@ -130,11 +149,13 @@ static void switch_to(struct cpu_run *r, struct thread *next)
 		r->current = next;
 		r->previous = prev;
 	}
+	if (next != &r->idle) {
+		thread_policy->begin(&r->q, &next->se);
+	}
 	spin_unlock(&r->lock);
-	timer_cancel(&r->slice);
 	if (next == prev) {
 		thread_place_offer(r);
-		bound_slice(r);
+		set_alarm(r);
 		return;
 	}
 	if (prev->p.switched_out != NULL) {
@@ -171,17 +192,19 @@ void thread_enqueue(struct thread *t, bool woken)
 
 	spin_lock(&r->lock);
 	running = r->current;
+	thread_policy->advance(&r->q, clock_now());
 	thread_policy->enqueue(&r->q, &t->se, woken);
 	preempt = running == &r->idle ||
 		  thread_policy->preempts(&r->q, &running->se, clock_now() - running->since);
 	if (preempt) {
 		__atomic_store_n(&r->resched, true, __ATOMIC_RELAXED);
 	}
+	__atomic_store_n(&r->rebound, true, __ATOMIC_RELAXED);
 	spin_unlock(&r->lock);
 	if (r != this_run()) {
-		cpu_kick(t->cpu); /* also when it need not yield yet: it must bound its slice */
-	} else {
-		bound_slice(r);
+		cpu_kick(t->cpu); /* also when it need not yield yet: its alarm may change */
+	} else if (!preempt) {
+		set_alarm(r);
 	}
 	if (running != &r->idle) {
 		thread_place_offer(r);
@@ -255,7 +278,7 @@ void thread_wait(struct thread *t)
 		thread_park();
 	}
 	while (__atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE)) {
-		thread_yield();
+		thread_checkpoint(); /* leaves the queue's lock alone, which t's CPU may want */
 	}
 }
 
@@ -330,6 +353,16 @@ void thread_sleep(uint64_t ns)
 	}
 }
 
+/* Nobody waits, nor is the time of the running one over. [r->lock] */
+static bool may_go_on(struct cpu_run *r, uint64_t now)
+{
+	struct thread *t = r->current;
+
+	thread_policy->advance(&r->q, now);
+	return r->q.count == 0 &&
+	       thread_policy->until(&r->q, t != &r->idle ? &t->se : NULL, t->since) > now;
+}
+
 void thread_yield(void)
 {
 	struct cpu_run *r = this_run();
@@ -337,9 +370,10 @@ void thread_yield(void)
 
 	BUG_ON(spin_any_held());
 	spin_lock(&r->lock);
-	if (r->q.count == 0) {
+	if (may_go_on(r, clock_now())) {
 		__atomic_store_n(&r->resched, false, __ATOMIC_RELAXED);
 		spin_unlock(&r->lock);
+		set_alarm(r);
 		return;
 	}
 	charge(r, clock_now());
@@ -361,7 +395,8 @@ static bool claim(struct thread *t)
 {
 	struct cpu_run *from = lock_run_of(t);
 	struct cpu_run *r = this_run();
-	bool waits = t->state == THREAD_RUNNABLE && t->se.queued && thread_place_may(t, cpu_id()) &&
+	bool waits = t->state == THREAD_RUNNABLE && t->se.queued && !t->se.held &&
+		     thread_place_may(t, cpu_id()) &&
 		     !__atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE);
 
 	if (waits) {
@@ -402,7 +437,9 @@ void thread_checkpoint(void)
 	struct cpu_run *r = this_run();
 
 	cpu_irq_window();
-	bound_slice(r);
+	if (__atomic_load_n(&r->rebound, __ATOMIC_RELAXED)) {
+		set_alarm(r);
+	}
 	if (thread_should_yield()) {
 		thread_yield();
 	}
@@ -416,11 +453,14 @@ void thread_idle_loop(void)
 		if (r->q.count == 0) {
 			thread_place_idle();
 		}
-		if (r->q.count == 0) {
+		if (__atomic_load_n(&r->rebound, __ATOMIC_RELAXED)) {
+			set_alarm(r);
+		}
+		if (r->q.count == 0 && !thread_should_yield()) {
 			cpu_idle();
 		}
 		thread_place_busy();
-		if (r->q.count > 0) {
+		if (r->q.count > 0 || thread_should_yield()) {
 			thread_yield();
 		}
 	}

@@ -97,6 +97,63 @@ static uint64_t my_level(struct cpu_run *r, uint64_t now)
 	return level;
 }
 
+/* [r->lock] */
+static unsigned int urgent_count(struct cpu_run *r, uint64_t now)
+{
+	struct thread *t = r->current;
+
+	return thread_policy->urgent_count(&r->q, t != &r->idle ? &t->se : NULL,
+					   now > t->since ? now - t->since : 0);
+}
+
+/* Gives one whose reservation presses to that CPU. */
+static bool give_urgent(struct cpu_run *r, unsigned int cpu)
+{
+	struct sched_entity *e;
+
+	spin_lock(&r->lock);
+	e = thread_policy->urgent(&r->q, may_go, &cpu);
+	if (e != NULL) {
+		thread_policy->dequeue(&r->q, e);
+		thread_policy->migrate(&thread_runs[cpu].q, e);
+		__atomic_store_n(&thread_of(e)->cpu, cpu, __ATOMIC_RELEASE);
+	}
+	spin_unlock(&r->lock);
+	if (e != NULL) {
+		thread_enqueue(thread_of(e), false);
+	}
+	return e != NULL;
+}
+
+static bool has_urgent(unsigned int cpu, uint64_t now)
+{
+	struct cpu_run *r = &thread_runs[cpu];
+	bool has;
+
+	spin_lock(&r->lock);
+	has = urgent_count(r, now) > 0;
+	spin_unlock(&r->lock);
+	return has;
+}
+
+/* Two reservations press on this CPU at once: one goes where none does. */
+static void spread_urgent(struct cpu_run *r, uint64_t now)
+{
+	unsigned int me = cpu_id(), count;
+
+	spin_lock(&r->lock);
+	count = urgent_count(r, now);
+	spin_unlock(&r->lock);
+	if (count < 2) {
+		return;
+	}
+	for (unsigned int cpu = next_cpu(me); cpu != me; cpu = next_cpu(cpu)) {
+		if (thread_runs[cpu].online && !has_urgent(cpu, now) && give_urgent(r, cpu)) {
+			return;
+		}
+	}
+}
+
 void thread_place_balance(struct cpu_run *r)
 {
 	uint64_t now = clock_now();
@@ -106,6 +163,9 @@ void thread_place_balance(struct cpu_run *r)
 		return;
 	}
 	r->balance_at = now + r->q.slice;
+	if (r->q.reserved > 0) {
+		spread_urgent(r, now);
+	}
 	mine = my_level(r, now);
 	for (unsigned int i = 1; i < thread_run_count; i++) {
 		uint64_t level;
@@ -151,16 +211,25 @@ void thread_place_woken(struct thread *t)
 
 static uint64_t idlers; /* mask of the CPUs that sleep, or look for work a last time; atomic */
 
-/* Takes one waiting thread from a busy CPU that may run here. */
+/* Those that wait there for others: one of them an idle CPU is about to run itself. */
+static unsigned int waiting(const struct cpu_run *r)
+{
+	unsigned int count = __atomic_load_n(&r->q.count, __ATOMIC_RELAXED);
+
+	return r->current == &r->idle && count > 0 ? count - 1 : count;
+}
+
+/* Takes one waiting thread from another CPU that may run here. */
 static struct thread *steal_from(struct cpu_run *victim, unsigned int me)
 {
 	struct sched_entity *e;
 
-	if (!victim->online || __atomic_load_n(&victim->q.count, __ATOMIC_RELAXED) == 0) {
+	if (!victim->online || waiting(victim) == 0) {
 		return NULL;
 	}
 	spin_lock(&victim->lock);
-	e = thread_policy->surplus(&victim->q, UINT64_MAX, may_go, &me);
+	e = waiting(victim) > 0 ? thread_policy->surplus(&victim->q, UINT64_MAX, may_go, &me)
+				: NULL;
 	if (e != NULL) {
 		thread_policy->dequeue(&victim->q, e);
 		thread_policy->migrate(&thread_runs[me].q, e);
@@ -214,7 +283,7 @@ void thread_place_offer(struct cpu_run *r)
 	uint64_t asleep;
 
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (__atomic_load_n(&r->q.count, __ATOMIC_RELAXED) == 0) {
+	if (waiting(r) == 0) {
 		return;
 	}
 	asleep = __atomic_load_n(&idlers, __ATOMIC_RELAXED) & ~BIT(r - thread_runs);

@@ -15,16 +15,17 @@ struct cpu_run {
 	struct thread *current;	 /* [O] writes under lock */
 	struct thread *previous; /* [O] whose stack was just left */
 	struct thread idle;	 /* never in q */
-	struct timer slice;	 /* [O] set while others wait */
+	struct timer slice;	 /* [O] when the policy wants to look again */
 	uint64_t balance_at; /* [O] ticks: not before it looks again at what others have to do */
 	unsigned int balance_to; /* [O] whom it looks at first */
 	bool resched;		 /* the running thread should yield; atomic */
+	bool rebound;		 /* others changed q: the alarm may come too late; atomic */
 	bool online;
 };
 
 extern struct cpu_run thread_runs[CPU_MAX];
 extern unsigned int thread_run_count; /* highest online CPU + 1; atomic, grows as CPUs come up */
-extern const struct sched_ops *const thread_policy;
+extern const struct sched_ops *thread_policy;
 
 /* Puts t, RUNNABLE and in no queue, into t->cpu's; makes that CPU look if t should run there now. */
 void thread_enqueue(struct thread *t, bool woken);

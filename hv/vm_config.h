@@ -23,7 +23,9 @@ struct vm_config {
 	uint64_t memory; /* bytes */
 	unsigned int cpus;
 	unsigned int weight;
-	uint64_t pin; /* mask of host CPUs; 0 = any */
+	unsigned int cap;     /* percent of one CPU; 0 = none */
+	unsigned int reserve; /* percent of one CPU */
+	uint64_t pin;	      /* mask of host CPUs; 0 = any */
 	enum vm_boot boot;
 	char kernel[VM_PATH_MAX]; /* "STORE:FILE" */
 	char initrd[VM_PATH_MAX]; /* "" = none */

@@ -14,6 +14,7 @@
 #include "hv/thread.h"
 #include "hv/vdev.h"
 #include "hv/vm_dump.h"
+#include "hv/vm_share.h"
 
 static vm_load_fn *loader;
 
@@ -159,7 +160,7 @@ static int start_vcpus(struct vm *vm, const struct vcpu_start *start, const stru
 {
 	int err = 0;
 
-	vm->share.weight = vm->cfg.weight;
+	vm_share_begin(vm);
 	for (unsigned int i = 0; err == 0 && i < vm->cfg.cpus; i++) {
 		err = vcpu_create(vm, i, start);
 		thread_checkpoint();
@@ -177,17 +178,14 @@ static int start_vcpus(struct vm *vm, const struct vcpu_start *start, const stru
 }
 
 /* Why a VM cannot start on this machine whatever its state is; 0 if it can. */
-static int check_host(const struct vm *vm, const char **why)
+static int check_host(struct vm *vm, const char **why)
 {
 	if (hvm == NULL) {
 		return fail(why,
 			    "this machine has no usable hardware virtualization (see host info)",
 			    -ENODEV);
 	}
-	if (vm->cfg.pin != 0 && (vm->cfg.pin & (UINT64_MAX >> (64 - cpu_count()))) == 0) {
-		return fail(why, "this machine has none of the CPUs that it is pinned to", -ENODEV);
-	}
-	return 0;
+	return vm_share_admit(vm, why);
 }
 
 /* All that needs time; list not locked. */

@@ -1,39 +1,82 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Counts as fast as it can, for ever, and says about every 100 ms how far it got by which TSC. */
-/* Never sleeps: what it counts in a time is its share of the CPU. */
+/* Never sleeps: what it counts in a time is its share of the CPUs, all of its vCPUs' together. */
 #include "guests/lib/cpu.h"
 #include "guests/lib/guest.h"
 #include "guests/lib/lapic.h"
 #include "guests/lib/mboot.h"
 #include "guests/lib/pit.h"
 #include "guests/lib/print.h"
+#include "guests/lib/smp.h"
 
 #define CHUNK 1000u
 
+static struct {
+	volatile uint64_t count;
+	uint64_t unused[7]; /* a cache line each */
+} work[SMP_CPUS];
+
+static unsigned int cpus;
+
 /* One iteration is two instructions. */
-static void count_chunk(void)
+static void count_chunk(unsigned int cpu)
 {
 	uint64_t left = CHUNK;
 
 	__asm__ volatile("1: decq %0; jnz 1b" : "+r"(left)::"cc");
+	work[cpu].count += CHUNK;
 }
 
-void guest_main(void)
+static uint64_t counted(void)
 {
-	uint64_t ms = mboot_number("ms", 100), count = 0, now, next, interval;
-	uint64_t reports = mboot_number("reports", UINT64_MAX);
+	uint64_t sum = 0;
 
-	interval = pit_spin(PIT_HZ / 1000) * ms;
-	print("work\n");
-	next = cpu_tsc() + interval;
+	for (unsigned int cpu = 0; cpu < cpus; cpu++) {
+		sum += work[cpu].count;
+	}
+	return sum;
+}
+
+static void report(void)
+{
+	uint64_t interval = pit_spin(PIT_HZ / 1000) * mboot_number("ms", 100);
+	uint64_t reports = mboot_number("reports", UINT64_MAX);
+	uint64_t now, next = cpu_tsc() + interval;
+
 	while (reports) {
-		count_chunk();
-		count += CHUNK;
+		count_chunk(0);
 		now = cpu_tsc();
 		if (now >= next) {
-			print("work %lu at %lu\n", count, now);
+			print("work %lu at %lu\n", counted(), now);
 			next = cpu_tsc() + interval;
 			reports--;
 		}
 	}
+}
+
+static void run(unsigned int cpu)
+{
+	if (cpu == 0) {
+		report();
+		return;
+	}
+	for (;;) {
+		count_chunk(cpu);
+	}
+}
+
+void guest_main(void)
+{
+	cpus = (unsigned int)mboot_number("cpus", 1);
+	print("work\n");
+	if (cpus == 1) {
+		report();
+		return;
+	}
+	lapic_init();
+	if (cpus > SMP_CPUS || !smp_start(cpus)) {
+		print("work: not all of %u CPUs came up\n", cpus);
+		return;
+	}
+	(void)smp_all(run);
 }

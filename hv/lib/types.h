@@ -51,6 +51,17 @@ static inline hpa_t hpa_add(hpa_t a, uint64_t n)
 	return (hpa_t){ a.v + n };
 }
 
+/* How many bits are set. */
+static inline unsigned int u64_bits(uint64_t v)
+{
+	unsigned int count = 0;
+
+	for (; v != 0; v &= v - 1) {
+		count++;
+	}
+	return count;
+}
+
 static inline uint64_t u64_min(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;

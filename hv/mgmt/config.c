@@ -186,6 +186,12 @@ void config_check_vm(const struct vm_config *cfg, struct diag_place at, struct d
 		diag_add(d, at, "vm.%s.modules: found %u, allowed: only with boot = \"multiboot\"",
 			 cfg->name, cfg->module_count);
 	}
+	if (cfg->reserve > 100 * cfg->cpus || (cfg->cap != 0 && cfg->reserve > cfg->cap)) {
+		diag_add(d, at, "vm.%s.reserve: found %u, allowed: at most %s, %u", cfg->name,
+			 cfg->reserve,
+			 cfg->reserve > 100 * cfg->cpus ? "100 for each of its cpus" : "its cap",
+			 cfg->reserve > 100 * cfg->cpus ? 100 * cfg->cpus : cfg->cap);
+	}
 }
 
 /* Reads [vm.NAME] into out->vms[vm_count], and keeps it there if it has no error. */

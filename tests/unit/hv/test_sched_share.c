@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A simulator over the share policy: fairness by weight, no starvation, bounded wake-up latency. */
 /* Thousands of random workloads with fixed seeds. */
-/* TEST_SOURCES: hv/sched_share.c */
+/* TEST_SOURCES: hv/sched_share.c hv/sched_budget.c */
 #include "hv/sched.h"
 
 #include <cmocka.h>

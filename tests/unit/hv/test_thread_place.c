@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* No CPU sleeps beside a thread that waits and may run there, in whatever order things happen. */
 /* The real hv/thread.c: a stack switch is a plain return, so one stack plays all CPUs in turn. */
-/* TEST_SOURCES: hv/thread.c hv/thread_place.c hv/sched_share.c hv/lib/string.c */
+/* TEST_SOURCES: hv/thread.c hv/thread_place.c hv/sched_share.c hv/sched_budget.c hv/lib/string.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_arch.c tests/unit/fakes/fake_timer.c */
 #include "hv/thread_place.h"
 
@@ -246,6 +246,16 @@ static void a_lock_at_work_is_no_reason_to_sleep(void **state)
 	assert_ptr_equal(idle_on(1), threads[1]);
 }
 
+/* Else two idle CPUs take it from each other for ever. */
+static void one_that_an_idle_cpu_will_run_stays_there(void **state)
+{
+	(void)state;
+	threads[0] = make(1);
+	threads[0]->p.cpus = 0;
+	assert_null(idle_on(1));
+	assert_ptr_equal(idle_on(0), threads[0]);
+}
+
 static void cpu_1_idles(void)
 {
 	assert_null(idle_on(1));
@@ -424,6 +434,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(a_lock_at_work_is_no_reason_to_sleep, start),
+		cmocka_unit_test_setup(one_that_an_idle_cpu_will_run_stays_there, start),
 		cmocka_unit_test_setup(one_on_its_way_off_is_offered, start),
 		cmocka_unit_test_setup(one_that_begins_to_wait_before_it_sleeps_is_offered, start),
 		cmocka_unit_test_setup(each_sleeper_gets_one, start),

@@ -276,10 +276,13 @@ static const struct {
 	  "vm.a.stop_timeout: found \"25h\", allowed: a duration "
 	  "like \"30s\" or \"2m\", \"0ms\" to \"24h\"" },
 	{ VM "testdev = []", 3, 1, "vm.a.testdev: found an array, allowed: true or false" },
-	{ VM "cap = 100", 3, 1,
-	  "vm.a.cap: not supported in this version (most CPU time, in percent of one CPU)" },
-	{ VM "reserve = 20", 3, 1,
-	  "vm.a.reserve: not supported in this version (least CPU time, in percent of one CPU)" },
+	{ VM "cap = 1601", 3, 1, "vm.a.cap: found 1601, allowed: 1 to 1600, or 0 for no cap" },
+	{ VM "reserve = -1", 3, 1,
+	  "vm.a.reserve: found -1, allowed: 0 to 1600, at most 100 for each of its cpus, at most its "
+	  "cap" },
+	{ VM "reserve = 101", 1, 1,
+	  "vm.a.reserve: found 101, allowed: at most 100 for each of its cpus, 100" },
+	{ VM "reserve = 30\ncap = 25", 1, 1, "vm.a.reserve: found 30, allowed: at most its cap, 25" },
 	{ VM "disks = [{ file = \"main:a\" }]", 3, 1,
 	  "vm.a.disks: not supported in this version (disks of the VM)" },
 	{ VM "nics = []", 3, 1,

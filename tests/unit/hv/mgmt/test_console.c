@@ -264,7 +264,7 @@ static void test_vm_info(void **state)
 		"\"memory\":268435456,\"cpu_time_ns\":0,\"uptime_ns\":0,"
 		"\"crash_reason\":\"unexpected \\\"exit\\\" 99\",\"starts\":0,\"paravirt\":[],\"pci\":[],"
 		"\"config\":{"
-		"\"memory\":\"256M\",\"cpus\":1,\"weight\":256,\"pin\":[],"
+		"\"memory\":\"256M\",\"cpus\":1,\"weight\":256,\"cap\":0,\"reserve\":0,\"pin\":[],"
 		"\"boot\":\"multiboot\",\"kernel\":\"boot:db.elf\",\"initrd\":\"\","
 		"\"modules\":[],\"cmdline\":\"\",\"cpuid\":[],\"autostart\":false,"
 		"\"start_order\":0,\"on_crash\":\"stop\",\"stop_timeout\":\"1m\","
