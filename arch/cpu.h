@@ -67,6 +67,21 @@ void cpu_stop_others(void);
  */
 void cpu_watch(void);
 
+/*
+ * From here on the executing CPU works for another owner (any number but 0; a VM's id), whose guest
+ * finds nothing of the last one's in predictors and caches as far as the CPU has means for that. Costs
+ * nothing when the owner stays the same.
+ */
+void cpu_work_for(uint64_t owner);
+
+/* A known weakness of speculation and what is done about it, in the words of Linux; static strings. */
+struct cpu_vulnerability {
+	const char *name, *status;
+};
+#define CPU_VULNERABILITIES_MAX 16u
+/* Fills rows[CPU_VULNERABILITIES_MAX] with those of a CPU that is up; how many. */
+unsigned int cpu_vulnerabilities(unsigned int cpu, struct cpu_vulnerability rows[]);
+
 /* Brand string, e.g. "Intel(R) Core(TM) i7-4770 CPU @ 3.40GHz"; static storage. */
 const char *cpu_brand(void);
 /* "GenuineIntel" or "AuthenticAMD"; static storage. */

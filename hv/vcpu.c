@@ -205,6 +205,7 @@ static void switched_in(void *arg)
 	if (unlikely(vm->entered == 0)) {
 		vm->entered = clock_now();
 	}
+	cpu_work_for(vm->id);
 	hvm->vcpu_switched_in(arg);
 }
 

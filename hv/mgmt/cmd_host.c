@@ -169,6 +169,29 @@ static void json_enders(struct json *j, const struct stretch *s)
 	json_end(j);
 }
 
+static void json_vulnerabilities(struct json *j, unsigned int cpu)
+{
+	struct cpu_vulnerability rows[CPU_VULNERABILITIES_MAX];
+	unsigned int count = cpu_vulnerabilities(cpu, rows);
+
+	json_object(j, "vulnerabilities");
+	for (unsigned int i = 0; i < count; i++) {
+		json_string(j, rows[i].name, rows[i].status);
+	}
+	json_end(j);
+}
+
+/* Those of the first CPU: the machine's others are of the same kind. */
+static void print_vulnerabilities(struct shell_out *out)
+{
+	struct cpu_vulnerability rows[CPU_VULNERABILITIES_MAX];
+	unsigned int count = cpu_vulnerabilities(0, rows);
+
+	for (unsigned int i = 0; i < count; i++) {
+		shell_out_printf(out, "%-23s %s\n", rows[i].name, rows[i].status);
+	}
+}
+
 static void cpus_json(struct shell_call *c)
 {
 	static struct cpu_use use[CPU_MAX];
@@ -184,6 +207,7 @@ static void cpus_json(struct shell_call *c)
 		json_u64(&j, "idle_ns", clock_ticks_to_ns(use[i].idle));
 		json_u64(&j, "longest_masked_ticks", stretches[i].longest);
 		json_enders(&j, &stretches[i]);
+		json_vulnerabilities(&j, i);
 		json_end(&j);
 	}
 	json_finish(&j);
@@ -215,6 +239,7 @@ static int cmd_cpus(struct shell_call *c)
 				 show_time(idle, sizeof(idle), clock_ticks_to_ns(now[i].idle)),
 				 clock_ticks_to_ns(stretches[i].longest));
 	}
+	print_vulnerabilities(c->out);
 	return 0;
 }
 
@@ -342,7 +367,7 @@ static void offer_levels(struct shell *sh UNUSED, struct line_edit *le, const ch
 
 static const struct shell_cmd cmds[] = {
 	{ "host", "info", "[--json]", "version, CPU, virtualization, memory, uptime", cmd_info },
-	{ "host", "cpus", "[--json]", "how busy each CPU of the host is", cmd_cpus },
+	{ "host", "cpus", "[--json]", "how busy each CPU is, and what it leaks", cmd_cpus },
 	{ "host", "memory", "[--json]", "who uses the host's memory", cmd_memory },
 	{ "host", "devices", "[--json]", "devices that the hypervisor drives", cmd_devices },
 	{ "host", "log", "[LEVEL] [--json]",

@@ -5,6 +5,7 @@
 
 #include "arch/cpu.h"
 #include "arch/x86/acpi/acpi.h"
+#include "arch/x86/cpu/barrier.h"
 #include "arch/x86/cpu/idt.h"
 #include "arch/x86/cpu/mce.h"
 #include "arch/x86/cpu/percpu.h"
@@ -35,6 +36,7 @@ int cpu_platform_init(const struct boot_info *info)
 	clock_init();
 	mce_init();
 	mce_init_cpu();
+	barrier_init_cpu();
 	smp_init(info);
 	return 0;
 }

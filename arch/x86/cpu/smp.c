@@ -7,6 +7,7 @@
 #include "arch/cpu.h"
 #include "arch/paging.h"
 #include "arch/x86/acpi/acpi.h"
+#include "arch/x86/cpu/barrier.h"
 #include "arch/x86/cpu/idt.h"
 #include "arch/x86/cpu/mce.h"
 #include "arch/x86/cpu/percpu.h"
@@ -71,6 +72,7 @@ static void ap_main(uint64_t cpu)
 	lapic_init_cpu();
 	clock_init_cpu();
 	mce_init_cpu();
+	barrier_init_cpu();
 	__atomic_store_n(&p->online, true, __ATOMIC_RELEASE);
 	tsc_sync_follow();
 	while (cpu_count() <= cpu) { /* until the boot CPU has counted us */

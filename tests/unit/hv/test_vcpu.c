@@ -211,6 +211,11 @@ void hvm_vcpu_startup(struct vcpu *v, uint8_t vector)
 	note('S');
 }
 
+void cpu_work_for(uint64_t owner)
+{
+	(void)owner;
+}
+
 void cpu_kick(unsigned int cpu)
 {
 	(void)cpu;

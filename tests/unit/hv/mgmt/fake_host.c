@@ -184,6 +184,12 @@ const char *cpu_vendor(void)
 	return "TestVendor";
 }
 
+unsigned int cpu_vulnerabilities(unsigned int cpu, struct cpu_vulnerability rows[])
+{
+	rows[0] = (struct cpu_vulnerability){ "mds", cpu == 0 ? "Not affected" : "Vulnerable" };
+	return 1;
+}
+
 void cpu_poweroff(void)
 {
 	fake_poweroffs++;

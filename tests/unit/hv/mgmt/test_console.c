@@ -688,15 +688,18 @@ static void test_host_tables(void **state)
 	assert_prints("host cpus",
 		      "2 x Test CPU\nCPU     BUSY  THREADS  IDLE SO FAR  LONGEST MASKED\n"
 		      "0      50.0%        1      0.600 s            0 ns\n"
-		      "1     100.0%        0      0.000 s            0 ns\n");
+		      "1     100.0%        0      0.000 s            0 ns\n"
+		      "mds                     Not affected\n");
 	stretches[0].longest = 99;
 	stretches[0].ended[0] = 0x1234;
 	assert_prints("host cpus --json", "[{\"cpu\":0,\"threads\":1,\"idle_ns\":600000000,"
 					  "\"longest_masked_ticks\":99,"
-					  "\"longest_masked_ended_in\":[\"vcpu_run\"]},"
+					  "\"longest_masked_ended_in\":[\"vcpu_run\"],"
+					  "\"vulnerabilities\":{\"mds\":\"Not affected\"}},"
 					  "{\"cpu\":1,\"threads\":0,\"idle_ns\":0,"
 					  "\"longest_masked_ticks\":0,"
-					  "\"longest_masked_ended_in\":[]}]\n");
+					  "\"longest_masked_ended_in\":[],"
+					  "\"vulnerabilities\":{\"mds\":\"Vulnerable\"}}]\n");
 	assert_prints("host memory", "total            1 GiB  RAM that the boot loader reported\n"
 				     "image            5 MiB  the hypervisor's image and the boot "
 				     "modules\n"
