@@ -9,13 +9,13 @@
 /* Raw, as CPUID and IA32_ARCH_CAPABILITIES give it; 0 where a leaf or the MSR is missing. */
 struct vuln_cpu {
 	bool intel, amd;
-	bool smt;	      /* two threads share a core */
-	unsigned int family;  /* with the extended family added */
-	uint32_t leaf7_ebx;   /* CPUID.(EAX=07H,ECX=0) */
+	bool smt;	     /* two threads share a core */
+	unsigned int family; /* with the extended family added */
+	uint32_t leaf7_ebx;  /* CPUID.(EAX=07H,ECX=0) */
 	uint32_t leaf7_edx;
-	uint32_t amd8_ebx;    /* CPUID Fn8000_0008_EBX */
-	uint32_t amd21_eax;   /* CPUID Fn8000_0021_EAX */
-	uint64_t arch_caps;   /* IA32_ARCH_CAPABILITIES */
+	uint32_t amd8_ebx;  /* CPUID Fn8000_0008_EBX */
+	uint32_t amd21_eax; /* CPUID Fn8000_0021_EAX */
+	uint64_t arch_caps; /* IA32_ARCH_CAPABILITIES */
 };
 
 struct vuln_means {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Sets against an array of booleans, at sizes on both sides of a word and of a summary word. */
+/* Sets against an array of booleans. */
+/* At sizes on both sides of a word and of a summary word. */
 #include "hv/lib/bitset.h"
 
 #include <cmocka.h>

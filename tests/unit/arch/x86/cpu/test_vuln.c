@@ -8,19 +8,25 @@
 
 #include <string.h>
 
-static const struct vuln_cpu haswell_old = { .intel = true, .smt = true, .family = 6,
-					     .leaf7_ebx = BIT(5) | BIT(11) };
-static const struct vuln_cpu haswell_new = { .intel = true, .family = 6,
+static const struct vuln_cpu haswell_old = {
+	.intel = true, .smt = true, .family = 6, .leaf7_ebx = BIT(5) | BIT(11)
+};
+static const struct vuln_cpu haswell_new = { .intel = true,
+					     .family = 6,
 					     .leaf7_ebx = BIT(5) | BIT(11),
 					     .leaf7_edx = BIT(10) | BIT(26) | BIT(27) | BIT(28) };
-static const struct vuln_cpu immune = { .intel = true, .family = 6, .leaf7_ebx = BIT(5),
+static const struct vuln_cpu immune = { .intel = true,
+					.family = 6,
+					.leaf7_ebx = BIT(5),
 					.leaf7_edx = BIT(10) | BIT(26) | BIT(28) | BIT(29),
 					.arch_caps = BIT(0) | BIT(1) | BIT(4) | BIT(5) | BIT(6) |
 						     BIT(8) | BIT(13) | BIT(14) | BIT(15) |
 						     BIT(26) | BIT(27) };
-static const struct vuln_cpu zen2 = { .amd = true, .smt = true, .family = 0x17,
-				      .amd8_ebx = BIT(12) | BIT(15) };
-static const struct vuln_cpu zen5 = { .amd = true, .family = 0x1a,
+static const struct vuln_cpu zen2 = {
+	.amd = true, .smt = true, .family = 0x17, .amd8_ebx = BIT(12) | BIT(15)
+};
+static const struct vuln_cpu zen5 = { .amd = true,
+				      .family = 0x1a,
 				      .amd8_ebx = BIT(12) | BIT(26) | BIT(29),
 				      .amd21_eax = BIT(8) | BIT(29) };
 
@@ -46,8 +52,12 @@ static bool begins(const char *text, const char *word)
 static void test_old_microcode_has_no_means(void **state)
 {
 	struct vuln_means m = vuln_means(&haswell_old);
-	static const char *const names[] = { "l1tf", "mds", "tsx_async_abort", "mmio_stale_data",
-					     "spectre_v2", "gather_data_sampling" };
+	static const char *const names[] = { "l1tf",
+					     "mds",
+					     "tsx_async_abort",
+					     "mmio_stale_data",
+					     "spectre_v2",
+					     "gather_data_sampling" };
 
 	(void)state;
 	assert_false(m.ibrs || m.auto_ibrs || m.stibp || m.ibpb || m.l1d_flush || m.verw);
@@ -64,7 +74,8 @@ static void test_new_microcode_is_used_at_a_change_of_vm(void **state)
 	(void)state;
 	assert_true(m.ibpb && m.l1d_flush && m.verw);
 	assert_false(m.ibrs || m.stibp);
-	assert_string_equal(status(&haswell_new, "l1tf"), "Mitigation: L1D flush at a change of VM");
+	assert_string_equal(status(&haswell_new, "l1tf"),
+			    "Mitigation: L1D flush at a change of VM");
 	assert_string_equal(status(&haswell_new, "mds"),
 			    "Mitigation: clear CPU buffers at a change of VM");
 	assert_true(begins(status(&haswell_new, "spectre_v2"), "Vulnerable: guest to hypervisor"));
