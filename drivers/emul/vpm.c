@@ -345,8 +345,9 @@ static int vpm_after_load(void *dev)
 	struct vpm *p = dev;
 	struct vpm_state *s = &p->s;
 
-	if (s->base > s->saved_at || s->saved_at > TIME_MAX || (s->status & ~STATUS_ALL) ||
-	    (s->enable & ~ENABLE_ALL) || (s->control & ~CONTROL_ALL) ||
+	/* base may lie before the start of a host that the VM was brought to: only the span counts. */
+	if (s->saved_at - s->base > TIME_MAX || s->saved_at > TIME_MAX ||
+	    (s->status & ~STATUS_ALL) || (s->enable & ~ENABLE_ALL) || (s->control & ~CONTROL_ALL) ||
 	    s->half > (s->saved_at - s->base) >> TMR_HALF || vpci_load_function(&p->pci)) {
 		return -EINVAL;
 	}

@@ -534,7 +534,8 @@ static bool state_is_valid(const struct vrtc_state *s)
 {
 	int64_t passed;
 
-	if (s->saved_at > TIME_MAX || s->zero > s->saved_at || s->weekday_adj > 6 ||
+	/* zero may lie before the start of a host that the VM was brought to: only the span counts. */
+	if (s->saved_at > TIME_MAX || s->saved_at - s->zero > TIME_MAX || s->weekday_adj > 6 ||
 	    s->seconds < -(1ll << 40) || s->seconds > 1ll << 40) {
 		return false;
 	}
