@@ -18,6 +18,7 @@ import traceback
 
 os.chdir(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 sys.path[:0] = ["tests/bench"]
+import crowd  # noqa: E402
 import emulated  # noqa: E402
 import exits  # noqa: E402
 import linux  # noqa: E402
@@ -25,7 +26,7 @@ import memory  # noqa: E402
 import peer  # noqa: E402
 import virtq  # noqa: E402
 
-BENCHES = (exits, linux, memory, virtq)
+BENCHES = (exits, linux, memory, crowd, virtq)
 OUT = "build/bench.json"
 PEER_KIND = "qemu"  # the machine whose figures the peer's stand beside
 
