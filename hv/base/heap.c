@@ -28,7 +28,7 @@ static struct list_node with_room[ARRAY_SIZE(sizes)]; /* [lock] */
 
 static struct slab *slab_new(unsigned int cls)
 {
-	char *page = page_alloc(0);
+	char *page = page_alloc_as(0, PAGE_HEAP);
 	struct slab *s = (struct slab *)page;
 
 	if (page == NULL) {
@@ -95,7 +95,7 @@ static void *alloc_large(size_t size)
 	while ((PAGE_SIZE << order) < size + HEADER_SIZE) {
 		order++;
 	}
-	s = order <= 9 ? page_alloc(order) : NULL;
+	s = order <= 9 ? page_alloc_as(order, PAGE_HEAP) : NULL;
 	if (s == NULL) {
 		return NULL;
 	}
@@ -123,7 +123,7 @@ void heap_free(void *p)
 		return;
 	}
 	if (s->magic == LARGE_MAGIC) {
-		page_free(s, s->size_class);
+		page_free_as(s, s->size_class, PAGE_HEAP);
 		return;
 	}
 	BUG_ON(s->magic != SLAB_MAGIC);
@@ -139,7 +139,7 @@ void heap_free(void *p)
 	}
 	spin_unlock(&lock);
 	if (empty) {
-		page_free(s, 0);
+		page_free_as(s, 0, PAGE_HEAP);
 	}
 }
 

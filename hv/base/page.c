@@ -35,7 +35,7 @@ static struct bitset with_room;	  /* [lock] OWNER_HYPERVISOR with pages not used
 static uint32_t free_count;	  /* [lock] members of free_chunks */
 static uint32_t hypervisor_count; /* [lock] chunks */
 static uint32_t pages_free;	  /* [lock] in hypervisor chunks */
-static struct page_stats stats;	  /* [lock] hypervisor, free and for_guests are derived */
+static struct page_stats stats;	  /* [lock] hypervisor, free, for_guests, PAGE_OTHER are derived */
 static uint64_t bootstrap_pages;  /* of the tables here */
 
 static hpa_t chunk_hpa(uint32_t c)
@@ -160,6 +160,7 @@ static void take_tables(uint64_t size)
 		make_hypervisor(first_free + i);
 		set_run(first_free + i, 0, u64_min(left, CHUNK_PAGES), true);
 	}
+	stats.use[PAGE_MAP] = bootstrap_pages * PAGE_SIZE;
 }
 
 void page_init(const struct boot_info *info)
@@ -265,7 +266,7 @@ static bool grow(void)
 	return err == 0;
 }
 
-void *page_alloc(unsigned int order)
+void *page_alloc_as(unsigned int order, enum page_use use)
 {
 	uint64_t n = BIT(order);
 	void *p = NULL;
@@ -275,6 +276,7 @@ void *page_alloc(unsigned int order)
 		spin_lock(&lock);
 		if (pages_free >= n + PAGES_RESERVED) {
 			p = take_pages(n);
+			stats.use[use] += p != NULL ? n * PAGE_SIZE : 0;
 		}
 		spin_unlock(&lock);
 		if (p != NULL) {
@@ -285,6 +287,11 @@ void *page_alloc(unsigned int order)
 			return NULL;
 		}
 	}
+}
+
+void *page_alloc(unsigned int order)
+{
+	return page_alloc_as(order, PAGE_OTHER);
 }
 
 void *page_alloc_table(void)
@@ -300,7 +307,7 @@ void *page_alloc_table(void)
 	return p;
 }
 
-void page_free(void *p, unsigned int order)
+void page_free_as(void *p, unsigned int order, enum page_use use)
 {
 	uint64_t hpa = paging_hpa(p).v;
 	struct chunk *c = &chunks[hpa / PAGE_CHUNK_SIZE];
@@ -310,7 +317,13 @@ void page_free(void *p, unsigned int order)
 	spin_lock(&lock);
 	set_run((uint32_t)(hpa / PAGE_CHUNK_SIZE), hpa % PAGE_CHUNK_SIZE / PAGE_SIZE, BIT(order),
 		false);
+	stats.use[use] -= BIT(order) * PAGE_SIZE;
 	spin_unlock(&lock);
+}
+
+void page_free(void *p, unsigned int order)
+{
+	page_free_as(p, order, PAGE_OTHER);
 }
 
 void page_for_each_hypervisor_chunk(void (*fn)(hpa_t chunk))
@@ -395,5 +408,9 @@ void page_stats(struct page_stats *s)
 	s->hypervisor = (hypervisor_count * CHUNK_PAGES - pages_free) * PAGE_SIZE;
 	s->free = stats.free - s->hypervisor - stats.guest;
 	s->for_guests = free_count * PAGE_CHUNK_SIZE;
+	s->use[PAGE_OTHER] = s->hypervisor; /* page_alloc_table's, too */
+	for (unsigned int u = 0; u < PAGE_USES; u++) {
+		s->use[PAGE_OTHER] -= u != PAGE_OTHER ? s->use[u] : 0;
+	}
 	spin_unlock(&lock);
 }

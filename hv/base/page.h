@@ -13,9 +13,15 @@ struct boot_info;
 /* Takes over the memory map; the image and the modules are never handed out. */
 void page_init(const struct boot_info *info);
 
+/* What hypervisor pages are for, as host memory tells. */
+enum page_use { PAGE_OTHER, PAGE_HEAP, PAGE_STACKS, PAGE_SLAT, PAGE_MAP, PAGE_USES };
+
 /* 2^order zeroed, naturally aligned pages of hypervisor memory (order <= 9), or NULL. */
 void *page_alloc(unsigned int order);
 void page_free(void *p, unsigned int order);
+/* The same, counted as that use: freed as what they were allocated. The two above: PAGE_OTHER. */
+void *page_alloc_as(unsigned int order, enum page_use use);
+void page_free_as(void *p, unsigned int order, enum page_use use);
 /* One zeroed page for a page table; never grows the hypervisor's share, so usable from within. */
 void *page_alloc_table(void);
 void page_for_each_hypervisor_chunk(void (*fn)(hpa_t chunk));
@@ -32,12 +38,13 @@ unsigned int page_alloc_chunks(unsigned int want, hpa_t *base);
 void page_free_chunks(hpa_t base, unsigned int count);
 
 struct page_stats {
-	uint64_t total;	     /* RAM reported by the loader */
-	uint64_t image;	     /* the loaded image and the boot modules */
-	uint64_t hypervisor; /* in pages handed out by page_alloc */
-	uint64_t guest;	     /* in chunks handed out */
-	uint64_t free;	     /* all the rest; the five add up */
-	uint64_t for_guests; /* of that in whole chunks: what VMs can get */
+	uint64_t total;		 /* RAM reported by the loader */
+	uint64_t image;		 /* the loaded image and the boot modules */
+	uint64_t hypervisor;	 /* in pages handed out by page_alloc */
+	uint64_t guest;		 /* in chunks handed out */
+	uint64_t free;		 /* all the rest; the five add up */
+	uint64_t use[PAGE_USES]; /* hypervisor's parts */
+	uint64_t for_guests;	 /* of free, in whole chunks: what VMs can get */
 };
 void page_stats(struct page_stats *s);
 

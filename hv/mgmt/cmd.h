@@ -17,6 +17,7 @@ extern const struct shell_table cmd_vm_info_table;
 extern const struct shell_table cmd_vm_save_table;
 extern const struct shell_table cmd_store_table;
 extern const struct shell_table cmd_host_table;
+extern const struct shell_table cmd_host_memory_table;
 extern const struct shell_table cmd_host_power_table;
 extern const struct shell_table cmd_isolation_table;
 extern const struct shell_table cmd_config_table;
@@ -66,5 +67,6 @@ void cmd_store_offer(struct shell *sh, struct line_edit *le, const char *word);
 
 /* What the boot loader gave; stays valid. */
 void cmd_host_init(const struct boot_info *info);
+void cmd_host_memory_init(const struct boot_info *info);
 
 #endif

@@ -16,7 +16,6 @@
 #include "hv/mgmt/cmd.h"
 #include "hv/mgmt/line_edit.h"
 #include "hv/mgmt/show.h"
-#include "hv/mgmt/store_ram.h"
 #include "hv/thread.h"
 #include "hv/vm.h"
 #include "version.h"
@@ -25,6 +24,7 @@ static const struct boot_info *boot;
 
 void cmd_host_init(const struct boot_info *info)
 {
+	cmd_host_memory_init(info);
 	boot = info;
 }
 
@@ -243,44 +243,6 @@ static int cmd_cpus(struct shell_call *c)
 	return 0;
 }
 
-/* ---- memory ---- */
-
-static int cmd_memory(struct shell_call *c)
-{
-	struct page_stats s;
-	struct json j;
-	char text[16];
-
-	page_stats(&s);
-	const struct {
-		const char *name, *what;
-		uint64_t bytes;
-	} rows[] = {
-		{ "total", "RAM that the boot loader reported", s.total },
-		{ "image", "the hypervisor's image and the boot modules", s.image },
-		{ "hypervisor", "allocated by the hypervisor", s.hypervisor },
-		{ "guest", "RAM of running VMs", s.guest - store_ram_used() },
-		{ "store", "files of the store ram:", store_ram_used() },
-		{ "free", "for any of them", s.free },
-	};
-	json_begin(&j, c->out);
-	if (shell_json(c)) {
-		json_object(&j, NULL);
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		if (shell_json(c)) {
-			json_u64(&j, rows[i].name, rows[i].bytes);
-		} else {
-			shell_out_printf(c->out, "%-11s %10s  %s\n", rows[i].name,
-					 fmt_size(text, sizeof(text), rows[i].bytes), rows[i].what);
-		}
-	}
-	if (shell_json(c)) {
-		json_finish(&j);
-	}
-	return 0;
-}
-
 /* ---- devices ---- */
 
 static int cmd_devices(struct shell_call *c)
@@ -368,7 +330,6 @@ static void offer_levels(struct shell *sh UNUSED, struct line_edit *le, const ch
 static const struct shell_cmd cmds[] = {
 	{ "host", "info", "[--json]", "version, CPU, virtualization, memory, uptime", cmd_info },
 	{ "host", "cpus", "[--json]", "how busy each CPU is, and what it leaks", cmd_cpus },
-	{ "host", "memory", "[--json]", "who uses the host's memory", cmd_memory },
 	{ "host", "devices", "[--json]", "devices that the hypervisor drives", cmd_devices },
 	{ "host", "log", "[LEVEL] [--json]",
 	  "the log, up to a level\n"

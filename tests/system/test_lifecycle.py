@@ -12,11 +12,21 @@ SOAK = bool(os.environ.get("INSULA_SOAK"))
 CYCLES = 1000 if SOAK else 30
 SIZES = [4, 6, 8, 16, 30, 32, 64] if SOAK else [4, 6, 8, 10]  # MiB
 CROWD = 64
+SUMMED = ("image", "hypervisor", "guest", "store", "free")
+
+
+def host_memory(guests):
+    """The value of host memory, whose parts must add up to the byte."""
+    memory = value(guests.machine, "host memory")
+    assert memory["total"] == sum(memory[part] for part in SUMMED)
+    assert memory["image"] == sum(memory["of_image"].values()), memory
+    assert memory["hypervisor"] == sum(memory["of_hypervisor"].values()), memory
+    assert memory["guest"] == sum(memory["vms"].values()) + memory["changing"], memory
+    return memory
 
 
 def free(guests):
-    memory = value(guests.machine, "host memory")
-    assert memory["total"] == sum(memory[part] for part in ("image", "hypervisor", "guest", "free"))
+    memory = host_memory(guests)
     assert memory["guest"] == 0, memory
     return memory["free"]
 
@@ -70,10 +80,8 @@ def test_crowd(kind):
         assert len(set.union(*randoms)) == 2 * CROWD
         states = {vm["state"] for vm in value(guests.machine, "vm list")}
         assert states == {"running"}, states
-        memory = value(guests.machine, "host memory")
-        assert memory["guest"] == CROWD * 24 << 20
-        used = sum(memory[part] for part in ("image", "hypervisor", "guest", "free"))
-        assert memory["total"] == used, memory
+        memory = host_memory(guests)
+        assert memory["vms"] == {name: 24 << 20 for name in vms}
         assert memory["hypervisor"] / CROWD < 256 << 10, memory  # all that it has, guests' or not
 
 

@@ -41,7 +41,7 @@ static void write_entry(uint64_t *entry, uint64_t val)
 
 static uint64_t *table_alloc(struct slat *s)
 {
-	uint64_t *table = page_alloc(0);
+	uint64_t *table = page_alloc_as(0, PAGE_SLAT);
 
 	if (table != NULL) {
 		s->tables++;
@@ -182,7 +182,7 @@ static void free_table(struct slat *s, hpa_t table, unsigned int level)
 			free_table(s, (hpa_t){ entries[i] & ADDRESS }, level - 1);
 		}
 	}
-	page_free(entries, 0);
+	page_free_as(entries, 0, PAGE_SLAT);
 	s->tables--;
 }
 

@@ -254,14 +254,14 @@ static uint64_t take_stack_slot(void)
 
 static void *make_stack(void)
 {
-	char *pages = page_alloc(2);
+	char *pages = page_alloc_as(2, PAGE_STACKS);
 	uint64_t top = pages != NULL ? take_stack_slot() : 0;
 	int err;
 
 	_Static_assert(PAGING_STACK_SIZE == 4 * PAGE_SIZE, "order 2");
 	if (top == 0) {
 		if (pages != NULL) {
-			page_free(pages, 2);
+			page_free_as(pages, 2, PAGE_STACKS);
 		}
 		return NULL;
 	}

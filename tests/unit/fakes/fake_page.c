@@ -31,6 +31,18 @@ void page_free(void *p, unsigned int order)
 	free(p);
 }
 
+void *page_alloc_as(unsigned int order, enum page_use use)
+{
+	(void)use;
+	return page_alloc(order);
+}
+
+void page_free_as(void *p, unsigned int order, enum page_use use)
+{
+	(void)use;
+	page_free(p, order);
+}
+
 void *paging_direct(hpa_t hpa)
 {
 	return (void *)hpa.v;

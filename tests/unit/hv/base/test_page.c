@@ -40,6 +40,11 @@ static void check_sums(void)
 	page_stats(&s);
 	assert_int_equal(s.total, s.image + s.hypervisor + s.guest + s.free);
 	assert_int_equal(s.total, 0x9fc00 + FAKE_RAM - MIB);
+	for (unsigned int u = 0; u < PAGE_USES; u++) {
+		assert_true(s.use[u] <= s.hypervisor);
+		s.hypervisor -= s.use[u];
+	}
+	assert_int_equal(s.hypervisor, 0);
 }
 
 static int setup(void **state)

@@ -238,7 +238,13 @@ bool hvm_cpuid_feature_known(const char *name)
 
 void page_stats(struct page_stats *s)
 {
-	*s = (struct page_stats){ 1024 * MIB, 5 * MIB, 3 * MIB, 16 * MIB, 1000 * MIB, 998 * MIB };
+	*s = (struct page_stats){ .total = 1024 * MIB,
+				  .image = 5 * MIB,
+				  .hypervisor = 3 * MIB,
+				  .guest = 16 * MIB,
+				  .free = 1000 * MIB,
+				  .use = { MIB, MIB, 512 * KIB, 256 * KIB, 256 * KIB },
+				  .for_guests = 998 * MIB };
 }
 
 void spin_init(struct spinlock *l, enum lock_rank rank)
@@ -592,7 +598,13 @@ static void console_main(void)
 
 static void start_console(void)
 {
-	static struct boot_info info = { .loader = "PVH", .cmdline = "opt" };
+	static struct boot_info info = {
+		.loader = "PVH",
+		.cmdline = "opt",
+		.image_end = { MIB },
+		.module_count = 1,
+		.modules = { { .size = 3 * MIB } },
+	};
 
 	started = true;
 	assert_int_equal(console_start(&info), 0);

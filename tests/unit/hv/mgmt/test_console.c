@@ -6,7 +6,7 @@
 /* TEST_SOURCES: hv/mgmt/near.c hv/mgmt/json.c hv/mgmt/show.c hv/mgmt/diag.c hv/mgmt/toml.c hv/mgmt/toml_scan.c */
 /* TEST_SOURCES: hv/mgmt/config.c hv/mgmt/config_schema.c hv/mgmt/config_type.c */
 /* TEST_SOURCES: hv/mgmt/cmd_vm.c hv/mgmt/cmd_vm_info.c hv/mgmt/cmd_vm_console.c hv/mgmt/cmd_vm_pci.c */
-/* TEST_SOURCES: hv/mgmt/cmd_host.c hv/mgmt/cmd_host_power.c hv/mgmt/cmd_config.c hv/mgmt/cmd_misc.c hv/mgmt/cmd_top.c */
+/* TEST_SOURCES: hv/mgmt/cmd_host.c hv/mgmt/cmd_host_power.c hv/mgmt/cmd_host_memory.c hv/mgmt/cmd_config.c hv/mgmt/cmd_misc.c hv/mgmt/cmd_top.c */
 /* TEST_SOURCES: hv/mgmt/cmd_trace.c hv/guest_console.c hv/vm_config.c hv/lib/errno.c */
 /* TEST_SOURCES: hv/lib/fmt.c hv/lib/string.c tests/unit/fakes/fake_heap.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_arch.c tests/unit/fakes/fake_panic_abort.c */
@@ -700,16 +700,33 @@ static void test_host_tables(void **state)
 					  "\"longest_masked_ticks\":0,"
 					  "\"longest_masked_ended_in\":[],"
 					  "\"vulnerabilities\":{\"mds\":\"Vulnerable\"}}]\n");
-	assert_prints("host memory", "total            1 GiB  RAM that the boot loader reported\n"
-				     "image            5 MiB  the hypervisor's image and the boot "
-				     "modules\n"
-				     "hypervisor       3 MiB  allocated by the hypervisor\n"
-				     "guest           14 MiB  RAM of running VMs\n"
-				     "store            2 MiB  files of the store ram:\n"
-				     "free          1000 MiB  for any of them\n");
-	assert_prints("host memory --json",
-		      "{\"total\":1073741824,\"image\":5242880,\"hypervisor\":3145728,"
-		      "\"guest\":14680064,\"store\":2097152,\"free\":1048576000}\n");
+	vm_find("web1")->mem.size = 12 * MIB;
+	assert_prints("host memory",
+		      "total             1 GiB  RAM that the boot loader reported\n"
+		      "image             5 MiB  the hypervisor's image and the boot modules\n"
+		      "  image           1 MiB  the loaded image\n"
+		      "  modules         3 MiB  boot modules\n"
+		      "  reserved        1 MiB  below 1 MiB, and beside these in their 2 MiB\n"
+		      "hypervisor        3 MiB  allocated by the hypervisor\n"
+		      "  heap            1 MiB  objects\n"
+		      "  stacks        512 KiB  of threads; kept for the next\n"
+		      "  slat          256 KiB  VMs' second-level page tables\n"
+		      "  map           256 KiB  who owns which page\n"
+		      "  other           1 MiB  root-mode page tables, vCPUs, trace\n"
+		      "guest            14 MiB  RAM of VMs that are on\n"
+		      "  web1           12 MiB  RAM of that VM\n"
+		      "  -               2 MiB  of VMs being made or taken apart\n"
+		      "store             2 MiB  files of the store ram:\n"
+		      "free           1000 MiB  for any of them\n"
+		      "  for VMs       998 MiB  in whole 2 MiB\n");
+	assert_prints(
+		"host memory --json",
+		"{\"total\":1073741824,\"image\":5242880,\"hypervisor\":3145728,"
+		"\"guest\":14680064,\"store\":2097152,\"free\":1048576000,\"of_image\":{\"image\":1048576,"
+		"\"modules\":3145728,\"reserved\":1048576},\"of_hypervisor\":{\"heap\":"
+		"1048576,\"stacks\":524288,\"slat\":262144,\"map\":262144,\"other\":1048576},"
+		"\"vms\":{\"web1\":12582912},\"changing\":2097152,"
+		"\"for_vms\":1046478848}\n");
 	assert_has(fake_host_command("host devices"),
 		   "com1     16550 serial port, 115200 baud, 3 line errors\n");
 }
@@ -807,8 +824,8 @@ static void test_help(void **state)
 	assert_has(fake_host_command("help"),
 		   "vm create NAME KEY=VALUE...    make a VM, stopped; keys as in the "
 		   "configuration\n");
-	assert_prints("help host memory",
-		      "host memory [--json]\nwho uses the host's memory\n"
+	assert_prints("help host cpus",
+		      "host cpus [--json]\nhow busy each CPU is, and what it leaks\n"
 		      "--json prints one JSON value on one line, for scripts.\n");
 	assert_has(fake_host_command("help vm stop"), "stop_timeout; Ctrl-C stops waiting.");
 	assert_has(fake_host_command("help config"), "config check [FILE] ");
