@@ -10,14 +10,21 @@
 
 #define SCHED_WEIGHT_DEFAULT 256u
 
+/* When a group runs, under the window policy: from start to start + length of each frame. */
+struct sched_window {
+	uint64_t frame; /* ticks; 0: it has no window. Frames begin at multiples of it */
+	uint64_t start, length;
+};
+
 /* Entities that share one weight, those of them that want to run: a VM's vCPUs. */
 struct sched_group {
 	uint32_t weight;
 	uint32_t runnable;	     /* of its entities; atomic */
 	struct sched_budget cap;     /* it runs at most so much */
 	struct sched_budget reserve; /* it runs at least so much, if it wants to */
-	uint32_t held;		     /* of its entities, by its cap; atomic */
-	uint64_t caused;	     /* ticks of root mode in others' time, to be charged; atomic */
+	struct sched_window window;
+	uint32_t held;	 /* of its entities, by its cap; atomic */
+	uint64_t caused; /* ticks of root mode in others' time, to be charged; atomic */
 };
 
 struct sched_entity {
@@ -41,6 +48,7 @@ struct sched_queue {
 	uint64_t min_vruntime;	/* never falls: where a waking entity starts */
 	uint64_t slice;		/* ticks one may run while others wait */
 	uint64_t wake_bonus;	/* ticks of vruntime that a sleeper is let ahead */
+	uint64_t guard;		/* ticks before a window in which nothing else runs */
 };
 
 /*
@@ -97,5 +105,6 @@ struct sched_ops {
 };
 
 extern const struct sched_ops sched_share_ops;
+extern const struct sched_ops sched_window_ops;
 
 #endif

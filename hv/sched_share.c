@@ -3,12 +3,13 @@
 /* Pure: a simulator in tests/unit runs this very code. */
 #include "hv/sched.h"
 
-#define SLICES_PER_SECOND 200u /* 5 ms */
-#define SURPLUS_SLICES	  2u   /* behind another CPU by more: it may go there */
-#define OWED_SLICES	  20u  /* a lag behind another CPU that is made good; more is forgotten */
-#define CREDIT_SLICES	  1u   /* of a cap that was not used: are kept */
-#define LATE_SLICES	  2u   /* of a reservation: it may come so late and makes it good */
-#define TURN_PARTS	  64u  /* of a slice: so long others of a capped group may go first */
+#define SLICES_PER_SECOND 200u	 /* 5 ms */
+#define SURPLUS_SLICES	  2u	 /* behind another CPU by more: it may go there */
+#define OWED_SLICES	  20u	 /* a lag behind another CPU that is made good; more is forgotten */
+#define CREDIT_SLICES	  1u	 /* of a cap that was not used: are kept */
+#define LATE_SLICES	  2u	 /* of a reservation: it may come so late and makes it good */
+#define GUARD_PARTS	  50000u /* of a second: what root mode may be deaf for, masked */
+#define TURN_PARTS	  64u	 /* of a slice: so long others of a capped group may go first */
 
 static void share_init(struct sched_queue *q, uint64_t ticks_per_second)
 {
@@ -16,6 +17,7 @@ static void share_init(struct sched_queue *q, uint64_t ticks_per_second)
 	list_init(&q->ready);
 	list_init(&q->held);
 	q->wake_bonus = q->slice / 2;
+	q->guard = ticks_per_second / GUARD_PARTS;
 }
 
 static struct sched_entity *entity(struct list_node *n)

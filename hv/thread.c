@@ -65,6 +65,11 @@ void thread_init_cpu(void)
 	__atomic_fetch_add(&thread_run_count, 1, __ATOMIC_SEQ_CST);
 }
 
+void thread_set_policy(const struct sched_ops *ops)
+{
+	__atomic_store_n(&thread_policy, ops, __ATOMIC_RELEASE);
+}
+
 /* Locks the queue that t belongs to, which may change until the lock is had. */
 static struct cpu_run *lock_run_of(const struct thread *t)
 {

@@ -45,6 +45,8 @@ struct thread {
 
 /* Makes the executing context CPU cpu_id()'s idle thread. Once per CPU, before all else here. */
 void thread_init_cpu(void);
+/* How all CPUs choose from now on; until then by weight. Before there is any thread in a group. */
+void thread_set_policy(const struct sched_ops *ops);
 /* The idle loop: runs others, sleeps when there are none. */
 void thread_idle_loop(void) NORETURN;
 

@@ -25,6 +25,7 @@ struct vm_config {
 	unsigned int weight;
 	unsigned int cap;     /* percent of one CPU; 0 = none */
 	unsigned int reserve; /* percent of one CPU */
+	uint32_t window;      /* ms in each frame of the window scheduler; 0 = none */
 	uint64_t pin;	      /* mask of host CPUs; 0 = any */
 	enum vm_boot boot;
 	char kernel[VM_PATH_MAX]; /* "STORE:FILE" */

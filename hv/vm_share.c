@@ -3,10 +3,12 @@
 /* Reservations are added up in hv/sched_admit. */
 #include "hv/vm_share.h"
 
+#include "arch/clock.h"
 #include "arch/cpu.h"
 #include "hv/lib/errno.h"
 #include "hv/lib/fmt.h"
 #include "hv/sched_admit.h"
+#include "hv/thread.h"
 #include "hv/vm.h"
 
 #define VMS_MAX 256u /* that have a reservation and run at once */
@@ -43,6 +45,67 @@ static int too_much(struct vm *vm, const struct sched_shortage *s, const char **
 	return -EBUSY;
 }
 
+/* ---- windows ---- */
+
+static uint32_t frame; /* ms; 0: VMs share by weight */
+
+void vm_share_use_windows(uint32_t frame_ms)
+{
+	frame = frame_ms;
+	thread_set_policy(&sched_window_ops);
+}
+
+static uint64_t ms_to_ticks(uint32_t ms)
+{
+	return clock_ns_to_ticks(ms * 1000000ul);
+}
+
+/* A VM that is not off has a CPU in common with vm and its window begins before end, ends after start. */
+static const struct vm *in_the_way(const struct vm *vm, uint64_t start, uint64_t end)
+{
+	for (const struct vm *o = vm_next(NULL); o != NULL; o = vm_next(o)) {
+		const struct sched_window *w = &o->share.window;
+
+		if (o != vm && !vm_is_off(o) && (cpus_of(o) & cpus_of(vm)) != 0 && w->start < end &&
+		    start < w->start + w->length) {
+			return o;
+		}
+	}
+	return NULL;
+}
+
+/* The first gap of the frame that is long enough; a twentieth at its end stays the hypervisor's. */
+static int find_window(struct vm *vm, const char **why)
+{
+	struct sched_window w = { .frame = ms_to_ticks(frame),
+				  .length = ms_to_ticks(vm->cfg.window) };
+	const struct vm *o;
+
+	while ((o = in_the_way(vm, w.start, w.start + w.length)) != NULL) {
+		w.start = o->share.window.start + o->share.window.length;
+	}
+	if (w.start + w.length > w.frame - w.frame / 20) {
+		fmt_snprintf(
+			vm->why, sizeof(vm->why),
+			"its window of %u ms finds no gap: in the frame of %u ms others' windows "
+			"go up to %lu us, and 5 %% are kept for the host",
+			vm->cfg.window, frame, clock_ticks_to_ns(w.start) / 1000);
+		*why = vm->why;
+		return -EBUSY;
+	}
+	vm->share.window = w;
+	return 0;
+}
+
+static int admit_window(struct vm *vm, const char **why)
+{
+	if (vm->cfg.window == 0) {
+		*why = "[host] scheduler = \"window\" needs a window for each VM, it has none";
+		return -EINVAL;
+	}
+	return find_window(vm, why);
+}
+
 int vm_share_admit(struct vm *vm, const char **why)
 {
 	static struct sched_claim claims[VMS_MAX]; /* [L] */
@@ -55,7 +118,7 @@ int vm_share_admit(struct vm *vm, const char **why)
 	if (vm->cfg.reserve != 0 && !sched_admit(claims, collect(vm, claims), &shortage)) {
 		return too_much(vm, &shortage, why);
 	}
-	return 0;
+	return frame != 0 ? admit_window(vm, why) : 0;
 }
 
 void vm_share_begin(struct vm *vm)
@@ -64,5 +127,6 @@ void vm_share_begin(struct vm *vm)
 		.weight = vm->cfg.weight,
 		.cap.percent = vm->cfg.cap,
 		.reserve.percent = vm->cfg.reserve,
+		.window = vm->share.window,
 	};
 }

@@ -4,6 +4,8 @@
 #ifndef HV_VM_SHARE_H
 #define HV_VM_SHARE_H
 
+#include "hv/lib/types.h"
+
 struct vm;
 
 /*
@@ -11,6 +13,8 @@ struct vm;
  * -EBUSY: what it is promised does not fit beside what others are. *why says it. List locked.
  */
 int vm_share_admit(struct vm *vm, const char **why);
+/* Before the first VM: each runs in its window of frames of so many milliseconds only. */
+void vm_share_use_windows(uint32_t frame_ms);
 /* Tells the scheduler, before its first vCPU runs. List locked. */
 void vm_share_begin(struct vm *vm);
 

@@ -28,6 +28,7 @@ void config_host_defaults(struct host_config *host)
 	memset(host, 0, sizeof(*host));
 	string_copy(host->name, "insula", sizeof(host->name));
 	host->log = LOG_INFO;
+	host->major_frame = 10;
 }
 
 bool config_name_valid(const char *name)

@@ -12,11 +12,14 @@
 
 #define CONFIG_VMS_MAX 64u
 
+enum host_scheduler { SCHEDULER_SHARE, SCHEDULER_WINDOW };
+
 struct host_config {
 	char name[32];
 	unsigned int console;
-	enum log_level log; /* what is printed on the console */
-	unsigned int scheduler;
+	enum log_level log;	/* what is printed on the console */
+	unsigned int scheduler; /* enum host_scheduler */
+	uint32_t major_frame;	/* ms, of the window scheduler */
 };
 
 /* What the parser must know of the machine. */

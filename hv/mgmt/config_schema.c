@@ -9,8 +9,11 @@ static const char *const log_names[] = {
 	[LOG_BUG] = "bug",   [LOG_HOST] = "host",   [LOG_GUEST] = "guest",
 	[LOG_INFO] = "info", [LOG_DEBUG] = "debug", [LOG_LEVELS] = NULL,
 };
-static const char *const scheduler_names[] = { "share", NULL };
-static const char *const scheduler_later[] = { "window", NULL };
+static const char *const scheduler_names[] = {
+	[SCHEDULER_SHARE] = "share",
+	[SCHEDULER_WINDOW] = "window",
+	NULL,
+};
 static const char *const console_names[] = { "com1,115200", NULL };
 static const char *const boot_names[] = {
 	[VM_BOOT_LINUX] = "linux",
@@ -62,14 +65,21 @@ static const struct config_key keys[] = {
 	{ .table = CONFIG_HOST,
 	  .name = "scheduler",
 	  .type = &config_type_choice,
-	  .allowed = "\"share\"",
+	  .allowed = "\"share\" or \"window\"",
 	  .def = "\"share\"",
 	  .names = scheduler_names,
-	  .later = scheduler_later,
-	  .help = "how VMs share CPUs: by weight",
+	  .help = "how VMs share CPUs: by weight, or each in its window",
 	  FIELD(struct host_config, scheduler) },
+	{ .table = CONFIG_HOST,
+	  .name = "major_frame",
+	  .type = &config_type_duration,
+	  .allowed = "a duration like \"10ms\", \"2ms\" to \"1s\"",
+	  .def = "\"10ms\"",
+	  .min = 2,
+	  .max = 1000,
+	  .help = "length of the window scheduler's frame",
+	  FIELD(struct host_config, major_frame) },
 	LATER(CONFIG_HOST, "config", "a configuration file loaded after this one"),
-	LATER(CONFIG_HOST, "major_frame", "length of the window scheduler's frame"),
 	LATER(CONFIG_HOST, "address", "IP address of the host on an uplink"),
 
 	{ .table = CONFIG_VM,
@@ -117,6 +127,14 @@ static const struct config_key keys[] = {
 	  .max = 100 * VM_CPUS_MAX,
 	  .help = "CPU time kept for the VM, in percent of one CPU",
 	  FIELD(struct vm_config, reserve) },
+	{ .table = CONFIG_VM,
+	  .name = "window",
+	  .type = &config_type_duration,
+	  .allowed = "a duration like \"2ms\", up to \"1s\", less than [host] major_frame",
+	  .def = "\"0ms\"",
+	  .max = 1000,
+	  .help = "CPU time in each frame of the window scheduler",
+	  FIELD(struct vm_config, window) },
 	{ .table = CONFIG_VM,
 	  .name = "pin",
 	  .type = &config_type_cpus,
@@ -230,7 +248,6 @@ static const struct config_key keys[] = {
 	  FIELD(struct vm_config, paravirt) },
 	LATER(CONFIG_VM, "disks", "disks of the VM"),
 	LATER(CONFIG_VM, "nics", "network interfaces of the VM"),
-	LATER(CONFIG_VM, "window", "CPU time in each frame of the window scheduler"),
 	LATER(CONFIG_VM, "pci", "host PCI devices given to the VM"),
 	LATER(CONFIG_VM, "boot_order", "order of boot devices"),
 };

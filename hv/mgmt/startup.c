@@ -9,6 +9,7 @@
 #include "hv/mgmt/cmd.h"
 #include "hv/mgmt/screen.h"
 #include "hv/vm.h"
+#include "hv/vm_share.h"
 
 #define FILE_NAME "boot:insula.conf"
 
@@ -101,6 +102,9 @@ static void load(struct shell_out *out, struct config *cfg, struct diag *d)
 		return;
 	}
 	cmd_config_set_host(&cfg->host);
+	if (cfg->host.scheduler == SCHEDULER_WINDOW) {
+		vm_share_use_windows(cfg->host.major_frame);
+	}
 	log_set_sink(screen_log, cfg->host.log);
 	cmd_config_print(out, "error: ", FILE_NAME, d);
 	say_what(out, cfg);

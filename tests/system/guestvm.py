@@ -20,12 +20,13 @@ class Guests:
 
     A value is a key of [vm.NAME]; kernel names a folder of guests/, memory is 16M by default. The
     boot modules are the ELF files that the VMs name and `files` ({name: path}); log is the level of
-    log lines on the console. A context manager; .machine is the boot.Machine.
+    log lines on the console, host further lines of [host]. A context manager; .machine is the boot.Machine.
     """
 
-    def __init__(self, kind, vms, files=None, log="info", memory="512M", timeout=60, **options):
+    def __init__(self, kind, vms, files=None, log="info", memory="512M", timeout=60, host="",
+                 **options):
         modules = dict(files or {})
-        text = f"[host]\nlog = {json.dumps(log)}\n"
+        text = f"[host]\nlog = {json.dumps(log)}\n{host}"
         for name, keys in vms.items():
             keys = {"boot": "multiboot", "memory": "16M", **keys}
             if GUEST.match(keys["kernel"]):

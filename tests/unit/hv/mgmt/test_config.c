@@ -171,16 +171,13 @@ static const struct {
 	  "host.console: found \"com2,9600\", allowed: \"com1,115200\"" },
 	{ "[host]\nlog = \"loud\"", 2, 1,
 	  "host.log: found \"loud\", allowed: \"bug\", \"host\", \"guest\", \"info\" or \"debug\"" },
-	{ "[host]\nscheduler = \"window\"", 2, 1,
-	  "host.scheduler: \"window\" is not supported in this version, allowed: \"share\"" },
 	{ "[host]\nconfig = \"main:a.conf\"", 2, 1,
 	  "host.config: not supported in this version "
 	  "(a configuration file loaded after this one)" },
 	{ "[host]\naddress = \"dhcp\"", 2, 1,
 	  "host.address: not supported in this version (IP address of the host on an uplink)" },
-	{ "[host]\nmajor_frame = \"10ms\"", 2, 1,
-	  "host.major_frame: not supported in this version "
-	  "(length of the window scheduler's frame)" },
+	{ "[host]\nmajor_frame = \"1ms\"", 2, 1,
+	  "host.major_frame: found \"1ms\", allowed: a duration like \"10ms\", \"2ms\" to \"1s\"" },
 	{ "[store.main]\ndisk = \"nvme0\"", 1, 1, "store: not supported in this version" },
 	{ "[net.lan]\nmode = \"bridge\"", 1, 1, "net: not supported in this version" },
 	{ "[vm]\na = 1", 2, 1, "vm.a: found an integer, allowed: a table, [vm.NAME]" },
@@ -288,9 +285,9 @@ static const struct {
 	  "vm.a.disks: not supported in this version (disks of the VM)" },
 	{ VM "nics = []", 3, 1,
 	  "vm.a.nics: not supported in this version (network interfaces of the VM)" },
-	{ VM "window = \"2ms\"", 3, 1,
-	  "vm.a.window: not supported in this version (CPU time in each "
-	  "frame of the window scheduler)" },
+	{ VM "window = \"2s\"", 3, 1,
+	  "vm.a.window: found \"2s\", allowed: a duration like \"2ms\", up to \"1s\", less than "
+	  "[host] major_frame" },
 	{ VM "paravirt = 1", 3, 1, "vm.a.paravirt: found 1, allowed: true or false" },
 	{ VM "pci = []", 3, 1,
 	  "vm.a.pci: not supported in this version (host PCI devices given to the VM)" },

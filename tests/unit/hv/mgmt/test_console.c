@@ -62,6 +62,12 @@ static void assert_has(const char *text, const char *part)
 	}
 }
 
+
+void vm_share_use_windows(uint32_t frame_ms)
+{
+	(void)frame_ms;
+}
+
 /* ---- start-up ---- */
 
 static void test_no_configuration(void **state)
@@ -264,7 +270,7 @@ static void test_vm_info(void **state)
 		"\"memory\":268435456,\"cpu_time_ns\":0,\"uptime_ns\":0,"
 		"\"crash_reason\":\"unexpected \\\"exit\\\" 99\",\"starts\":0,\"paravirt\":[],\"pci\":[],"
 		"\"config\":{"
-		"\"memory\":\"256M\",\"cpus\":1,\"weight\":256,\"cap\":0,\"reserve\":0,\"pin\":[],"
+		"\"memory\":\"256M\",\"cpus\":1,\"weight\":256,\"cap\":0,\"reserve\":0,\"window\":\"0ms\",\"pin\":[],"
 		"\"boot\":\"multiboot\",\"kernel\":\"boot:db.elf\",\"initrd\":\"\","
 		"\"modules\":[],\"cmdline\":\"\",\"cpuid\":[],\"autostart\":false,"
 		"\"start_order\":0,\"on_crash\":\"stop\",\"stop_timeout\":\"1m\","
@@ -787,9 +793,10 @@ static void test_config(void **state)
 	assert_prints("config show", "[host]\n\n[vm.web1]\nmemory = \"16M\"\nkernel = \"boot:k\"\n"
 				     "autostart = true\nstop_timeout = \"2s\"\n\n"
 				     "[vm.db]\nboot = \"multiboot\"\nkernel = \"boot:db.elf\"\n");
-	assert_has(fake_host_command("config show --json"),
-		   "{\"host\":{\"name\":\"insula\",\"console\":\"com1,115200\",\"log\":\"info\","
-		   "\"scheduler\":\"share\"},\"vm\":{\"web1\":{\"memory\":\"16M\",");
+	assert_has(
+		fake_host_command("config show --json"),
+		"{\"host\":{\"name\":\"insula\",\"console\":\"com1,115200\",\"log\":\"info\","
+		"\"scheduler\":\"share\",\"major_frame\":\"10ms\"},\"vm\":{\"web1\":{\"memory\":\"16M\",");
 	assert_prints("config check", "boot:insula.conf: no errors, 2 VMs\n");
 	assert_prints("config check boot:none", "error: boot:none is not among the boot modules\n");
 	assert_prints("config check /etc/passwd", "error: /etc/passwd is not named as boot:FILE\n");
