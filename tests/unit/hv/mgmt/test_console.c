@@ -62,7 +62,6 @@ static void assert_has(const char *text, const char *part)
 	}
 }
 
-
 void vm_share_use_windows(uint32_t frame_ms)
 {
 	(void)frame_ms;
