@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Owns the commands about stores: which there are, what is in them, deleting a file. */
+/* Owns the commands about stores: which there are, what is in them, printing and deleting a file. */
 /* Files are made by others: vm save. */
 #include "hv/lib/fmt.h"
 #include "hv/lib/string.h"
@@ -126,6 +126,64 @@ static int cmd_delete(struct shell_call *c)
 	return 0;
 }
 
+/* ---- print ---- */
+
+#define LINE_BYTES 57u /* RFC 2045, "Base64 Content-Transfer-Encoding": 76 letters */
+
+/* The line's text, '=' where bytes are missing; returns its length. */
+static size_t base64(const uint8_t *from, size_t len, char *to)
+{
+	static const char letters[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	char *at = to;
+
+	for (size_t i = 0; i < len; i += 3) {
+		uint32_t bits = (uint32_t)from[i] << 16;
+
+		bits |= i + 1 < len ? (uint32_t)from[i + 1] << 8 : 0;
+		bits |= i + 2 < len ? from[i + 2] : 0;
+		*at++ = letters[bits >> 18];
+		*at++ = letters[bits >> 12 & 63];
+		*at++ = i + 1 < len ? letters[bits >> 6 & 63] : '=';
+		*at++ = i + 2 < len ? letters[bits & 63] : '=';
+	}
+	return (size_t)(at - to);
+}
+
+static int print_line(struct shell_call *c, const struct store_file *f, uint64_t off)
+{
+	uint8_t bytes[LINE_BYTES];
+	char text[LINE_BYTES / 3 * 4 + 1];
+	size_t n = u64_min(LINE_BYTES, f->size - off);
+	int err = f->store->ops->read(f, off, bytes, n);
+
+	if (err == 0) {
+		n = base64(bytes, n, text);
+		text[n++] = '\n';
+		shell_out_write(c->out, text, n);
+	}
+	return err;
+}
+
+static int cmd_print(struct shell_call *c)
+{
+	struct store_file f;
+	const char *why;
+
+	if (store_open(c->argv[0], &f, &why) != 0) {
+		return shell_error(c, "cannot print %.64s: %s", c->argv[0], why);
+	}
+	for (uint64_t off = 0; off < f.size; off += LINE_BYTES) {
+		if (shell_interrupted(c)) {
+			return shell_error(c, "stopped");
+		}
+		if (print_line(c, &f, off) != 0) {
+			return shell_error(c, "cannot read %.64s", c->argv[0]);
+		}
+	}
+	return 0;
+}
+
 /* ---- Tab ---- */
 
 void cmd_store_offer(struct shell *sh UNUSED, struct line_edit *le, const char *word UNUSED)
@@ -163,6 +221,12 @@ static const struct shell_cmd cmds[] = {
 	  cmd_list },
 	{ "store", "ls", "STORE [--json]", "the files of a store, and their sizes in bytes",
 	  cmd_ls },
+	{ "store", "print", "FILE",
+	  "a file as text (base64), to be kept by whoever reads this terminal\n"
+	  "The way out for a small file of ram: before a reboot: decode what was printed by\n"
+	  "base64 -d, give it to the next boot as a module NAME, and it is boot:NAME.\n"
+	  "Ctrl-C stops.",
+	  cmd_print },
 	{ "store", "delete", "FILE", "delete a file, named STORE:FILE", cmd_delete },
 };
 

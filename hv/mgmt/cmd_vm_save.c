@@ -390,7 +390,7 @@ static const struct shell_cmd cmds[] = {
 	  "FILE is STORE:FILE, ram:web1 for example, and must not exist. A running VM stands\n"
 	  "still meanwhile and then goes on; a paused one stays paused; --stop stops it once\n"
 	  "the file is whole. What was typed and not yet taken by the guest is not saved.\n"
-	  "Ctrl-C stops: then there is no file.",
+	  "Ctrl-C stops: then there is no file. store print takes it out of the machine.",
 	  cmd_save },
 	{ "vm", "restore", "FILE [NAME] [--paused]",
 	  "start a VM as vm save left it\n"

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """vm save and vm restore: a bare guest that checks its memory, in every way that they can be used;
 files that are refused; Linux under load again and again."""
+import base64
 import os
 import re
 
@@ -93,7 +94,40 @@ def test_bare(kind):
         check_room(g)
 
 
-test_bare.timeout = 200
+def counts(g, name, more):
+    """[(count, TSC)] of a `work` guest: that many of its reports."""
+    m = g.machine
+    m.send(f"vm console {name}\r")
+    m.expect_exact("comes back]")
+    found = []
+    while len(found) < more:
+        m.expect(rb"work (\d+) at (\d+)\r")
+        found.append((int(m.match.group(1)), int(m.match.group(2))))
+    m.send("\x1d")
+    m.expect_exact("insula> ")
+    return found
+
+
+def test_reboot(kind):
+    """A VM crosses a reboot of the hypervisor: its file is printed, and a boot module of the next."""
+    path = os.path.join(os.environ["TMPDIR"], "saved")
+    with Guests(kind, {"a": {"kernel": "work", "memory": "4M"}}, memory="128M") as g:
+        g.start("a")
+        before = counts(g, "a", 3)[-1]
+        g.command("vm save a ram:a --stop")
+        text = g.machine.command("store print ram:a")
+    lines = [line for line in text.splitlines() if re.fullmatch(r"[A-Za-z0-9+/]{4,76}={0,2}", line)]
+    with open(path, "wb") as file:
+        file.write(base64.b64decode("".join(lines)))
+    with Guests(kind, {"b": {"kernel": "work", "memory": "4M"}}, files={"saved": path},
+                memory="128M") as g:
+        g.command("vm restore boot:saved")
+        after = counts(g, "a", 3)  # its console is new: all of these were counted here
+        for i in (0, 1):  # count and TSC go on together from where they stood
+            assert before[i] < after[0][i] < after[1][i] < after[2][i], f"{before}, then {after}"
+
+
+test_bare.timeout = test_reboot.timeout = 200
 
 
 # ---- Linux ----

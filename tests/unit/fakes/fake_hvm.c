@@ -39,12 +39,24 @@ static void set_seg(struct vcpu *v, enum hvm_seg s, const struct hvm_segment *in
 	fake_states[v->id].segs[s] = *in;
 }
 
+static void get_halfway(struct vcpu *v, struct hvm_halfway *out)
+{
+	*out = fake_states[v->id].halfway;
+}
+
+static void set_halfway(struct vcpu *v, const struct hvm_halfway *in)
+{
+	fake_states[v->id].halfway = *in;
+}
+
 static const struct hvm_ops fake_ops = {
 	.name = "fake",
 	.get_reg = get_reg,
 	.set_reg = set_reg,
 	.get_seg = get_seg,
 	.set_seg = set_seg,
+	.get_halfway = get_halfway,
+	.set_halfway = set_halfway,
 };
 
 const struct hvm_ops *hvm __attribute__((weak)); /* hvm.c has the real one */

@@ -12,6 +12,7 @@
 struct fake_cpu_state {
 	uint64_t regs[HVM_REGS];
 	struct hvm_segment segs[HVM_SEGS];
+	struct hvm_halfway halfway;
 };
 
 extern struct vm fake_vm;

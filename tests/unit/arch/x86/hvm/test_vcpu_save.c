@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A vCPU's parts of a saved VM's file: they come back as they were; each byte changed is refused or */
+/* taken, and what is taken is safe to load into a processor in root mode. */
+/* TEST_SOURCES: arch/x86/hvm/vcpu_save.c arch/x86/hvm/vlapic_save.c arch/x86/hvm/cr.c hv/mp_init.c */
+/* TEST_SOURCES: arch/x86/hvm/vmsr.c arch/x86/hvm/vmsr_rules.c arch/x86/hvm/vmsr_mtrr.c */
+/* TEST_SOURCES: arch/x86/hvm/kvm_leaf.c arch/x86/hvm/kvm_msr.c arch/x86/hvm/pvclock.c */
+/* TEST_SOURCES: arch/x86/hvm/pv_eoi.c */
+/* TEST_SOURCES: arch/x86/irq/clock_scale.c tests/unit/fakes/fake_guest_mem.c */
+/* TEST_SOURCES: arch/x86/hvm/vcpuid.c arch/x86/hvm/vcpuid_policy.c arch/x86/hvm/event.c */
+/* TEST_SOURCES: arch/x86/hvm/vlapic.c arch/x86/hvm/vlapic_reg.c arch/x86/hvm/vlapic_timer.c */
+/* TEST_SOURCES: arch/x86/hvm/vlapic_ipi.c tests/unit/fakes/fake_hvm.c tests/unit/fakes/fake_arch.c */
+/* TEST_SOURCES: tests/unit/fakes/fake_timer.c tests/unit/fakes/fake_lock.c tests/unit/fakes/fake_heap.c */
+/* TEST_SOURCES: tests/unit/fakes/fake_cpuid.c tests/unit/fakes/fake_panic_abort.c */
+/* TEST_SOURCES: arch/x86/hvm/fetch.c arch/x86/hvm/code_page.c arch/x86/hvm/walk.c */
+/* TEST_SOURCES: arch/x86/hvm/insn.c arch/x86/hvm/insn_map.c */
+#include "arch/x86/hvm/vcpu_save.h"
+
+#include "arch/x86/hvm/vcpu_x86.h"
+#include "arch/x86/hvm/vcpuid.h"
+#include "arch/x86/hvm/vlapic.h"
+#include "arch/x86/hvm/x86_bits.h"
+#include "fakes/fake_cpuid.h"
+#include "fakes/fake_hvm.h"
+#include "fakes/fake_timer.h"
+#include "hv/lib/bytes.h"
+
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BLOCK 8192u
+
+static struct vcpu *v;
+static struct vcpu_x86 x86;
+
+static uint64_t reg(enum hvm_reg r)
+{
+	return fake_states[0].regs[r];
+}
+
+uint64_t vcpu_x86_xcr0(const struct vcpu *cpu)
+{
+	return cpu->x86->xcr0;
+}
+
+void vcpu_x86_set_xcr0(struct vcpu *cpu, uint64_t val)
+{
+	cpu->x86->xcr0 = val;
+}
+
+/* A 64-bit kernel that takes interrupts. */
+static int make(bool amd)
+{
+	fake_timer_reset();
+	v = fake_hvm_reset();
+	memset(&x86, 0, sizeof(x86));
+	v->x86 = &x86;
+	fake_cpuid_amd = amd;
+	if (vcpuid_create(v) != 0 || vlapic_create(v) != 0) {
+		return -1;
+	}
+	x86.xcr0 = 1;
+	x86.hwcr = BIT(24); /* as after a reset */
+	x86.xsave = calloc(1, BLOCK);
+	fake_hvm_long_mode(v, 0x1000);
+	fake_states[0].regs[HVM_PAT] = 0x0007040600070406;
+	fake_states[0].segs[HVM_TR] = (struct hvm_segment){ .attr = 0x8b, .limit = 0x67 };
+	return 0;
+}
+
+static int intel(void **state)
+{
+	(void)state;
+	return make(false);
+}
+
+static int amd(void **state)
+{
+	(void)state;
+	return make(true);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	free(x86.xsave);
+	vlapic_destroy(v);
+	vcpuid_destroy(v);
+	return 0;
+}
+
+static bool canonical(uint64_t a)
+{
+	return a + (1ul << 47) < 1ul << 48;
+}
+
+/* What root mode loads by itself would fault otherwise, and take the host with it. */
+static void assert_safe(void)
+{
+	static const enum hvm_reg addresses[] = { HVM_LSTAR, HVM_CSTAR, HVM_KERNEL_GS_BASE,
+						  HVM_SYSENTER_ESP, HVM_SYSENTER_EIP };
+	const uint8_t *area = x86.xsave;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(addresses); i++) {
+		assert_true(canonical(reg(addresses[i])));
+	}
+	assert_true(reg(HVM_DR6) >> 32 == 0 && reg(HVM_DR7) >> 32 == 0);
+	assert_true(reg(HVM_SFMASK) >> 32 == 0 && x86.tsc_aux >> 32 == 0);
+	assert_true((x86.xcr0 & 1) != 0 && (x86.xcr0 & ~x86.cpuid->xcr0) == 0);
+	assert_true((bytes_get_le64(area + 512) & ~x86.cpuid->xcr0) == 0);
+	assert_true(bytes_get_le64(area + 520) == 0);
+	assert_true(bytes_get_le32(area + 24) <= 0xffff);
+}
+
+/* Each part, loaded with byte after byte changed; what is taken comes back from the next save. */
+static void test_each_byte(void **state)
+{
+	static uint8_t good[BLOCK], bad[BLOCK], again[BLOCK];
+	const struct hvm_part *p;
+	unsigned int taken = 0, refused = 0;
+
+	(void)state;
+	for (unsigned int n = 0; (p = hvm_part(n)) != NULL; n++) {
+		size_t size = p->size(v);
+
+		assert_in_range(size, 1, BLOCK);
+		assert_int_equal(p->save(v, good), 0);
+		for (size_t i = 0; i < 8 * size; i++) {
+			memcpy(bad, good, size);
+			bad[i / 8] ^= (uint8_t)(1u << i % 8);
+			if (p->load(v, bad) == 0) {
+				taken++;
+				assert_safe();
+				assert_int_equal(p->save(v, again), 0);
+			} else {
+				refused++;
+			}
+			assert_int_equal(p->load(v, good), 0);
+		}
+		assert_int_equal(p->save(v, again), 0);
+		assert_memory_equal(good, again, strcmp(p->name, "cpu") == 0 ? size : 0);
+	}
+	assert_in_range(taken, 5000, 100000);
+	assert_in_range(refused, 5000, 100000);
+}
+
+/* The guest would find another processor. */
+static void test_another_processor(void **state)
+{
+	static uint8_t block[BLOCK];
+	const struct hvm_part *p = hvm_part(0);
+
+	assert_string_equal(p->name, "cpuid");
+	assert_int_equal(p->save(v, block), 0);
+	teardown(state);
+	assert_int_equal(make(true), 0);
+	assert_int_not_equal(p->load(v, block), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_each_byte, intel, teardown),
+		cmocka_unit_test_setup_teardown(test_each_byte, amd, teardown),
+		cmocka_unit_test_setup_teardown(test_another_processor, intel, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
