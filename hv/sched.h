@@ -23,8 +23,7 @@ struct sched_group {
 	struct sched_budget cap;     /* it runs at most so much */
 	struct sched_budget reserve; /* it runs at least so much, if it wants to */
 	struct sched_window window;
-	uint32_t held;	 /* of its entities, by its cap; atomic */
-	uint64_t caused; /* ticks of root mode in others' time, to be charged; atomic */
+	uint32_t held; /* of its entities, by its cap; atomic */
 };
 
 struct sched_entity {

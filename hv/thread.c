@@ -101,20 +101,11 @@ static void set_alarm(struct cpu_run *r)
 	}
 }
 
-/* Root mode's work for its group, done in others' time. */
-static uint64_t take_caused(struct sched_group *g)
-{
-	if (g == NULL || __atomic_load_n(&g->caused, __ATOMIC_RELAXED) == 0) {
-		return 0;
-	}
-	return __atomic_exchange_n(&g->caused, 0, __ATOMIC_RELAXED);
-}
-
 /* What the running thread used since it was last charged; it stops. [r->lock] */
 static void charge(struct cpu_run *r, uint64_t now)
 {
 	struct thread *t = r->current;
-	uint64_t ran = now - t->since + take_caused(t->p.group);
+	uint64_t ran = now - t->since;
 
 	t->time += ran;
 	t->since = now;
