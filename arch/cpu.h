@@ -68,9 +68,9 @@ void cpu_stop_others(void);
 void cpu_watch(void);
 
 /*
- * From here on the executing CPU works for another owner (any number but 0; a VM's id), whose guest
- * finds nothing of the last one's in predictors and caches as far as the CPU has means for that. Costs
- * nothing when the owner stays the same.
+ * From here on the executing CPU works for that owner: a VM's id, or 0 for the hypervisor's own threads,
+ * who see data of all VMs. A VM's guest finds nothing in predictors and caches of what the CPU did for
+ * others since, as far as it has means for that. Costs nothing while the owner stays the same.
  */
 void cpu_work_for(uint64_t owner);
 

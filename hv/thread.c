@@ -127,6 +127,8 @@ static void finish_switch(void)
 	thread_place_balance(r);
 	if (t->p.switched_in != NULL) {
 		t->p.switched_in(t->p.arg);
+	} else if (t != &r->idle) {
+		cpu_work_for(0);
 	}
 }
 

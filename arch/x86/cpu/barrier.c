@@ -110,6 +110,9 @@ void cpu_work_for(uint64_t owner)
 		return;
 	}
 	c->owner = owner;
+	if (owner == 0) {
+		return; /* the next VM pays */
+	}
 	if (c->means.ibpb) {
 		x86_wrmsr(MSR_PRED_CMD, PRED_CMD_IBPB);
 	}

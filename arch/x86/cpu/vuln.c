@@ -191,7 +191,7 @@ static const char *spectre_v2(const struct vuln_cpu *c)
 		      : "Vulnerable: no IBRS, no IBPB";
 }
 
-static const char *srso(const struct vuln_cpu *c)
+static const char *spec_rstack_overflow(const struct vuln_cpu *c)
 {
 	bool zen = c->amd && (c->family == 0x17 || c->family == 0x19);
 
@@ -219,10 +219,11 @@ static const struct {
 	{ "mmio_stale_data", mmio_stale_data },
 	{ "reg_file_data_sampling", reg_file_data_sampling },
 	{ "retbleed", retbleed },
+	{ "spec_rstack_overflow", spec_rstack_overflow },
 	{ "spec_store_bypass", spec_store_bypass },
 	{ "spectre_v1", spectre_v1 },
 	{ "spectre_v2", spectre_v2 },
-	{ "srso", srso },
+
 	{ "tsx_async_abort", tsx_async_abort },
 };
 _Static_assert(ARRAY_SIZE(table) == VULN_COUNT, "vuln_assess");

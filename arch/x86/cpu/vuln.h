@@ -31,7 +31,10 @@ struct vuln_means {
 
 struct vuln_means vuln_means(const struct vuln_cpu *c);
 
-/* One row for each known weakness, in the words of Linux's /sys/devices/system/cpu/vulnerabilities. */
+/*
+ * One row for each weakness that is looked for, by its name in Linux's folder
+ * /sys/devices/system/cpu/vulnerabilities. In doubt a CPU counts as affected.
+ */
 #define VULN_COUNT 13u
 void vuln_assess(const struct vuln_cpu *c, struct cpu_vulnerability rows[VULN_COUNT]);
 

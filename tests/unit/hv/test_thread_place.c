@@ -76,6 +76,11 @@ bool spin_any_held(void)
 	return held != NULL;
 }
 
+void cpu_work_for(uint64_t owner)
+{
+	(void)owner;
+}
+
 void cpu_kick(unsigned int cpu)
 {
 	kicked |= BIT(cpu);

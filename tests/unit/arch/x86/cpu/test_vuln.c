@@ -127,11 +127,11 @@ static void test_amd(void **state)
 	(void)state;
 	assert_true(old.ibpb && old.stibp && !old.auto_ibrs && !old.verw && !old.l1d_flush);
 	assert_true(begins(status(&zen2, "retbleed"), "Vulnerable"));
-	assert_true(begins(status(&zen2, "srso"), "Vulnerable"));
+	assert_true(begins(status(&zen2, "spec_rstack_overflow"), "Vulnerable"));
 	assert_string_equal(status(&zen2, "mds"), "Not affected");
 	assert_true(recent.ibpb && recent.auto_ibrs);
 	assert_string_equal(status(&zen5, "retbleed"), "Not affected");
-	assert_string_equal(status(&zen5, "srso"), "Not affected");
+	assert_string_equal(status(&zen5, "spec_rstack_overflow"), "Not affected");
 	assert_string_equal(status(&zen5, "spec_store_bypass"), "Not affected");
 }
 
