@@ -97,13 +97,18 @@ uint32_t guest_console_size(const struct guest_console *c)
 	return __atomic_load_n(&c->size, __ATOMIC_RELAXED);
 }
 
+void guest_console_set_size(struct guest_console *c, uint16_t columns, uint16_t rows)
+{
+	__atomic_store_n(&c->size, columns | (uint32_t)rows << 16, __ATOMIC_RELAXED);
+}
+
 void guest_console_resize(struct guest_console *c, uint16_t columns, uint16_t rows)
 {
 	void (*ready)(void *);
 	void *arg;
 
+	guest_console_set_size(c, columns, rows);
 	spin_lock(&c->lock);
-	__atomic_store_n(&c->size, columns | (uint32_t)rows << 16, __ATOMIC_RELAXED);
 	ready = c->input_ready;
 	arg = c->arg;
 	spin_unlock(&c->lock);

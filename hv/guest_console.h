@@ -20,8 +20,8 @@ struct guest_console {
 	struct thread *reader; /* woken when output comes after it read all; NULL: nobody looks */
 	bool reader_asleep;
 	bool typist_waits; /* the reader is also woken when half the input is taken */
-	uint32_t size;	   /* of the terminal: columns, and rows << 16; 0: not known */
-	/* Set by the UART: input waits, or size changed. Called with no lock held. */
+	uint32_t size;	   /* of the terminal: columns, and rows << 16; 0: not known. Atomic */
+	/* Set by the device: input waits, or size changed. Called without c->lock, see type. */
 	void (*input_ready)(void *arg);
 	void *arg;
 	char out[GUEST_CONSOLE_OUT];
@@ -49,10 +49,13 @@ uint32_t guest_console_size(const struct guest_console *c);
 size_t guest_console_read(struct guest_console *c, uint64_t *cursor, char *buf, size_t size);
 /*
  * Types bytes into the guest; returns how many fitted. If not all did the reader will be unparked
- * when the guest has taken half of what waits for it.
+ * when the guest has taken half of what waits for it. Like resize this calls the device, which
+ * neither comes nor goes meanwhile: the VM is up, the list of VMs locked by the caller.
  */
 size_t guest_console_type(struct guest_console *c, const char *buf, size_t len);
-/* The terminal has that size from now on; it is kept while nobody looks. */
+/* The terminal has that size from now on; it is kept while nobody looks. Any state of the VM. */
+void guest_console_set_size(struct guest_console *c, uint16_t columns, uint16_t rows);
+/* The same, and the device is told; conditions as for type. */
 void guest_console_resize(struct guest_console *c, uint16_t columns, uint16_t rows);
 /* reader = NULL detaches. */
 void guest_console_attach(struct guest_console *c, struct thread *reader);

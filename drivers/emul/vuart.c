@@ -346,10 +346,14 @@ static enum io_result vuart_io(void *dev, struct io_access *a)
 static int vuart_create(struct vm *vm, void *dev)
 {
 	struct vuart *u = dev;
+	int err;
 
 	u->vm = vm;
-	guest_console_set_input(&vm->console, vuart_input_ready, u);
-	return iobus_claim(&vm->pio, PC_UART_PORT, 8, vuart_io, u);
+	err = iobus_claim(&vm->pio, PC_UART_PORT, 8, vuart_io, u);
+	if (err == 0) {
+		guest_console_set_input(&vm->console, vuart_input_ready, u);
+	}
+	return err;
 }
 
 static void vuart_reset(void *dev)

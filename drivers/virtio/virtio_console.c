@@ -128,16 +128,23 @@ static uint32_t terminal_size(const struct vm *vm)
 	return size ? size : SIZE_UNKNOWN;
 }
 
+static bool size_differs(struct virtio_console *vc)
+{
+	uint32_t size = terminal_size(vc->pci.d.vm);
+	bool differs = bytes_get_le32(&vc->config[VIRTIO_CONSOLE_COLS]) != size;
+
+	bytes_put_le32(&vc->config[VIRTIO_CONSOLE_COLS], size);
+	return differs;
+}
+
 /* 5.3.5, 5.3.6.2: by the device's configuration, and by message to a driver of ports. */
 static void take_size(struct virtio_console *vc)
 {
 	struct virtio_dev *d = &vc->pci.d;
-	uint32_t size = terminal_size(d->vm);
 
-	if (bytes_get_le32(&vc->config[VIRTIO_CONSOLE_COLS]) == size) {
+	if (!size_differs(vc)) {
 		return;
 	}
-	bytes_put_le32(&vc->config[VIRTIO_CONSOLE_COLS], size);
 	virtio_dev_config_changed(d);
 	if (vc->s.ready && virtio_dev_has(d, VIRTIO_CONSOLE_F_SIZE)) {
 		vc->s.pending |= MESSAGE_RESIZE;
@@ -253,6 +260,7 @@ static void console_reset(struct virtio_dev *d)
 
 	vc->s.pending = 0;
 	vc->s.ready = 0;
+	(void)size_differs(vc); /* nobody told us of one that came before the VM was up */
 }
 
 /* 5.3.4: emerg_wr takes a character in its low byte, whether negotiated or not. */
@@ -289,12 +297,16 @@ static bool wanted(const struct vm_config *cfg)
 static int create(struct vm *vm, void *dev)
 {
 	struct virtio_console *vc = dev;
+	int err = virtio_pci_create(&vc->pci, vm, &console_class, &vc->s.pci, vc->config,
+				    VIRTIO_SLOT_CONSOLE);
 
-	bytes_put_le32(&vc->config[VIRTIO_CONSOLE_COLS], terminal_size(vm));
+	if (err != 0) {
+		return err;
+	}
 	bytes_put_le32(&vc->config[VIRTIO_CONSOLE_MAX_PORTS], 1);
+	(void)size_differs(vc);
 	guest_console_set_input(&vm->hvc, input_ready, vc);
-	return virtio_pci_create(&vc->pci, vm, &console_class, &vc->s.pci, vc->config,
-				 VIRTIO_SLOT_CONSOLE);
+	return 0;
 }
 
 static void reset(void *dev)
@@ -324,6 +336,7 @@ static int after_load(void *dev)
 	if (vc->s.ready && virtio_dev_has(&vc->pci.d, VIRTIO_CONSOLE_F_SIZE)) {
 		vc->s.pending |= MESSAGE_RESIZE; /* whoever looks now may have another terminal */
 	}
+	(void)size_differs(vc);
 	return virtio_pci_load(&vc->pci);
 }
 

@@ -229,6 +229,18 @@ static bool parse_size(const char *text, uint16_t *columns, uint16_t *rows)
 	return true;
 }
 
+/* A device that is being made or taken apart is not told: one that comes looks by itself. */
+static void set_size(struct vm *vm, struct guest_console *console, uint16_t columns, uint16_t rows)
+{
+	vm_list_lock();
+	if (vm_is_up(vm)) {
+		guest_console_resize(console, columns, rows);
+	} else {
+		guest_console_set_size(console, columns, rows);
+	}
+	vm_list_unlock();
+}
+
 /* --size, if it was given; 0, or the error that was printed. */
 static int take_size(struct shell_call *c, struct vm *vm, struct guest_console *console)
 {
@@ -244,9 +256,7 @@ static int take_size(struct shell_call *c, struct vm *vm, struct guest_console *
 	if (!parse_size(text, &columns, &rows)) {
 		return shell_error(c, "\"%.20s\" is no size such as 132x43 (columns, rows)", text);
 	}
-	vm_list_lock();
-	guest_console_resize(console, columns, rows);
-	vm_list_unlock();
+	set_size(vm, console, columns, rows);
 	return 0;
 }
 

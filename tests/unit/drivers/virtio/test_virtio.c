@@ -545,6 +545,13 @@ static void test_console_resize(void **state)
 	assert_int_equal(fake_pc_save_and_load("virtio-console", 1000), 0);
 	fake_pc_work();
 	assert_int_equal(drv_used(CONTROL_RX), 5); /* another terminal, maybe */
+	/* Nobody tells a VM that is not up: a new driver sees it, and a restored one. */
+	guest_console_set_size(&fake_vm.hvc, 90, 30);
+	assert_int_equal(fake_pc_save_and_load("virtio-console", 1000), 0);
+	assert_int_equal(drv_get(DRV_DEVICE, 4), 90 | 30 << 16);
+	guest_console_set_size(&fake_vm.hvc, 91, 31);
+	drv_start(CONSOLE, features | BIT(VIRTIO_CONSOLE_F_SIZE), 4);
+	assert_int_equal(drv_get(DRV_DEVICE, 4), 91 | 31 << 16);
 }
 
 /* Without the feature no message; without ports none either. */

@@ -567,6 +567,30 @@ static void test_vm_console_size(void **state)
 	assert_int_equal(guest_console_size(hvc), 132 | 43 << 16);
 }
 
+/* A device that another thread makes or takes apart just now must not be called. */
+static void test_vm_console_size_of_a_vm_that_is_not_up(void **state)
+{
+	static const enum vm_state not_up[] = { VM_STOPPED, VM_STARTING, VM_STOPPING, VM_CRASHED };
+	struct vm *web1 = vm_find("web1");
+	unsigned int told = 0;
+	char line[64];
+
+	(void)state;
+	web1->cfg.hvc = true;
+	guest_console_set_input(&web1->hvc, resized, &told);
+	for (unsigned int i = 0; i < ARRAY_SIZE(not_up); i++) {
+		web1->state = not_up[i];
+		snprintf(line, sizeof(line), "vm console web1 --size %ux43 --port 1\r\x1d",
+			 100 + i);
+		assert_has(fake_host_run(line), "left the");
+		assert_int_equal(told, 0);
+		assert_int_equal(guest_console_size(&web1->hvc), (100 + i) | 43 << 16);
+	}
+	web1->state = VM_PAUSED;
+	assert_has(fake_host_run("vm console web1 --size 99x9 --port 1\r\x1d"), "left the");
+	assert_int_equal(told, 1);
+}
+
 static void test_vm_console_recent_output(void **state)
 {
 	const char *text;
@@ -985,6 +1009,7 @@ int main(void)
 		cmocka_unit_test_setup(test_vm_stop_interrupted, setup_vms),
 		cmocka_unit_test_setup(test_vm_console, setup_vms),
 		cmocka_unit_test_setup(test_vm_console_size, setup_vms),
+		cmocka_unit_test_setup(test_vm_console_size_of_a_vm_that_is_not_up, setup_vms),
 		cmocka_unit_test_setup(test_vm_console_recent_output, setup_vms),
 		cmocka_unit_test_setup(test_vm_console_deaf_guest, setup_vms),
 		cmocka_unit_test_setup(test_vm_console_long_paste, setup_vms),
