@@ -43,17 +43,24 @@ static void collect_on(struct on *on)
 	vm_list_unlock();
 }
 
-/* A VM that hears no button: paused, or waiting to be started again. */
+/*
+ * Once for each start. A VM hears no button while it is paused, or waits to be started again. One that
+ * somebody is at work on is looked at again later.
+ */
 static int press_one(struct shell_call *c, struct vm *vm)
 {
 	const char *why = "";
 
+	if (vm->doing != NULL) {
+		return 0;
+	}
 	if (vm->state == VM_PAUSED) {
 		return shell_error(c, "%s is paused: resume it first, or use --force",
 				   vm->cfg.name);
 	}
-	if (vm->state == VM_RUNNING && vm->doing == NULL) {
+	if (vm->state == VM_RUNNING && vm->pressed != vm->starts) {
 		vm_press_power_button(vm);
+		vm->pressed = vm->starts;
 	} else if (vm->start_at != 0) {
 		(void)vm_stop(vm, &why);
 	}
@@ -70,12 +77,27 @@ static int press_all(struct shell_call *c)
 	return err;
 }
 
+/* What an earlier poweroff pressed, in vain, is pressed again. */
+static int press_first(struct shell_call *c)
+{
+	for (struct vm *vm = vm_next(NULL); vm != NULL; vm = vm_next(vm)) {
+		vm->pressed = 0;
+	}
+	return press_all(c);
+}
+
+/* Presses also what comes up meanwhile: was being started, or is started again after a reset. */
 static int wait_all(struct shell_call *c, uint64_t timeout_ns)
 {
 	uint64_t begun = clock_now();
 	struct on on;
 
 	for (collect_on(&on); on.count > 0; collect_on(&on)) {
+		int err = cmd_vm_locked(c, press_all);
+
+		if (err != 0) {
+			return err;
+		}
 		if (clock_ticks_to_ns(clock_now() - begun) >= timeout_ns) {
 			return shell_error(c,
 					   "%s did not power off in time: the host stays on; "
@@ -101,7 +123,7 @@ static int stop_gracefully(struct shell_call *c)
 	if (on.count == 0) {
 		return 0;
 	}
-	err = cmd_vm_locked(c, press_all);
+	err = cmd_vm_locked(c, press_first);
 	if (err != 0) {
 		return err;
 	}

@@ -780,6 +780,48 @@ static void guest_web1_powers_off(void)
 	}
 }
 
+/* web1 comes up, is reset by its guest, and goes at the second press; nobody presses it meanwhile. */
+static void guest_web1_is_restarted(void)
+{
+	static const struct {
+		const char *doing;
+		enum vm_state state;
+		unsigned int starts, pressed_before;
+	} steps[] = {
+		{ "being started", VM_STARTING, 0, 0 },
+		{ NULL, VM_RUNNING, 1, 0 },
+		{ NULL, VM_RUNNING, 1, 1 },
+		{ "being stopped", VM_STOPPING, 1, 1 },
+		{ "being started", VM_STARTING, 1, 1 },
+		{ NULL, VM_RUNNING, 2, 1 },
+		{ NULL, VM_RUNNING, 2, 2 },
+		{ NULL, VM_STOPPED, 2, 2 },
+	};
+	struct vm *web1 = vm_find("web1");
+
+	assert_in_range(waits, 0, ARRAY_SIZE(steps) - 1);
+	assert_int_equal(fake_buttons, steps[waits].pressed_before);
+	web1->doing = steps[waits].doing;
+	web1->state = steps[waits].state;
+	web1->starts = steps[waits].starts;
+	waits++;
+}
+
+static void test_host_poweroff_of_a_vm_that_comes_up(void **state)
+{
+	struct vm *web1 = vm_find("web1");
+
+	(void)state;
+	waits = 0;
+	web1->doing = "being started";
+	web1->state = VM_STARTING;
+	web1->starts = 0;
+	fake_on_wait = guest_web1_is_restarted;
+	assert_has(fake_host_command("host poweroff"), "Powering off.\n");
+	assert_int_equal(fake_buttons, 2);
+	assert_int_equal(waits, 8);
+}
+
 static void test_host_poweroff(void **state)
 {
 	(void)state;
@@ -1018,6 +1060,7 @@ int main(void)
 		cmocka_unit_test_setup(test_host_tables, setup_vms),
 		cmocka_unit_test_setup(test_host_log, setup_vms),
 		cmocka_unit_test_setup(test_host_poweroff, setup_vms),
+		cmocka_unit_test_setup(test_host_poweroff_of_a_vm_that_comes_up, setup_vms),
 		cmocka_unit_test_setup(test_config, setup_vms),
 		cmocka_unit_test_setup(test_config_help, setup_vms),
 		cmocka_unit_test_setup(test_help, setup_vms),
