@@ -134,21 +134,52 @@ static int stop_gracefully(struct shell_call *c)
 	return wait_all(c, on.timeout_ns);
 }
 
-static int force_all(struct shell_call *c)
+/* All that nobody is at work on. */
+static int force_free(struct shell_call *c)
 {
 	const char *why = "";
 
 	for (struct vm *vm = vm_next(NULL); vm != NULL; vm = vm_next(vm)) {
-		if (!vm_is_off(vm) && vm_stop(vm, &why) != 0) {
+		if (vm_is_off(vm) || vm->doing != NULL) {
+			continue;
+		}
+		if (vm_stop(vm, &why) != 0) {
 			return shell_error(c, "cannot stop %s: %s", vm->cfg.name, why);
 		}
 	}
 	return 0;
 }
 
+/* What is being done with a VM, it may be a save, comes to its end first. */
+static int force_all(struct shell_call *c)
+{
+	bool told = false;
+	struct on on;
+	int err;
+
+	while ((err = cmd_vm_locked(c, force_free)) == 0) {
+		collect_on(&on);
+		if (on.count == 0) {
+			return 0;
+		}
+		if (!told) {
+			shell_out_printf(c->out,
+					 "Waiting for what is being done with: %s\n"
+					 "(Ctrl-C stops waiting)\n",
+					 on.names);
+			told = true;
+		}
+		if (shell_interrupted(c)) {
+			return shell_error(c, "%s: not stopped: the host stays on", on.names);
+		}
+		shell_wait(c, POLL_NS);
+	}
+	return err;
+}
+
 static int stop_vms(struct shell_call *c)
 {
-	return shell_option(c, "--force") ? cmd_vm_locked(c, force_all) : stop_gracefully(c);
+	return shell_option(c, "--force") ? force_all(c) : stop_gracefully(c);
 }
 
 static int cmd_poweroff(struct shell_call *c)
@@ -182,7 +213,8 @@ static const struct shell_cmd cmds[] = {
 	  "stop all VMs and restart the machine\n"
 	  "Presses each VM's ACPI power button and waits until all are off, as long as the\n"
 	  "longest stop_timeout says; if one is not, the host stays on. --force stops them\n"
-	  "at once, like pulling the plug.",
+	  "at once, like pulling the plug; one that is just being saved or started, after\n"
+	  "that.",
 	  cmd_reboot },
 	{ "host", "poweroff", "[--force]",
 	  "stop all VMs and turn the machine off\n"

@@ -822,6 +822,41 @@ static void test_host_poweroff_of_a_vm_that_comes_up(void **state)
 	assert_int_equal(waits, 8);
 }
 
+static void save_ends(void)
+{
+	struct vm *web1 = vm_find("web1");
+
+	assert_int_equal(web1->state, VM_RUNNING);
+	assert_int_equal(vm_find("db")->state, VM_STOPPED); /* did not have to wait for web1 */
+	if (++waits == 3) {
+		web1->doing = NULL;
+	}
+}
+
+/* One VM that somebody is at work on does not keep the host on, nor the others. */
+static void test_host_poweroff_forced_while_a_vm_is_claimed(void **state)
+{
+	struct vm *web1 = vm_find("web1");
+
+	(void)state;
+	waits = 0;
+	assert_prints("vm start db", "db: running\n");
+	web1->doing = "being saved";
+	fake_on_wait = press_ctrl_c;
+	assert_prints("host poweroff --force",
+		      "Waiting for what is being done with: web1\n(Ctrl-C stops waiting)\n"
+		      "error: web1: not stopped: the host stays on\n");
+	assert_int_equal(fake_poweroffs, 0);
+	fake_on_wait = save_ends;
+	assert_prints("host poweroff --force",
+		      "Waiting for what is being done with: web1\n(Ctrl-C stops waiting)\n"
+		      "Powering off.\nerror: this machine did not power off (see host log)\n");
+	assert_int_equal(web1->state, VM_STOPPED);
+	assert_int_equal(waits, 3);
+	assert_int_equal(fake_buttons, 0);
+	assert_int_equal(fake_poweroffs, 1);
+}
+
 static void test_host_poweroff(void **state)
 {
 	(void)state;
@@ -1060,6 +1095,7 @@ int main(void)
 		cmocka_unit_test_setup(test_host_tables, setup_vms),
 		cmocka_unit_test_setup(test_host_log, setup_vms),
 		cmocka_unit_test_setup(test_host_poweroff, setup_vms),
+		cmocka_unit_test_setup(test_host_poweroff_forced_while_a_vm_is_claimed, setup_vms),
 		cmocka_unit_test_setup(test_host_poweroff_of_a_vm_that_comes_up, setup_vms),
 		cmocka_unit_test_setup(test_config, setup_vms),
 		cmocka_unit_test_setup(test_config_help, setup_vms),
