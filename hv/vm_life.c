@@ -160,7 +160,6 @@ static int start_vcpus(struct vm *vm, const struct vcpu_start *start, const stru
 {
 	int err = 0;
 
-	vm_share_begin(vm);
 	for (unsigned int i = 0; err == 0 && i < vm->cfg.cpus; i++) {
 		err = vcpu_create(vm, i, start);
 		thread_checkpoint();
@@ -210,14 +209,16 @@ int vm_life_start(struct vm *vm, const char **why)
 
 int vm_life_start_from(struct vm *vm, const struct vm_source *src, const char **why)
 {
-	int err = check_host(vm, why);
+	int err;
 
 	if (!vm_is_off(vm)) {
 		return fail(why, "it is not stopped", -EBUSY);
 	}
+	err = check_host(vm, why);
 	if (err != 0) {
 		return err;
 	}
+	vm_share_begin(vm);
 	vm->start_at = 0;
 	vm->state = VM_STARTING;
 	vm->event = VM_EVENT_NONE;

@@ -2,7 +2,7 @@
 /* The order in which a VM is put together and taken apart: nothing outlives what it uses. */
 /* Its parts are fakes that write their names down. */
 /* TEST_SOURCES: hv/vm.c hv/vm_life.c hv/vm_manager.c hv/vm_job.c hv/vm_share.c hv/sched_admit.c hv/sched_window.c hv/sched_share.c hv/sched_budget.c hv/iobus.c hv/lib/fmt.c hv/lib/string.c tests/unit/fakes/fake_arch.c */
-/* TEST_SOURCES: tests/unit/fakes/fake_heap.c tests/unit/fakes/fake_lock.c */
+/* TEST_SOURCES: tests/unit/fakes/fake_heap.c tests/unit/fakes/fake_lock.c tests/unit/fakes/fake_panic_abort.c */
 #include "hv/base/page.h"
 #include "hv/vm.h"
 
@@ -61,8 +61,10 @@ unsigned int cpu_count(void)
 
 int gpa_space_create(struct gpa_space *s, uint64_t size)
 {
-	(void)s;
+	const struct vm *vm = container_of(s, struct vm, mem);
+
 	(void)size;
+	assert_int_equal(vm->share.weight, vm->cfg.weight); /* others' admission may look at it */
 	note("+memory");
 	return space_error;
 }
@@ -307,7 +309,7 @@ static int load(struct vm *vm, struct vcpu_start *start, const char **why)
 
 static struct vm *made(unsigned int cpus)
 {
-	const struct vm_config cfg = { .name = "a", .cpus = cpus, .memory = 4 * MIB };
+	const struct vm_config cfg = { .name = "a", .cpus = cpus, .memory = 4 * MIB, .weight = 9 };
 	const char *why = "";
 	struct vm *vm;
 
@@ -366,6 +368,22 @@ static void all_vcpus_are_there_before_one_runs(void **state)
 	assert_string_equal(steps, "-thread -thread -thread -devices -vcpu -vcpu -vcpu -tables "
 				   "-memory ");
 	assert_int_equal(vm->last_stats[3].count, 21);
+	delete (vm);
+}
+
+/* What it has of the CPUs is not looked for again: it would be moved while it runs. */
+static void a_vm_that_runs_is_not_admitted_again(void **state)
+{
+	struct vm *vm = made(1);
+	const char *why = "";
+
+	(void)state;
+	assert_int_equal(vm_start(vm, &why), 0);
+	vm->cfg.pin = 4; /* there are two CPUs */
+	assert_int_equal(vm_start(vm, &why), -EBUSY);
+	assert_string_equal(why, "it is not stopped");
+	assert_int_equal(vm_stop(vm, &why), 0);
+	assert_int_equal(vm_start(vm, &why), -ENODEV);
 	delete (vm);
 }
 
@@ -559,6 +577,7 @@ int main(void)
 		cmocka_unit_test_setup(devices_end_before_the_vcpus_that_they_interrupt,
 				       start_manager),
 		cmocka_unit_test_setup(all_vcpus_are_there_before_one_runs, start_manager),
+		cmocka_unit_test_setup(a_vm_that_runs_is_not_admitted_again, start_manager),
 		cmocka_unit_test_setup(a_vm_with_half_its_threads_does_not_start, start_manager),
 		cmocka_unit_test_setup(a_vm_without_memory_does_not_start, start_manager),
 		cmocka_unit_test_setup(a_job_claims_its_vm_until_it_is_done, start_manager),
