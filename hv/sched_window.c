@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Fixed time windows: in each major frame a VM runs in its own window and at no other time. */
 /* Pure. What has no window (the hypervisor's threads) runs where no VM that has one wants to. */
+#include "hv/base/panic.h"
 #include "hv/sched.h"
 
 #define GUARD_PARTS                                                                                \
@@ -91,8 +92,15 @@ static void window_dequeue(struct sched_queue *q, struct sched_entity *e)
 	e->held = false;
 }
 
+/* Who was held for both would go back and forth for ever: hv/vm_share refuses such a VM. */
+static bool has_budget(const struct sched_group *g)
+{
+	return g != NULL && (g->cap.percent != 0 || g->reserve.percent != 0);
+}
+
 static void window_enqueue(struct sched_queue *q, struct sched_entity *e, bool woken)
 {
+	BUG_ON(has_budget(e->group));
 	if (may_run(q, e)) {
 		share->enqueue(q, e, woken);
 	} else {

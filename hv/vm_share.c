@@ -45,6 +45,17 @@ static int too_much(struct vm *vm, const struct sched_shortage *s, const char **
 	return -EBUSY;
 }
 
+static int admit_reserve(struct vm *vm, const char **why)
+{
+	static struct sched_claim claims[VMS_MAX]; /* [L] */
+	struct sched_shortage shortage;
+
+	if (vm->cfg.reserve != 0 && !sched_admit(claims, collect(vm, claims), &shortage)) {
+		return too_much(vm, &shortage, why);
+	}
+	return 0;
+}
+
 /* ---- windows ---- */
 
 static uint32_t frame; /* ms; 0: VMs share by weight */
@@ -99,6 +110,10 @@ static int find_window(struct vm *vm, const char **why)
 
 static int admit_window(struct vm *vm, const char **why)
 {
+	if (vm->cfg.cap != 0 || vm->cfg.reserve != 0) {
+		*why = "its cap or reserve needs [host] scheduler = \"share\", this is \"window\"";
+		return -EINVAL;
+	}
 	if (vm->cfg.window == 0) {
 		*why = "[host] scheduler = \"window\" needs a window for each VM, it has none";
 		return -EINVAL;
@@ -108,25 +123,19 @@ static int admit_window(struct vm *vm, const char **why)
 
 int vm_share_admit(struct vm *vm, const char **why)
 {
-	static struct sched_claim claims[VMS_MAX]; /* [L] */
-	struct sched_shortage shortage;
-
 	if (cpus_of(vm) == 0) {
 		*why = "this machine has none of the CPUs that it is pinned to";
 		return -ENODEV;
 	}
-	if (vm->cfg.reserve != 0 && !sched_admit(claims, collect(vm, claims), &shortage)) {
-		return too_much(vm, &shortage, why);
-	}
-	return frame != 0 ? admit_window(vm, why) : 0;
+	return frame != 0 ? admit_window(vm, why) : admit_reserve(vm, why);
 }
 
 void vm_share_begin(struct vm *vm)
 {
 	vm->share = (struct sched_group){
 		.weight = vm->cfg.weight,
-		.cap.percent = vm->cfg.cap,
-		.reserve.percent = vm->cfg.reserve,
+		.cap.percent = frame != 0 ? 0 : vm->cfg.cap,
+		.reserve.percent = frame != 0 ? 0 : vm->cfg.reserve,
 		.window = vm->share.window,
 	};
 }

@@ -192,7 +192,7 @@ static void take_settings(struct shell_call *c, struct vm_config *cfg, struct di
 		config_set_vm(cfg, key, equal + 1, cmd_config_env(), d);
 	}
 	if (!diag_any(d)) {
-		config_check_vm(cfg, (struct diag_place){ 0, 0 }, d);
+		config_check_vm(cmd_config_host(), cfg, (struct diag_place){ 0, 0 }, d);
 	}
 }
 

@@ -174,7 +174,19 @@ static bool read_table(struct config_reader *r, enum config_table table, const c
 
 static const char *const need_kernel = "kernel: missing, allowed: a file like \"boot:vmlinuz\"";
 
-void config_check_vm(const struct vm_config *cfg, struct diag_place at, struct diag *d)
+/* Windows are what a VM gets at most and at least. */
+static void share_only(const struct vm_config *cfg, const char *key, unsigned int percent,
+		       struct diag_place at, struct diag *d)
+{
+	if (percent != 0) {
+		diag_add(d, at,
+			 "vm.%s.%s: found %u, allowed: only with [host] scheduler = \"share\"",
+			 cfg->name, key, percent);
+	}
+}
+
+void config_check_vm(const struct host_config *host, const struct vm_config *cfg,
+		     struct diag_place at, struct diag *d)
 {
 	if (cfg->kernel[0] == '\0') {
 		diag_add(d, at, "vm.%s.%s", cfg->name, need_kernel);
@@ -192,6 +204,10 @@ void config_check_vm(const struct vm_config *cfg, struct diag_place at, struct d
 			 cfg->reserve,
 			 cfg->reserve > 100 * cfg->cpus ? "100 for each of its cpus" : "its cap",
 			 cfg->reserve > 100 * cfg->cpus ? 100 * cfg->cpus : cfg->cap);
+	}
+	if (host->scheduler == SCHEDULER_WINDOW) {
+		share_only(cfg, "cap", cfg->cap, at, d);
+		share_only(cfg, "reserve", cfg->reserve, at, d);
 	}
 }
 
@@ -217,7 +233,7 @@ static void read_vm(struct config_reader *r, struct config *out, const struct to
 	}
 	string_copy(cfg->name, n->key, sizeof(cfg->name));
 	if (read_table(r, CONFIG_VM, prefix, cfg, n) && !n->bad) {
-		config_check_vm(cfg, n->at, r->d);
+		config_check_vm(&out->host, cfg, n->at, r->d);
 	}
 	out->vm_count += r->d->count == before && r->d->dropped == 0 && !n->bad;
 }
@@ -282,6 +298,17 @@ static void read_top(struct config_reader *r, struct config *out, const struct t
 	}
 }
 
+/* [host] or all others: what a VM may have depends on the host, wherever in the file it stands. */
+static void read_tops(struct config_reader *r, struct config *out, const struct toml_node *root,
+		      bool host)
+{
+	for (const struct toml_node *n = root->children; n != NULL; n = n->next) {
+		if ((strcmp(n->key, tables[CONFIG_HOST].name) == 0) == host) {
+			read_top(r, out, n);
+		}
+	}
+}
+
 /* Tables below [vm]: room for that many, and for one so that none is no special case. */
 static unsigned int count_vms(const struct toml_node *root)
 {
@@ -314,9 +341,8 @@ int config_parse(const char *text, size_t size, const struct config_env *env, st
 		toml_free(root);
 		return -ENOMEM;
 	}
-	for (const struct toml_node *n = root->children; n != NULL; n = n->next) {
-		read_top(&r, out, n);
-	}
+	read_tops(&r, out, root, true);
+	read_tops(&r, out, root, false);
 	toml_free(root);
 	return 0;
 }

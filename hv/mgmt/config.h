@@ -60,11 +60,13 @@ void config_host_defaults(struct host_config *host);
 
 /*
  * One KEY=VALUE of a command: text as in the file but strings without quotes, lists as A,B or [A,B].
- * Errors are in d, and cfg is then as it was. config_check_vm looks at what keys need of each other.
+ * Errors are in d, and cfg is then as it was. config_check_vm looks at what keys need of each other
+ * and of the host's.
  */
 void config_set_vm(struct vm_config *cfg, const char *key, const char *text,
 		   const struct config_env *env, struct diag *d);
-void config_check_vm(const struct vm_config *cfg, struct diag_place at, struct diag *d);
+void config_check_vm(const struct host_config *host, const struct vm_config *cfg,
+		     struct diag_place at, struct diag *d);
 
 /* 1-31 letters, digits, '-', '_' and '.', the first no '-' or '.'. */
 bool config_name_valid(const char *name);

@@ -2,9 +2,11 @@
 /* The window policy over 10,000 frames: starts on time, no drift, nobody runs in another's window. */
 /* One CPU as hv/thread.c drives it; threads of the hypervisor take what is left. */
 /* TEST_SOURCES: hv/sched_window.c hv/sched_share.c hv/sched_budget.c */
+#include "hv/base/panic.h"
 #include "hv/sched.h"
 
 #include <cmocka.h>
+#include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,6 +29,18 @@ static struct task *running;
 static uint64_t now, since;
 
 static const struct sched_ops *const ops = &sched_window_ops;
+
+static jmp_buf panicked;
+static bool panic_expected;
+
+void panic_stop(const char *fmt, ...)
+{
+	if (panic_expected) {
+		longjmp(panicked, 1);
+	}
+	fail_msg("panic: %s", fmt);
+	abort();
+}
 
 static struct task *add(uint64_t start, uint64_t length)
 {
@@ -187,6 +201,35 @@ static void the_owner_preempts_within_its_window(void **state)
 	assert_false(ops->preempts(&q, &a->se, 10 * MS));
 }
 
+static void check_refused(struct task *t)
+{
+	panic_expected = true;
+	if (setjmp(panicked) == 0) {
+		ops->enqueue(&q, &t->se, false);
+		panic_expected = false;
+		fail_msg("a group with cap %u, reserve %u was let in", t->group.cap.percent,
+			 t->group.reserve.percent);
+	}
+	panic_expected = false;
+	assert_false(t->se.queued);
+}
+
+/* Held by its cap within its window it went from one end of the list to the other for ever. */
+static void no_group_has_a_budget_beside_its_window(void **state)
+{
+	struct task *capped = add(0, 5 * MS), *reserved = add(5 * MS, 2 * MS);
+
+	(void)state;
+	ops->dequeue(&q, &capped->se);
+	ops->dequeue(&q, &reserved->se);
+	capped->group.cap.percent = 10;
+	reserved->group.reserve.percent = 10;
+	check_refused(capped);
+	check_refused(reserved);
+	ops->advance(&q, 1000 * 10 * MS + MS);
+	assert_null(ops->pick(&q));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -194,6 +237,7 @@ int main(void)
 		cmocka_unit_test_setup(random_windows_never_overlap_nor_drift, setup),
 		cmocka_unit_test_setup(no_vm_takes_from_anothers_window, setup),
 		cmocka_unit_test_setup(the_owner_preempts_within_its_window, setup),
+		cmocka_unit_test_setup(no_group_has_a_budget_beside_its_window, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -137,6 +137,32 @@ static void vms_on_other_cpus_have_their_own_windows(void **state)
 	assert_int_equal(start(2, &why), -EBUSY); /* it may use both */
 }
 
+static void check_needs_share(struct vm_config cfg)
+{
+	const char *why = "";
+
+	vms[0].cfg = cfg;
+	assert_int_equal(start(0, &why), -EINVAL);
+	assert_string_equal(why, "its cap or reserve needs [host] scheduler = \"share\", this is "
+				 "\"window\"");
+	assert_int_equal(vms[0].share.window.frame, 0);
+}
+
+/* The scheduler is not told of what the window policy cannot keep, whatever the VM's keys are. */
+static void a_window_goes_with_no_cap_and_no_reservation(void **state)
+{
+	(void)state;
+	vm_share_use_windows(10);
+	check_needs_share((struct vm_config){ .window = 5, .cap = 10 });
+	check_needs_share((struct vm_config){ .window = 5, .reserve = 10 });
+	check_needs_share((struct vm_config){ .window = 5, .reserve = 300 });
+	vms[0].cfg = (struct vm_config){ .window = 5, .cap = 10, .reserve = 5, .weight = 9 };
+	vm_share_begin(&vms[0]);
+	assert_int_equal(vms[0].share.weight, 9);
+	assert_int_equal(vms[0].share.cap.percent, 0);
+	assert_int_equal(vms[0].share.reserve.percent, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -144,6 +170,7 @@ int main(void)
 		cmocka_unit_test_setup(a_cpu_that_is_not_there_is_named, setup),
 		cmocka_unit_test_setup(windows_take_the_first_gap, setup),
 		cmocka_unit_test_setup(vms_on_other_cpus_have_their_own_windows, setup),
+		cmocka_unit_test_setup(a_window_goes_with_no_cap_and_no_reservation, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -281,6 +281,10 @@ static const struct {
 	  "vm.a.reserve: found 101, allowed: at most 100 for each of its cpus, 100" },
 	{ VM "reserve = 30\ncap = 25", 1, 1,
 	  "vm.a.reserve: found 30, allowed: at most its cap, 25" },
+	{ VM "cap = 25\n[host]\nscheduler = \"window\"", 1, 1,
+	  "vm.a.cap: found 25, allowed: only with [host] scheduler = \"share\"" },
+	{ "[host]\nscheduler = \"window\"\n" VM "window = \"5ms\"\nreserve = 25", 3, 1,
+	  "vm.a.reserve: found 25, allowed: only with [host] scheduler = \"share\"" },
 	{ VM "disks = [{ file = \"main:a\" }]", 3, 1,
 	  "vm.a.disks: not supported in this version (disks of the VM)" },
 	{ VM "nics = []", 3, 1,
@@ -329,6 +333,23 @@ static void test_all_errors_at_once(void **state)
 	assert_string_equal(cfg.vms[0].name, "good");
 	assert_string_equal(cfg.host.name, "ok");
 	assert_int_equal(cfg.host.log, LOG_INFO);
+}
+
+/* A window is no error with the one, a cap and a reservation none with the other. */
+static void test_scheduler_and_budgets(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("[vm.a]\nkernel = \"boot:k\"\nwindow = \"5ms\"\ncap = 0\n"
+			       "[host]\nscheduler = \"window\"\n"),
+			 0);
+	assert_int_equal(d.count, 0);
+	assert_int_equal(cfg.vm_count, 1);
+	config_free(&cfg);
+	assert_int_equal(parse("[host]\nscheduler = \"share\"\n"
+			       "[vm.a]\nkernel = \"boot:k\"\ncap = 50\nreserve = 25\n"),
+			 0);
+	assert_int_equal(d.count, 0);
+	assert_int_equal(cfg.vm_count, 1);
 }
 
 static void test_too_many_errors(void **state)
@@ -476,6 +497,7 @@ int main(void)
 		cmocka_unit_test(test_defaults_are_true),
 		cmocka_unit_test_teardown(test_error_catalogue, teardown),
 		cmocka_unit_test_teardown(test_all_errors_at_once, teardown),
+		cmocka_unit_test_teardown(test_scheduler_and_budgets, teardown),
 		cmocka_unit_test_teardown(test_too_many_errors, teardown),
 		cmocka_unit_test_teardown(test_too_many_vms, teardown),
 		cmocka_unit_test_teardown(test_out_of_memory, teardown),

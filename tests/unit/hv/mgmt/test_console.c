@@ -366,9 +366,27 @@ static void test_vm_set(void **state)
 	assert_prints("vm set db initrd=boot:i",
 		      "error: vm.db.initrd: found \"boot:i\", allowed: only with boot = "
 		      "\"linux\"\n");
+	assert_prints("vm set db cap=50 reserve=20", "db: set\n");
 	assert_prints("vm set web1 memory=1G", "error: web1 is running: its settings change only "
 					       "while it is stopped\n");
 	assert_prints("vm set no memory=1G", "error: no VM is named \"no\"; vm list shows all\n");
+}
+
+/* What the configuration file must not say a command must not either. */
+static void test_vm_set_with_windows(void **state)
+{
+	setup(state);
+	fake_host_module("insula.conf", "[host]\nscheduler = \"window\"\n"
+					"[vm.db]\nkernel = \"boot:k\"\nwindow = \"2ms\"\n");
+	fake_host_module("k", "kernel");
+	fake_host_run("");
+	assert_prints("vm set db cap=50", "error: vm.db.cap: found 50, allowed: only with [host] "
+					  "scheduler = \"share\"\n");
+	assert_prints("vm create x kernel=boot:k reserve=1",
+		      "error: vm.x.reserve: found 1, allowed: only with [host] scheduler = "
+		      "\"share\"\n");
+	assert_int_equal(vm_find("db")->cfg.cap, 0);
+	assert_null(vm_find("x"));
 }
 
 static void test_vm_states(void **state)
@@ -1078,6 +1096,7 @@ int main(void)
 		cmocka_unit_test_setup(test_vm_stats, setup_vms),
 		cmocka_unit_test_setup(test_vm_create, setup_vms),
 		cmocka_unit_test_setup(test_vm_set, setup_vms),
+		cmocka_unit_test(test_vm_set_with_windows),
 		cmocka_unit_test_setup(test_vm_states, setup_vms),
 		cmocka_unit_test_setup(test_vm_busy, setup_vms),
 		cmocka_unit_test_setup(test_vm_start_takes_long, setup_vms),
