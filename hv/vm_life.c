@@ -220,6 +220,7 @@ int vm_life_start_from(struct vm *vm, const struct vm_source *src, const char **
 	}
 	vm_share_begin(vm);
 	vm->start_at = 0;
+	vm->crashes = 0;
 	vm->state = VM_STARTING;
 	vm->event = VM_EVENT_NONE;
 	vm->crash_reason[0] = '\0';

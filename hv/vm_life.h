@@ -9,6 +9,7 @@
 /*
  * All are for threads, of a VM that the caller has claimed (vm_claim), with the list locked before and
  * after: it is not locked while the work is done. 0 or -Exxx with *why as vm_start and its like.
+ * A start forgets the crashes before it (vm.crashes).
  */
 int vm_life_start(struct vm *vm, const char **why);
 int vm_life_stop(struct vm *vm, const char **why);

@@ -111,13 +111,16 @@ static int act_on_event(struct vm *vm, const char **why UNUSED)
 	return 0;
 }
 
+/* Unlike a start that somebody asked for this is one more try: the crashes in a row count on. */
 static int start_again(struct vm *vm, const char **why)
 {
+	unsigned int crashes = vm->crashes;
 	int err;
 
 	vm->start_at = 0;
 	vm->state = VM_STOPPED;
 	err = vm_life_start(vm, why);
+	vm->crashes = crashes;
 	if (err != 0) {
 		log_printf(LOG_HOST, "vm %s: not started again: %s", vm->cfg.name, *why);
 	}

@@ -571,6 +571,41 @@ static void a_crash_loop_ends(void **state)
 	delete (vm);
 }
 
+static void crashes_and_comes_back(struct vm *vm, uint64_t after_ns)
+{
+	uint64_t at = fake_now;
+
+	busy = vm;
+	ends_by(vm, crash);
+	assert_int_equal(parked_until, at + after_ns);
+	busy = NULL;
+	fake_now = parked_until;
+	ends_by(vm, nothing);
+	assert_int_equal(vm->state, VM_RUNNING);
+}
+
+/* An administrator's start or reset may be of a mended guest: its first crash is a first one. */
+static void a_start_that_was_asked_for_forgets_crashes(void **state)
+{
+	struct vm *vm = made(1);
+	const char *why = "";
+
+	(void)state;
+	launches_left = 100;
+	vm->cfg.on_crash = VM_ON_CRASH_RESTART;
+	assert_int_equal(vm_start(vm, &why), 0);
+	crashes_and_comes_back(vm, 1000000000ul);
+	crashes_and_comes_back(vm, 2000000000ul);
+	assert_int_equal(vm_reset(vm, &why), 0);
+	crashes_and_comes_back(vm, 1000000000ul);
+	crashes_and_comes_back(vm, 2000000000ul);
+	assert_int_equal(vm_stop(vm, &why), 0);
+	assert_int_equal(vm_start(vm, &why), 0);
+	crashes_and_comes_back(vm, 1000000000ul);
+	assert_int_equal(vm_stop(vm, &why), 0);
+	delete (vm);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -586,6 +621,7 @@ int main(void)
 		cmocka_unit_test_setup(a_power_off_waits_for_who_claimed_the_vm, start_manager),
 		cmocka_unit_test_setup(a_power_off_needs_no_memory, start_manager),
 		cmocka_unit_test_setup(a_crash_loop_ends, start_manager),
+		cmocka_unit_test_setup(a_start_that_was_asked_for_forgets_crashes, start_manager),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
