@@ -60,34 +60,37 @@ static struct gpa_extent *extent_for(struct gpa_space *s, gpa_t gpa, hpa_t hpa)
 	return last;
 }
 
-/* Some chunks for the RAM from `off` on; returns their size, 0 when memory is out. */
-static uint64_t add_chunks(struct gpa_space *s, uint64_t off)
+/* Some chunks for the RAM from `*off` on, which is moved past them. */
+static int add_chunks(struct gpa_space *s, uint64_t *off)
 {
-	uint64_t left = (off < s->low_size ? s->low_size : s->size) - off;
+	uint64_t left = (*off < s->low_size ? s->low_size : s->size) - *off;
 	struct gpa_extent *e;
 	unsigned int got;
 	hpa_t hpa;
 
 	got = page_alloc_chunks((unsigned int)(left / PAGE_CHUNK_SIZE), &hpa);
 	thread_checkpoint();
-	e = got > 0 ? extent_for(s, gpa_of(s, off), hpa) : NULL;
+	if (got == 0) {
+		return -ENOSPC;
+	}
+	e = extent_for(s, gpa_of(s, *off), hpa);
 	if (e == NULL) {
 		page_free_chunks(hpa, got);
-		return 0;
+		return -E2BIG;
 	}
 	e->size += got * PAGE_CHUNK_SIZE;
-	return got * PAGE_CHUNK_SIZE;
+	*off += got * PAGE_CHUNK_SIZE;
+	return 0;
 }
 
 static int allocate(struct gpa_space *s)
 {
 	for (uint64_t off = 0; off < s->size;) {
-		uint64_t got = add_chunks(s, off);
+		int err = add_chunks(s, &off);
 
-		if (got == 0) {
-			return -ENOMEM;
+		if (err != 0) {
+			return err;
 		}
-		off += got;
 	}
 	for (unsigned int i = 0; i < s->count; i++) {
 		const struct gpa_extent *e = &s->extents[i];

@@ -31,7 +31,8 @@ struct gpa_space {
 
 /*
  * Allocates and scrubs `size` bytes of RAM (rounded up to 2 MiB), in slices. Thread context.
- * -ENOMEM leaves nothing allocated.
+ * After an error nothing is allocated: -ENOSPC, too little RAM is free; -E2BIG, what is free is in
+ * more than GPA_EXTENTS_MAX pieces; -ENOMEM, no hypervisor memory for the tables.
  */
 int gpa_space_create(struct gpa_space *s, uint64_t size);
 void gpa_space_destroy(struct gpa_space *s);

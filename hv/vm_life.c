@@ -108,11 +108,16 @@ void vm_life_end(struct vm *vm, enum vm_state state)
 	vm->state = state;
 }
 
-static const char *memory_lacks(struct vm *vm)
+/* Why gpa_space_create failed with err. */
+static const char *memory_lacks(struct vm *vm, int err)
 {
 	char needs[16], free[16];
 	struct page_stats s;
 
+	if (err != -ENOSPC) {
+		return err == -E2BIG ? "free host memory is in too many pieces: stop other VMs"
+				     : "not enough hypervisor memory to map its RAM";
+	}
 	page_stats(&s);
 	fmt_snprintf(vm->why, sizeof(vm->why),
 		     "not enough free host memory: it needs %s, %s are free",
@@ -128,7 +133,7 @@ static int put_together(struct vm *vm, struct vcpu_start *start, const struct vm
 	int err = gpa_space_create(&vm->mem, vm->cfg.memory);
 
 	if (err != 0) {
-		return fail(why, memory_lacks(vm), err);
+		return fail(why, memory_lacks(vm, err), err);
 	}
 	err = hvm_vm_create(vm);
 	if (err != 0) {

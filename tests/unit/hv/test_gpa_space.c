@@ -40,10 +40,12 @@ void heap_free(void *p)
 	free(p);
 }
 
+static int space_error;
+
 int paging_space_create(struct paging_space *s)
 {
 	s->root.v = PAGE_SIZE;
-	return 0;
+	return space_error;
 }
 
 void paging_space_destroy(struct paging_space *s)
@@ -139,9 +141,12 @@ static void too_much_leaves_nothing_allocated(void **state)
 
 	(void)state;
 	page_stats(&before);
-	assert_int_equal(gpa_space_create(&s, FAKE_RAM), -ENOMEM);
+	assert_int_equal(gpa_space_create(&s, FAKE_RAM), -ENOSPC);
 	page_stats(&after);
 	assert_memory_equal(&before, &after, sizeof(before));
+	space_error = -ENOMEM;
+	assert_int_equal(gpa_space_create(&s, 2 * MIB), -ENOMEM);
+	space_error = 0;
 }
 
 static void what_is_ram(void **state)

@@ -415,6 +415,12 @@ static void a_vm_without_memory_does_not_start(void **state)
 	(void)state;
 	space_error = -ENOMEM;
 	assert_int_equal(vm_start(vm, &why), -ENOMEM);
+	assert_string_equal(why, "not enough hypervisor memory to map its RAM");
+	space_error = -E2BIG;
+	assert_int_equal(vm_start(vm, &why), -E2BIG);
+	assert_string_equal(why, "free host memory is in too many pieces: stop other VMs");
+	space_error = -ENOSPC;
+	assert_int_equal(vm_start(vm, &why), -ENOSPC);
 	assert_non_null(strstr(why, "not enough free host memory: it needs "));
 	assert_non_null(strstr(why, ", 3 MiB are free"));
 	assert_int_equal(vm->state, VM_STOPPED);
