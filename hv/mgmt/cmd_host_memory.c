@@ -94,57 +94,83 @@ static void json_vms(struct json *j, const struct account *a)
 	json_u64(j, "changing", a->changing);
 }
 
+struct rows {
+	struct row sums[6], image[3], hypervisor[5];
+	struct row for_vms;
+};
+
+static struct rows rows_of(const struct account *a)
+{
+	const uint64_t *use = a->s.use;
+
+	return (struct rows){
+		.sums = {
+			{ "total", "RAM that the boot loader reported", a->s.total },
+			{ "image", "the hypervisor's image and the boot modules", a->s.image },
+			{ "hypervisor", "allocated by the hypervisor", a->s.hypervisor },
+			{ "guest", "RAM of VMs that are on", a->guest },
+			{ "store", "files of the store ram:", a->store },
+			{ "free", "for any of them", a->s.free },
+		},
+		.image = {
+			{ "image", "the loaded image", a->image },
+			{ "modules", "boot modules", a->modules },
+			{ "reserved", "below 1 MiB, and beside these in their 2 MiB", a->reserved },
+		},
+		.hypervisor = {
+			{ "heap", "objects", use[PAGE_HEAP] },
+			{ "stacks", "of threads; kept for the next", use[PAGE_STACKS] },
+			{ "slat", "VMs' second-level page tables", use[PAGE_SLAT] },
+			{ "map", "who owns which page", use[PAGE_MAP] },
+			{ "other", "root-mode page tables, vCPUs, trace", use[PAGE_OTHER] },
+		},
+		.for_vms = { "for VMs", "in whole 2 MiB", a->s.for_guests },
+	};
+}
+
+static void print_memory(struct shell_out *out, const struct account *a)
+{
+	const struct rows r = rows_of(a);
+
+	print_rows(out, "", &r.sums[0], 2);
+	print_rows(out, "  ", r.image, ARRAY_SIZE(r.image));
+	print_rows(out, "", &r.sums[2], 1);
+	print_rows(out, "  ", r.hypervisor, ARRAY_SIZE(r.hypervisor));
+	print_rows(out, "", &r.sums[3], 1);
+	print_vms(out, a);
+	print_rows(out, "", &r.sums[4], 2);
+	print_rows(out, "  ", &r.for_vms, 1);
+}
+
+static void json_memory(struct shell_out *out, const struct account *a)
+{
+	const struct rows r = rows_of(a);
+	struct json j;
+
+	json_begin(&j, out);
+	json_object(&j, NULL);
+	json_rows(&j, r.sums, ARRAY_SIZE(r.sums));
+	json_object(&j, "of_image");
+	json_rows(&j, r.image, ARRAY_SIZE(r.image));
+	json_end(&j);
+	json_object(&j, "of_hypervisor");
+	json_rows(&j, r.hypervisor, ARRAY_SIZE(r.hypervisor));
+	json_end(&j);
+	json_vms(&j, a);
+	json_u64(&j, "for_vms", a->s.for_guests);
+	json_finish(&j);
+}
+
 static int memory_locked(struct shell_call *c)
 {
 	struct account a;
-	struct json j;
 
 	take(&a);
-	const struct row image[] = {
-		{ "image", "the loaded image", a.image },
-		{ "modules", "boot modules", a.modules },
-		{ "reserved", "below 1 MiB, and beside these in their 2 MiB", a.reserved },
-	};
-	const struct row hypervisor[] = {
-		{ "heap", "objects", a.s.use[PAGE_HEAP] },
-		{ "stacks", "of threads; kept for the next", a.s.use[PAGE_STACKS] },
-		{ "slat", "VMs' second-level page tables", a.s.use[PAGE_SLAT] },
-		{ "map", "who owns which page", a.s.use[PAGE_MAP] },
-		{ "other", "root-mode page tables, vCPUs, trace", a.s.use[PAGE_OTHER] },
-	};
-	const struct row sums[] = {
-		{ "total", "RAM that the boot loader reported", a.s.total },
-		{ "image", "the hypervisor's image and the boot modules", a.s.image },
-		{ "hypervisor", "allocated by the hypervisor", a.s.hypervisor },
-		{ "guest", "RAM of VMs that are on", a.guest },
-		{ "store", "files of the store ram:", a.store },
-		{ "free", "for any of them", a.s.free },
-	};
-	const struct row vms[] = { { "for VMs", "in whole 2 MiB", a.s.for_guests } };
-
-	if (!shell_json(c)) {
-		print_rows(c->out, "", &sums[0], 2);
-		print_rows(c->out, "  ", image, ARRAY_SIZE(image));
-		print_rows(c->out, "", &sums[2], 1);
-		print_rows(c->out, "  ", hypervisor, ARRAY_SIZE(hypervisor));
-		print_rows(c->out, "", &sums[3], 1);
-		print_vms(c->out, &a);
-		print_rows(c->out, "", &sums[4], 2);
-		print_rows(c->out, "  ", vms, 1);
-		return 0;
+	if (shell_json(c)) {
+		json_memory(c->out, &a);
+	} else {
+		print_memory(c->out, &a);
 	}
-	json_begin(&j, c->out);
-	json_object(&j, NULL);
-	json_rows(&j, sums, ARRAY_SIZE(sums));
-	json_object(&j, "of_image");
-	json_rows(&j, image, ARRAY_SIZE(image));
-	json_end(&j);
-	json_object(&j, "of_hypervisor");
-	json_rows(&j, hypervisor, ARRAY_SIZE(hypervisor));
-	json_end(&j);
-	json_vms(&j, &a);
-	json_u64(&j, "for_vms", a.s.for_guests);
-	json_finish(&j);
 	return 0;
 }
 
