@@ -73,16 +73,21 @@ static void work_for_devices(struct vcpu *v)
 	thread_checkpoint();
 }
 
-/* The n-th vCPU after v, around; none is made or taken apart while v's thread runs. */
-static struct vcpu *sibling(const struct vcpu *v, unsigned int n)
+/*
+ * That of the n-th vCPU after v, around; none is made or taken apart while v's thread runs. NULL: it
+ * is not launched yet.
+ */
+static struct thread *sibling(const struct vcpu *v, unsigned int n)
 {
-	return v->vm->vcpus[(v->id + n) % v->vm->vcpu_count];
+	return v->vm->vcpus[(v->id + n) % v->vm->vcpu_count]->thread;
 }
 
 bool vcpu_sibling_waits(const struct vcpu *v)
 {
 	for (unsigned int n = 1; n < v->vm->vcpu_count; n++) {
-		if (thread_waits(sibling(v, n)->thread)) {
+		struct thread *t = sibling(v, n);
+
+		if (t != NULL && thread_waits(t)) {
 			return true;
 		}
 	}
@@ -93,7 +98,9 @@ bool vcpu_sibling_waits(const struct vcpu *v)
 static void yield_to_sibling(struct vcpu *v)
 {
 	for (unsigned int n = 1; n < v->vm->vcpu_count; n++) {
-		if (thread_yield_to(sibling(v, n)->thread)) {
+		struct thread *t = sibling(v, n);
+
+		if (t != NULL && thread_yield_to(t)) {
 			return;
 		}
 	}

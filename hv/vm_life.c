@@ -151,12 +151,29 @@ static int put_together(struct vm *vm, struct vcpu_start *start, const struct vm
 	return src != NULL ? src->memory(vm, src->arg, why) : loader(vm, start, why);
 }
 
+/*
+ * A vCPU that goes on where it was addresses others from its first instruction: the pause holds each
+ * until all have their threads.
+ */
 static int load_state(struct vm *vm, const struct vm_source *src, const char **why)
 {
-	for (unsigned int i = 0; src->paused && i < vm->cfg.cpus; i++) {
+	for (unsigned int i = 0; i < vm->cfg.cpus; i++) {
 		vm->vcpus[i]->requests |= VCPU_REQ_PAUSE;
 	}
 	return src->state(vm, src->arg, why);
+}
+
+static void end_pause(struct vm *vm)
+{
+	for (unsigned int i = 0; i < VM_CPUS_MAX; i++) {
+		struct vcpu *v = vm->vcpus[i];
+
+		if (v != NULL) {
+			__atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQ_PAUSE,
+					   __ATOMIC_SEQ_CST);
+			vcpu_kick(v);
+		}
+	}
 }
 
 /* All are there before the first runs; the boot processor, the first to address others, comes last. */
@@ -177,6 +194,9 @@ static int start_vcpus(struct vm *vm, const struct vcpu_start *start, const stru
 	}
 	for (unsigned int i = vm->cfg.cpus; err == 0 && i-- > 0;) {
 		err = vcpu_launch(vm->vcpus[i]);
+	}
+	if (err == 0 && src != NULL && !src->paused) {
+		end_pause(vm);
 	}
 	return err == 0 ? 0 : fail(why, "not enough hypervisor memory for its vCPUs", err);
 }
@@ -334,23 +354,13 @@ int vm_life_await_pause(struct vm *vm, const char **why)
 	return 0;
 }
 
-static void go_on(struct vcpu *v)
-{
-	__atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQ_PAUSE, __ATOMIC_SEQ_CST);
-	vcpu_kick(v);
-}
-
 int vm_life_resume(struct vm *vm, const char **why)
 {
 	if (vm->state != VM_PAUSED) {
 		return fail(why, "it is not paused", -EINVAL);
 	}
 	vm->state = VM_RUNNING;
-	for (unsigned int i = 0; i < VM_CPUS_MAX; i++) {
-		if (vm->vcpus[i] != NULL) {
-			go_on(vm->vcpus[i]);
-		}
-	}
+	end_pause(vm);
 	return 0;
 }
 

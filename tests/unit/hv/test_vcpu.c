@@ -120,6 +120,7 @@ void thread_checkpoint(void)
 
 bool thread_waits(const struct thread *t)
 {
+	assert_non_null(t);
 	return t->state == THREAD_RUNNABLE && !t->on_cpu;
 }
 
@@ -369,6 +370,13 @@ static void test_spins(void **state)
 	thread.p.body(vcpu);
 	assert_ptr_equal(yielded_to, &threads[1]);
 	assert_string_equal(steps, "EE");
+	others[0].thread = others[3].thread = NULL; /* not launched yet */
+	assert_true(vcpu_sibling_waits(vcpu));
+	vcpu->requests = 0;
+	script = "h";
+	yielded_to = NULL;
+	thread.p.body(vcpu);
+	assert_ptr_equal(yielded_to, &threads[1]);
 	memset(vm.vcpus, 0, sizeof(vm.vcpus));
 	vm.vcpu_count = 0;
 	script = NULL;

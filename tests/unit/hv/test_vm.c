@@ -30,6 +30,7 @@ const struct hvm_ops *hvm = &ops;
 static char steps[2000];
 static int space_error;
 static unsigned int launches_left;
+static bool restored;
 static struct vcpu vcpu[3];
 static struct thread thread;
 
@@ -119,6 +120,7 @@ int vcpu_launch(struct vcpu *v)
 		return -ENOMEM;
 	}
 	launches_left--;
+	assert_int_equal((v->requests & VCPU_REQ_PAUSE) != 0, restored);
 	v->thread = &thread;
 	note(v->id == 0 ? "+boots" : "+waits");
 	return 0;
@@ -149,9 +151,12 @@ void vcpu_request(struct vcpu *v, uint32_t bits)
 	v->requests |= bits;
 }
 
+static unsigned int kicks;
+
 void vcpu_kick(struct vcpu *v)
 {
-	(void)v;
+	assert_non_null(v->thread);
+	kicks++;
 }
 
 bool vcpu_is_parked(const struct vcpu *v, uint64_t *stamp)
@@ -387,6 +392,41 @@ static void a_vm_that_runs_is_not_admitted_again(void **state)
 	delete (vm);
 }
 
+static int give(struct vm *vm, void *arg, const char **why)
+{
+	(void)vm;
+	(void)arg;
+	(void)why;
+	return 0;
+}
+
+/* They are in the middle of something, which may be to look for one another. */
+static void restored_vcpus_run_once_all_have_threads(void **state)
+{
+	struct vm_source src = { .memory = give, .state = give };
+
+	(void)state;
+	restored = true;
+	for (unsigned int paused = 0; paused < 2; paused++) {
+		struct vm *vm = made(3);
+		const char *why = "";
+
+		src.paused = paused != 0;
+		kicks = 0;
+		assert_int_equal(vm_claim(vm, "being restored", &why), 0);
+		assert_int_equal(vm_life_start_from(vm, &src, &why), 0);
+		vm_release(vm);
+		assert_int_equal(vm->state, paused ? VM_PAUSED : VM_RUNNING);
+		for (unsigned int i = 0; i < 3; i++) {
+			assert_int_equal(vcpu[i].requests, paused ? VCPU_REQ_PAUSE : 0);
+		}
+		assert_int_equal(kicks, paused ? 0 : 3);
+		assert_int_equal(vm_stop(vm, &why), 0);
+		delete (vm);
+	}
+	restored = false;
+}
+
 /* Threads that were not made are not waited for. */
 static void a_vm_with_half_its_threads_does_not_start(void **state)
 {
@@ -619,6 +659,7 @@ int main(void)
 				       start_manager),
 		cmocka_unit_test_setup(all_vcpus_are_there_before_one_runs, start_manager),
 		cmocka_unit_test_setup(a_vm_that_runs_is_not_admitted_again, start_manager),
+		cmocka_unit_test_setup(restored_vcpus_run_once_all_have_threads, start_manager),
 		cmocka_unit_test_setup(a_vm_with_half_its_threads_does_not_start, start_manager),
 		cmocka_unit_test_setup(a_vm_without_memory_does_not_start, start_manager),
 		cmocka_unit_test_setup(a_job_claims_its_vm_until_it_is_done, start_manager),
