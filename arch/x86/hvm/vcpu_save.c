@@ -79,9 +79,10 @@ static bool is_bool(uint64_t val)
 	return val <= 1;
 }
 
+/* Those that a processor raises for a guest without CET; which others have error codes, it decides. */
 static bool is_vector(uint64_t val)
 {
-	return val < 32 && val != VEC_NMI;
+	return val < 20 && val != VEC_NMI && val != 9 && val != 15;
 }
 
 static bool is_pending(uint64_t val)
@@ -328,16 +329,27 @@ static bool control_ok(const struct vcpu *v, const struct cpu_block *b)
 	       (!v86 || ((s.cr0 & CR0_PE) != 0 && (s.efer & EFER_LMA) == 0));
 }
 
-/* An entry with another error code than the vector has fails as ours, not as the guest's. */
+/* SDM Vol. 3C, "Checks on VM-Entry Control Fields": bits 31:15 are zero; what #DF pushes is always 0. */
+static bool error_ok(uint64_t vector, uint64_t error)
+{
+	return vector == VEC_DF ? error == 0 : error <= 0x7fff;
+}
+
+/*
+ * An entry with another error code than the vector has fails as ours, not as the guest's. event.c
+ * writes down an error code also where none is pushed.
+ */
 static bool exception_ok(const struct cpu_block *b)
 {
 	uint64_t pending = value_of(b, get_vcpu, offsetof(struct vcpu, pending));
 	uint64_t vector = value_of(b, get_vcpu, offsetof(struct vcpu, exception.vector));
 	uint64_t has_error = value_of(b, get_vcpu, offsetof(struct vcpu, exception.has_error));
+	uint64_t error = value_of(b, get_vcpu, offsetof(struct vcpu, exception.error));
 	bool protected = (reg_of(b, HVM_CR0) & CR0_PE) != 0;
 
 	return (pending & VCPU_PENDING_EXCEPTION) == 0 ||
-	       has_error == (event_has_error_code((uint8_t)vector) && protected);
+	       (has_error == (event_has_error_code((uint8_t)vector) && protected) &&
+		error_ok(vector, error));
 }
 
 static bool segments_ok(const struct cpu_block *b)

@@ -144,6 +144,38 @@ static void test_each_byte(void **state)
 	assert_in_range(refused, 5000, 100000);
 }
 
+/* A processor refuses to enter with another one: as the hypervisor's mistake, not the guest's. */
+static void test_pending_exception(void **state)
+{
+	static const struct {
+		uint8_t vector;
+		bool has_error;
+		uint32_t error;
+		bool ok;
+	} rows[] = {
+		{ 13, true, 0, true },	      { 13, true, 0x7fff, true },
+		{ 13, true, 0x8000, false },  { 13, true, 0x10000, false },
+		{ 14, true, 7, true },	      { 13, false, 0, false },
+		{ 8, true, 0, true },	      { 8, true, 1, false },
+		{ 6, false, 0, true },	      { 6, true, 0, false },
+		{ 6, false, 0x10000, false }, { 19, false, 0, true },
+		{ 21, false, 0, false },
+	};
+	static uint8_t block[BLOCK];
+	const struct hvm_part *p = hvm_part(1);
+
+	(void)state;
+	assert_string_equal(p->name, "cpu");
+	v->pending = VCPU_PENDING_EXCEPTION;
+	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
+		v->exception.vector = rows[i].vector;
+		v->exception.has_error = rows[i].has_error;
+		v->exception.error = rows[i].error;
+		assert_int_equal(p->save(v, block), 0);
+		assert_int_equal(p->load(v, block) == 0, rows[i].ok);
+	}
+}
+
 /* The guest would find another processor. */
 static void test_another_processor(void **state)
 {
@@ -162,6 +194,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_each_byte, intel, teardown),
 		cmocka_unit_test_setup_teardown(test_each_byte, amd, teardown),
+		cmocka_unit_test_setup_teardown(test_pending_exception, intel, teardown),
 		cmocka_unit_test_setup_teardown(test_another_processor, intel, teardown),
 	};
 
