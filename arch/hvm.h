@@ -119,8 +119,9 @@ struct hvm_ops {
 	void (*get_seg)(const struct vcpu *v, enum hvm_seg s, struct hvm_segment *out);
 	void (*set_seg)(struct vcpu *v, enum hvm_seg s, const struct hvm_segment *in);
 	/*
-	 * For saving and loading, v's thread parked or not yet started. get takes back what was begun, so
-	 * that v may go on from what it gives. set comes after all registers; *in is valid: vcpu_save.c.
+	 * For saving, by v's thread, and loading, while that is not started. get takes back what was
+	 * begun, so that v may go on from what it gives. set comes after all registers; *in is valid:
+	 * vcpu_save.c.
 	 */
 	void (*get_halfway)(struct vcpu *v, struct hvm_halfway *out);
 	void (*set_halfway)(struct vcpu *v, const struct hvm_halfway *in);
@@ -166,15 +167,15 @@ void hvm_vcpu_refresh_clock(struct vcpu *v);
 void hvm_vcpu_settle(struct vcpu *v);
 
 /*
- * Part of a vCPU's state as a file keeps it: a block of fixed length. v's thread is parked and stays
- * so, or was not started yet; to load, the VM's memory is there.
+ * Part of a vCPU's state as a file keeps it: a block of fixed length. To save, v is paused, and its
+ * thread calls; to load, that was not started yet, and the VM's memory is there.
  */
 struct hvm_part {
 	const char *name;
 	uint32_t version;
 	/*
-	 * It has times in it: saved and loaded in one go with the devices, whose lock is held. To load,
-	 * hvm_vcpu_set_tsc was called.
+	 * It has times in it: saved and loaded in one go with the devices, whose lock is held, by
+	 * another thread than v's. To load, hvm_vcpu_set_tsc was called.
 	 */
 	bool timed;
 	size_t (*size)(const struct vcpu *v);

@@ -175,33 +175,31 @@ static int put(struct save_out *out, const char *name, unsigned int instance, ui
 	return err != 0 ? err : save_data(out, data, size);
 }
 
-/* A wake-up that was under way may have given it a CPU for a moment: then once more. */
-static int take_parked(struct vcpu *v, const struct hvm_part *p, void *block)
-{
-	uint64_t before, after;
+struct taking {
+	const struct hvm_part *p;
+	void *block;
 	int err;
+};
 
-	do {
-		while (!vcpu_is_parked(v, &before)) {
-			thread_yield();
-		}
-		err = p->save(v, block);
-	} while (!vcpu_is_parked(v, &after) || after != before);
-	return err;
+/* On v's thread: there nobody else has its state, whatever wakes it. */
+static void take_part(struct vcpu *v, void *arg)
+{
+	struct taking *t = arg;
+
+	t->err = t->p->save(v, t->block);
 }
 
 static int write_part(struct vcpu *v, const struct hvm_part *p, struct save_out *out)
 {
 	size_t size = p->size(v);
-	void *block = heap_alloc(size);
+	struct taking t = { .p = p, .block = heap_alloc(size), .err = -ENOMEM };
 	int err = -ENOMEM;
 
-	if (block != NULL) {
-		err = take_parked(v, p, block);
-		thread_checkpoint();
-		err = err != 0 ? err : put(out, p->name, v->id, p->version, block, size);
+	if (t.block != NULL) {
+		vcpu_call(v, take_part, &t);
+		err = t.err != 0 ? t.err : put(out, p->name, v->id, p->version, t.block, size);
 	}
-	heap_free(block);
+	heap_free(t.block);
 	return err;
 }
 

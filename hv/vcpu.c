@@ -20,6 +20,13 @@ static uint32_t requests(const struct vcpu *v)
 	return __atomic_load_n(&v->requests, __ATOMIC_SEQ_CST);
 }
 
+struct vcpu_call {
+	void (*fn)(struct vcpu *v, void *arg);
+	void *arg;
+	struct thread *caller;
+	bool done; /* atomic; all of this is the caller's again */
+};
+
 /* Sleeps unless there is something to do already. */
 static void sleep_unless(struct vcpu *v, bool (*awake)(struct vcpu *v))
 {
@@ -40,9 +47,14 @@ static bool has_news(struct vcpu *v)
 	return (requests(v) & ~(uint32_t)VCPU_REQ_START) != 0 || mp_init_has_news(&v->start);
 }
 
-static bool not_paused(struct vcpu *v)
+static bool must_rest(const struct vcpu *v)
 {
-	return (requests(v) & VCPU_REQ_STOP) || !(requests(v) & VCPU_REQ_PAUSE);
+	return (requests(v) & (VCPU_REQ_PAUSE | VCPU_REQ_STOP | VCPU_REQ_CALL)) == VCPU_REQ_PAUSE;
+}
+
+static bool is_to_go_on(struct vcpu *v)
+{
+	return !must_rest(v);
 }
 
 /* Once per boot, off the fast path: the line by which `make run` knows that VM exits work here. */
@@ -131,26 +143,48 @@ static void start_over(struct vcpu *v)
 	}
 }
 
+static void answer(struct vcpu *v)
+{
+	struct vcpu_call *c = v->call;
+	struct thread *caller = c->caller;
+
+	clear_request(v, VCPU_REQ_CALL);
+	c->fn(v, c->arg);
+	__atomic_store_n(&c->done, true, __ATOMIC_SEQ_CST);
+	thread_unpark(caller);
+	thread_checkpoint();
+}
+
+/* A call ends it, too; who asked for the pause stands by it, so that it begins again. */
 static void pause(struct vcpu *v)
 {
 	hvm_vcpu_settle(v);
 	__atomic_store_n(&v->paused, true, __ATOMIC_SEQ_CST);
-	sleep_unless(v, not_paused);
+	sleep_unless(v, is_to_go_on);
 	__atomic_store_n(&v->paused, false, __ATOMIC_SEQ_CST);
 }
 
-/* Nothing but the end of the pause wakes it: what is pending is seen then. */
+/* Nothing but a call and the end of the pause wakes it: what is pending is seen then. */
 static bool sleeps_on(const struct vcpu *v)
 {
-	return __atomic_load_n(&v->paused, __ATOMIC_SEQ_CST) &&
-	       (requests(v) & (VCPU_REQ_PAUSE | VCPU_REQ_STOP)) == VCPU_REQ_PAUSE;
+	return __atomic_load_n(&v->paused, __ATOMIC_SEQ_CST) && must_rest(v);
 }
 
-bool vcpu_is_parked(const struct vcpu *v, uint64_t *stamp)
+void vcpu_call(struct vcpu *v, void (*fn)(struct vcpu *v, void *arg), void *arg)
+{
+	struct vcpu_call c = { .fn = fn, .arg = arg, .caller = thread_current() };
+
+	v->call = &c;
+	vcpu_request(v, VCPU_REQ_CALL);
+	while (!__atomic_load_n(&c.done, __ATOMIC_SEQ_CST)) {
+		thread_park();
+	}
+}
+
+bool vcpu_is_parked(const struct vcpu *v)
 {
 	const struct thread *t = v->thread;
 
-	*stamp = __atomic_load_n(&t->since, __ATOMIC_ACQUIRE);
 	return sleeps_on(v) && __atomic_load_n(&t->state, __ATOMIC_ACQUIRE) == THREAD_PARKED &&
 	       !__atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE);
 }
@@ -158,7 +192,9 @@ bool vcpu_is_parked(const struct vcpu *v, uint64_t *stamp)
 /* One of the things asked, the most urgent; not VCPU_REQ_STOP. */
 static void serve(struct vcpu *v, uint32_t asked)
 {
-	if (asked & VCPU_REQ_PAUSE) {
+	if (asked & VCPU_REQ_CALL) {
+		answer(v);
+	} else if (asked & VCPU_REQ_PAUSE) {
 		pause(v);
 	} else if (asked & VCPU_REQ_DEVICES) {
 		work_for_devices(v);

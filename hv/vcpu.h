@@ -20,6 +20,7 @@ struct vcpu_x86;
 #define VCPU_REQ_DEVICES BIT(2) /* vdev_work_all() */
 #define VCPU_REQ_CLOCK	 BIT(4) /* hvm_vcpu_refresh_clock() */
 #define VCPU_REQ_START	 BIT(3) /* look at vcpu.start: set as long as it waits for a SIPI */
+#define VCPU_REQ_CALL	 BIT(5) /* vcpu_call() */
 
 /* Events waiting to be injected: bits of vcpu.pending. */
 #define VCPU_PENDING_EXCEPTION BIT(0)
@@ -60,7 +61,7 @@ struct vcpu {
 	uint32_t requests;    /* VCPU_REQ_*, atomic */
 	uint32_t pending;     /* VCPU_PENDING_*, atomic */
 	uint32_t id;	      /* (c) index and initial APIC ID */
-	bool blocked;	      /* in HLT, parked; atomic */
+	bool blocked;	      /* parks, or is about to: HLT, wait for a SIPI, pause; atomic */
 	bool paused;	      /* VCPU_REQ_PAUSE is being obeyed; atomic */
 	struct mp_init start; /* INIT and SIPI; atomic */
 	struct {
@@ -73,6 +74,7 @@ struct vcpu {
 	uint64_t exit_tsc;     /* [O] when the last exit came */
 	struct thread *thread; /* (c) */
 	uint64_t exits;
+	struct vcpu_call *call;	       /* with VCPU_REQ_CALL */
 	const char *const *exit_names; /* (c) names of the reasons below; NULL where unused */
 	struct vcpu_exit_stat stats[VCPU_EXIT_REASONS];
 };
@@ -87,11 +89,14 @@ int vcpu_launch(struct vcpu *v);
 /* After thread_wait for its thread and the end of its VM's devices: whoever kicks it must be gone. */
 void vcpu_destroy(struct vcpu *v);
 
+/* Is v's thread parked in a pause, off every CPU? A late wake-up may end that. Any thread. */
+bool vcpu_is_parked(const struct vcpu *v);
+
 /*
- * Is v's thread parked in a pause, off every CPU? It stays so as long as the request stands and no
- * VCPU_REQ_STOP comes, but for a last wake-up that was under way: *stamp has changed then. Any thread.
+ * Has v's own thread call fn, on the CPU that has v's state, before v enters its guest again, or in
+ * its pause. Waits for it. v has a thread; its VM is claimed by the caller, another thread.
  */
-bool vcpu_is_parked(const struct vcpu *v, uint64_t *stamp);
+void vcpu_call(struct vcpu *v, void (*fn)(struct vcpu *v, void *arg), void *arg);
 
 /* "running", "ready", "halted", "paused" or "waits for SIPI", at this moment. Any thread. */
 const char *vcpu_state_name(const struct vcpu *v);

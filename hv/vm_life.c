@@ -333,10 +333,8 @@ int vm_pause(struct vm *vm, const char **why)
 
 static bool all_parked(const struct vm *vm)
 {
-	uint64_t stamp;
-
 	for (unsigned int i = 0; i < vm->cfg.cpus; i++) {
-		if (!vcpu_is_parked(vm->vcpus[i], &stamp)) {
+		if (!vcpu_is_parked(vm->vcpus[i])) {
 			return false;
 		}
 	}

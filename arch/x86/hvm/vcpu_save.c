@@ -275,6 +275,7 @@ static int cpu_save(struct vcpu *v, void *block)
 	struct cpu_block *b = block;
 
 	memset(b, 0, sizeof(*b));
+	vcpu_x86_sync(v);
 	save_halfway(v, b); /* first: it may take something back */
 	for (unsigned int i = 0; i < ARRAY_SIZE(fields); i++) {
 		b->fields[i] = fields[i].get(v, &fields[i]);
@@ -472,6 +473,7 @@ static size_t fpu_size(const struct vcpu *v)
 
 static int fpu_save(struct vcpu *v, void *block)
 {
+	vcpu_x86_sync(v);
 	memcpy(block, v->x86->xsave, fpu_size(v));
 	return 0;
 }

@@ -184,3 +184,10 @@ void vcpu_x86_save(struct vcpu *v)
 		x->tsc_aux = x86_rdmsr(MSR_TSC_AUX);
 	}
 }
+
+/* The save leaves its own XCR0 behind. */
+void vcpu_x86_sync(struct vcpu *v)
+{
+	vcpu_x86_save(v);
+	vcpu_x86_load(v);
+}

@@ -40,5 +40,7 @@ void vcpu_x86_set_xcr0(struct vcpu *v, uint64_t val);
 /* Loads FPU (XRSTOR), XCR0, DR0-3 and TSC_AUX of v into this CPU; saves them again. */
 void vcpu_x86_load(struct vcpu *v);
 void vcpu_x86_save(struct vcpu *v);
+/* Writes them down without taking them away: all of v->x86 is as the guest has it. v's thread. */
+void vcpu_x86_sync(struct vcpu *v);
 
 #endif

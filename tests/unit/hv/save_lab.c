@@ -20,6 +20,7 @@ size_t save_lab_size, save_lab_room;
 uint8_t *save_lab_ram;
 
 static struct vcpu vcpus[2];
+static struct vcpu *caller; /* whose thread is executing */
 static struct gpa_extent extent = { .size = RAM };
 
 /* ---- what save_vm.c calls ---- */
@@ -37,11 +38,11 @@ void thread_yield(void)
 {
 }
 
-bool vcpu_is_parked(const struct vcpu *v, uint64_t *stamp)
+void vcpu_call(struct vcpu *v, void (*fn)(struct vcpu *v, void *arg), void *arg)
 {
-	(void)v;
-	*stamp = 0;
-	return true;
+	caller = v;
+	fn(v, arg);
+	caller = NULL;
 }
 
 void hvm_vcpu_set_tsc(struct vcpu *v)
@@ -55,10 +56,19 @@ static size_t part_size(const struct vcpu *v)
 	return 4;
 }
 
-static int part_save(struct vcpu *v, void *block)
+static int timed_save(struct vcpu *v, void *block)
 {
 	memcpy(block, &v->pending, 4);
 	return 0;
+}
+
+/* On its own thread: there nobody else has its state. */
+static int part_save(struct vcpu *v, void *block)
+{
+	if (caller != v) {
+		abort();
+	}
+	return timed_save(v, block);
 }
 
 static int part_load(struct vcpu *v, const void *block)
@@ -71,7 +81,7 @@ const struct hvm_part *hvm_part(unsigned int i)
 {
 	static const struct hvm_part parts[] = {
 		{ "cpu", 1, false, part_size, part_save, part_load },
-		{ "lapic", 1, true, part_size, part_save, part_load },
+		{ "lapic", 1, true, part_size, timed_save, part_load },
 	};
 
 	return i < ARRAY_SIZE(parts) ? &parts[i] : NULL;

@@ -30,6 +30,7 @@ static const char *script;
 static char steps[32]; /* what it does: E(nters), I(NIT), S(tarts), P(arks) */
 
 static unsigned int settled;
+static bool calling;
 
 static void note(char step)
 {
@@ -91,6 +92,11 @@ struct thread *thread_current(void)
 
 void thread_park(void)
 {
+	if (calling) { /* not the vCPU's thread but who waits for it: that comes now */
+		calling = false;
+		thread.p.body(thread.p.arg);
+		return;
+	}
 	if (script != NULL) {
 		note('P');
 		others_do();
@@ -318,29 +324,66 @@ static void test_starts(void **state)
 static void test_sleeps_in_a_pause(void **state)
 {
 	struct vcpu v = { .thread = &thread, .blocked = true, .paused = true };
-	uint64_t stamp;
 
 	(void)state;
 	v.requests = VCPU_REQ_PAUSE;
 	thread.permit = false;
 	thread.state = THREAD_PARKED;
-	thread.since = 77;
 	vcpu_set_pending(&v, VCPU_PENDING_IRQ);
 	vcpu_request(&v, VCPU_REQ_DEVICES);
 	assert_false(thread.permit);
-	assert_true(vcpu_is_parked(&v, &stamp));
-	assert_int_equal(stamp, 77);
+	assert_true(vcpu_is_parked(&v));
 	thread.on_cpu = true;
-	assert_false(vcpu_is_parked(&v, &stamp));
+	assert_false(vcpu_is_parked(&v));
 	thread.on_cpu = false;
+	vcpu_request(&v, VCPU_REQ_CALL);
+	assert_true(thread.permit);
+	thread.permit = false;
+	v.requests &= ~VCPU_REQ_CALL;
 	vcpu_request(&v, VCPU_REQ_STOP);
 	assert_true(thread.permit);
-	assert_false(vcpu_is_parked(&v, &stamp));
+	assert_false(vcpu_is_parked(&v));
 	v.requests = 0; /* the pause is over */
 	thread.permit = false;
 	vcpu_kick(&v);
 	assert_true(thread.permit);
 	thread.permit = false;
+}
+
+static void called(struct vcpu *v, void *arg)
+{
+	assert_ptr_equal(v, vcpu);
+	assert_ptr_equal(arg, steps);
+	note('V');
+}
+
+/* Its own thread does what others want of its state, before all else, and rests again. */
+static void test_is_called(void **state)
+{
+	static const struct {
+		uint32_t requests;
+		const char *script, *steps;
+	} rows[] = {
+		{ VCPU_REQ_PAUSE, "", "VP" },
+		{ VCPU_REQ_PAUSE, "r", "VPE" },
+		{ 0, "", "VE" },
+	};
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
+		memset(steps, 0, sizeof(steps));
+		assert_int_equal(vcpu_create(&vm, 0, &(struct vcpu_start){ 0 }), 0);
+		vcpu = vm.vcpus[0];
+		assert_int_equal(vcpu_launch(vcpu), 0);
+		vcpu->requests = rows[i].requests;
+		script = rows[i].script;
+		calling = true;
+		vcpu_call(vcpu, called, steps);
+		assert_string_equal(steps, rows[i].steps);
+		assert_int_equal(vcpu->requests & VCPU_REQ_CALL, 0);
+		vcpu_destroy(vcpu);
+	}
+	script = NULL;
 }
 
 /* ---- PAUSE ---- */
@@ -390,6 +433,7 @@ int main(void)
 		cmocka_unit_test(test_sleeps_without_cause),
 		cmocka_unit_test(test_starts),
 		cmocka_unit_test(test_sleeps_in_a_pause),
+		cmocka_unit_test(test_is_called),
 		cmocka_unit_test(test_spins),
 	};
 

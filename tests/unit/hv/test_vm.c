@@ -159,9 +159,8 @@ void vcpu_kick(struct vcpu *v)
 	kicks++;
 }
 
-bool vcpu_is_parked(const struct vcpu *v, uint64_t *stamp)
+bool vcpu_is_parked(const struct vcpu *v)
 {
-	*stamp = 0;
 	return (v->requests & VCPU_REQ_PAUSE) != 0;
 }
 

@@ -48,6 +48,15 @@ void vcpu_x86_set_xcr0(struct vcpu *cpu, uint64_t val)
 	cpu->x86->xcr0 = val;
 }
 
+/* What the processor has of it, and memory not until it is asked. */
+static uint64_t live_dr0;
+
+void vcpu_x86_sync(struct vcpu *cpu)
+{
+	cpu->x86->dr[0] = live_dr0;
+	bytes_put_le32((uint8_t *)cpu->x86->xsave + 24, (uint32_t)live_dr0);
+}
+
 /* A 64-bit kernel that takes interrupts. */
 static int make(bool amd)
 {
@@ -176,6 +185,31 @@ static void test_pending_exception(void **state)
 	}
 }
 
+/* Its own thread saves it, so part of its state is in the processor still. */
+static void test_live_state(void **state)
+{
+	static uint8_t block[BLOCK];
+
+	(void)state;
+	live_dr0 = 0x1f80;
+	for (unsigned int n = 1; n < 3; n++) {
+		const struct hvm_part *p = hvm_part(n);
+
+		x86.dr[0] = 0;
+		memset(x86.xsave, 0, BLOCK);
+		assert_int_equal(p->save(v, block), 0);
+		x86.dr[0] = 0;
+		memset(x86.xsave, 0, BLOCK);
+		assert_int_equal(p->load(v, block), 0);
+		if (strcmp(p->name, "fpu") == 0) {
+			assert_int_equal(bytes_get_le32((uint8_t *)x86.xsave + 24), live_dr0);
+		} else {
+			assert_int_equal(x86.dr[0], live_dr0);
+		}
+	}
+	live_dr0 = 0;
+}
+
 /* The guest would find another processor. */
 static void test_another_processor(void **state)
 {
@@ -195,6 +229,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_each_byte, intel, teardown),
 		cmocka_unit_test_setup_teardown(test_each_byte, amd, teardown),
 		cmocka_unit_test_setup_teardown(test_pending_exception, intel, teardown),
+		cmocka_unit_test_setup_teardown(test_live_state, amd, teardown),
 		cmocka_unit_test_setup_teardown(test_another_processor, intel, teardown),
 	};
 
