@@ -48,7 +48,7 @@ static void set_driver_feature(struct virtio_dev *d, uint32_t val)
 /* ---- device status ---- */
 
 /* 2.2 "Feature Bits"; 6.1: a driver that does not accept version 1 is refused. */
-static bool features_suit(const struct virtio_dev *d)
+bool virtio_common_features_suit(const struct virtio_dev *d)
 {
 	return !(d->s->driver_features & ~offered(d)) && virtio_dev_has(d, VIRTIO_F_VERSION_1);
 }
@@ -78,7 +78,7 @@ static void set_status(struct virtio_dev *d, uint32_t val)
 		virtio_dev_broken(d, "status bits cleared without a reset");
 		return;
 	}
-	if ((news & VIRTIO_FEATURES_OK) && !features_suit(d)) {
+	if ((news & VIRTIO_FEATURES_OK) && !virtio_common_features_suit(d)) {
 		news &= (uint8_t)~VIRTIO_FEATURES_OK; /* the driver reads it back */
 	}
 	d->s->status |= (uint8_t)(news & ~VIRTIO_DRIVER_OK);

@@ -11,5 +11,7 @@ struct virtio_dev;
 /* a->addr is the offset in the structure. An access that fits no field reads ones and writes nothing. */
 enum io_result virtio_common_io(struct virtio_dev *d, struct io_access *a);
 enum io_result virtio_common_device_io(struct virtio_dev *d, struct io_access *a);
+/* May the driver have what it has chosen? */
+bool virtio_common_features_suit(const struct virtio_dev *d);
 
 #endif

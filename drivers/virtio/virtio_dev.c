@@ -3,6 +3,7 @@
 /* Registers are virtio_common's. */
 #include "drivers/virtio/virtio_dev.h"
 
+#include "drivers/virtio/virtio_common.h"
 #include "hv/base/panic.h"
 #include "hv/lib/errno.h"
 #include "hv/lib/fmt.h"
@@ -132,6 +133,13 @@ static int load_queue(struct virtio_dev *d, unsigned int i)
 	return 0;
 }
 
+/* Before FEATURES_OK a driver may have written any features. */
+static bool status_is_sane(const struct virtio_dev *d)
+{
+	return (d->s->status & VIRTIO_FEATURES_OK) ? virtio_common_features_suit(d)
+						   : !(d->s->status & VIRTIO_DRIVER_OK);
+}
+
 int virtio_dev_load(struct virtio_dev *d)
 {
 	int err = 0;
@@ -139,7 +147,7 @@ int virtio_dev_load(struct virtio_dev *d)
 	if (d->s->config_vector >= d->vectors && d->s->config_vector != VIRTIO_NO_VECTOR) {
 		return -EINVAL;
 	}
-	if ((d->s->status & VIRTIO_DRIVER_OK) && !(d->s->status & VIRTIO_FEATURES_OK)) {
+	if (!status_is_sane(d)) {
 		return -EINVAL;
 	}
 	for (unsigned int i = 0; i < d->cls->queues && !err; i++) {

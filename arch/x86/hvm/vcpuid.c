@@ -282,6 +282,16 @@ int vcpuid_create(struct vcpu *v)
 	return 0;
 }
 
+/* Row 0 is for the leaves that are not there. */
+static void blank(struct vcpuid_view *view, uint32_t leaf)
+{
+	unsigned int row = leaf_of(view, leaf)->first;
+
+	if (row != 0) {
+		view->rows[row] = (struct x86_cpuid){ 0 };
+	}
+}
+
 /* Takes out what shows the guest's state, or measured rates. */
 static void leave_fixed(struct vcpuid_view *view)
 {
@@ -294,8 +304,8 @@ static void leave_fixed(struct vcpuid_view *view)
 
 		xsave[0].ebx = xsave[0].ecx = xsave[1].ebx = 0; /* refresh_xsave() */
 	}
-	view->rows[view->basic[0x15].first] = (struct x86_cpuid){ 0 };
-	view->rows[view->basic[0x16].first] = (struct x86_cpuid){ 0 };
+	blank(view, 0x15);
+	blank(view, 0x16);
 	for (unsigned int i = 0; i < view->hyper_count; i++) {
 		if (view->hyper[i].leaf == KVM_LEAF_TIMING) {
 			view->hyper[i].regs = (struct x86_cpuid){ 0 };

@@ -153,6 +153,20 @@ static void test_each_byte(void **state)
 	assert_in_range(refused, 5000, 100000);
 }
 
+/* Leaves that are not there are all zero, whatever a file says. */
+static void test_absent_leaves(void **state)
+{
+	static struct vcpuid_view view;
+	const struct hvm_part *p = hvm_part(0);
+
+	(void)state;
+	assert_int_equal(p->size(v), sizeof(view));
+	assert_int_equal(p->save(v, &view), 0);
+	assert_int_equal(p->load(v, &view), 0);
+	view.rows[0].eax = 1;
+	assert_int_not_equal(p->load(v, &view), 0);
+}
+
 /* A processor refuses to enter with another one: as the hypervisor's mistake, not the guest's. */
 static void test_pending_exception(void **state)
 {
@@ -230,6 +244,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_each_byte, amd, teardown),
 		cmocka_unit_test_setup_teardown(test_pending_exception, intel, teardown),
 		cmocka_unit_test_setup_teardown(test_live_state, amd, teardown),
+		cmocka_unit_test_setup_teardown(test_absent_leaves, intel, teardown),
+		cmocka_unit_test_setup_teardown(test_absent_leaves, amd, teardown),
 		cmocka_unit_test_setup_teardown(test_another_processor, intel, teardown),
 	};
 
