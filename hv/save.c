@@ -14,6 +14,10 @@
 #define ALIGN 8u
 #define END   "end"
 
+/* Sections that a file may have: the VM's parts, and of RAM each has a page at least. */
+#define PARTS_MAX    512u
+#define RAM_SIZE_MIN 4096u
+
 struct save_header {
 	char magic[12];
 	uint32_t version;
@@ -118,10 +122,10 @@ static bool next_place(const struct save_in *in, struct save_place *p)
 /* Headers follow each other up to the last, which ends the file. */
 static bool frame_ok(const struct save_in *in, struct save_place *p)
 {
-	unsigned int count = 0;
+	uint64_t max = PARTS_MAX + in->size / RAM_SIZE_MIN, count = 0;
 
 	p->data = 0;
-	while (next_place(in, p)) {
+	while (count <= max && next_place(in, p)) {
 		if (is_end(p)) {
 			return p->s.length == sizeof(uint32_t) && p->data + p->s.length == in->size;
 		}

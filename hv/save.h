@@ -7,8 +7,9 @@
 #include "hv/lib/types.h"
 
 /*
- * 16 bytes of SAVE_MAGIC and version; sections, 8-byte aligned, each a header and `length` bytes; the
- * last is "end", whose four bytes are the CRC-32C of all before them. Numbers are little-endian.
+ * "InsulaSaved", a zero and four bytes of version; sections, 8-byte aligned, each a header and `length`
+ * bytes; the last is "end", whose four bytes are the CRC-32C of all before them. Numbers are
+ * little-endian.
  */
 #define SAVE_VERSION  1u
 #define SAVE_NAME_MAX 15u

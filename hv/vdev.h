@@ -49,7 +49,7 @@ struct vdev {
 	static const struct vdev_class *const vdev_entry_##cls                                     \
 		__attribute__((used, section(".vdev_classes"))) = &(cls)
 
-/* All called by hv/vm.c. */
+/* By hv/vm_life.c; new devices are reset by vdev_create_all. */
 int vdev_create_all(struct vm *vm);
 void vdev_reset_all(struct vm *vm);
 void vdev_destroy_all(struct vm *vm);

@@ -196,11 +196,31 @@ static int cmd_save(struct shell_call *c)
 
 /* ---- restore ---- */
 
+struct source {
+	struct shell_call *c;
+	struct store_file file;
+	bool stopped; /* by Ctrl-C: from then on it gives nothing */
+};
+
 static int read_file(void *arg, uint64_t off, void *buf, size_t len)
 {
-	const struct store_file *f = arg;
+	struct source *s = arg;
 
-	return f->store->ops->read(f, off, buf, len);
+	s->stopped = s->stopped || shell_interrupted(s->c);
+	return s->stopped ? -EIO : s->file.store->ops->read(&s->file, off, buf, len);
+}
+
+/* Why a file could not be taken. */
+static int restore_failed(const struct source *s, const char *name, const char *why)
+{
+	const char *path = s->c->argv[0];
+
+	if (s->stopped) {
+		return shell_error(s->c, "stopped: nothing is restored from %.64s", path);
+	}
+	return name == NULL
+		       ? shell_error(s->c, "cannot restore from %.64s: %s", path, why)
+		       : shell_error(s->c, "cannot restore %s from %.64s: %s", name, path, why);
 }
 
 /* The saved VM's configuration into *cfg; its text may say anything. */
@@ -313,7 +333,7 @@ static int start_claimed(struct shell_call *c)
 	int err = save_vm_start(vm, restoring->in, paused, &why);
 
 	if (err != 0) {
-		err = shell_error(c, "cannot restore %s from %.64s: %s", name, c->argv[0], why);
+		err = restore_failed(restoring->in->arg, name, why);
 	} else {
 		shell_out_printf(c->out, "%s: restored from %s, %s\n", name, c->argv[0],
 				 vm_state_name(vm->state));
@@ -340,15 +360,15 @@ static int start_from(struct shell_call *c, const struct save_in *in, struct vm_
 static int restore(struct shell_call *c, struct vm_config *cfg, struct diag *d)
 {
 	const char *why = "no reason given";
-	struct store_file file;
-	struct save_in in = { .read = read_file, .arg = &file };
+	struct source src = { .c = c };
+	struct save_in in = { .read = read_file, .arg = &src };
 
-	if (store_open(c->argv[0], &file, &why) != 0) {
+	if (store_open(c->argv[0], &src.file, &why) != 0) {
 		return shell_error(c, "cannot restore: %s", why);
 	}
-	in.size = file.size;
+	in.size = src.file.size;
 	if (save_check(&in, &why) != 0 || parse_config(&in, cfg, d, &why) != 0) {
-		return shell_error(c, "cannot restore from %.64s: %s", c->argv[0], why);
+		return restore_failed(&src, NULL, why);
 	}
 	if (c->argc > 1 && !config_name_valid(c->argv[1])) {
 		return shell_error(c,
@@ -397,7 +417,8 @@ static const struct shell_cmd cmds[] = {
 	  "It comes back under its name, or as NAME. A VM of that name must be stopped and of\n"
 	  "the same memory, cpus and devices; if there is none it is made. For its guest no\n"
 	  "time has passed: its date is behind by as long as it was away, and hwclock or NTP\n"
-	  "sets it. Only a machine with the same processor features and clock rate will do.",
+	  "sets it. Only a machine with the same processor features and clock rate will do.\n"
+	  "Ctrl-C stops, as long as the VM is not started.",
 	  cmd_restore },
 };
 

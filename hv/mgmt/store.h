@@ -14,7 +14,7 @@ struct store;
 struct store_file {
 	const struct store *store;
 	void *file;    /* the store's */
-	uint64_t size; /* bytes; grows by store_append */
+	uint64_t size; /* bytes; grows by ops->append */
 };
 
 /* What a store can do. All of this: the shell's thread only, like all that changes a store. */

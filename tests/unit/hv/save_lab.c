@@ -16,7 +16,7 @@
 #define RAM (2 * MIB)
 
 uint8_t *save_lab_file;
-size_t save_lab_size, save_lab_room;
+size_t save_lab_size, save_lab_room, save_lab_reads;
 uint8_t *save_lab_ram;
 
 static struct vcpu vcpus[2];
@@ -119,6 +119,7 @@ static int lab_read(void *arg, uint64_t off, void *buf, size_t len)
 	if (!range_within(off, len, save_lab_size)) {
 		abort(); /* the reader has to know better */
 	}
+	save_lab_reads++;
 	memcpy(buf, save_lab_file + off, len);
 	return 0;
 }
