@@ -7,7 +7,7 @@
 #include "hv/lib/types.h"
 
 /*
- * "InsulaSaved", a zero and four bytes of version; sections, 8-byte aligned, each a header and `length`
+ * "InsulaSaved", a zero, four bytes of version; sections, 8-byte aligned, each a header and `length`
  * bytes; the last is "end", whose four bytes are the CRC-32C of all before them. Numbers are
  * little-endian.
  */

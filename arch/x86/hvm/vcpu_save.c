@@ -330,7 +330,7 @@ static bool control_ok(const struct vcpu *v, const struct cpu_block *b)
 	       (!v86 || ((s.cr0 & CR0_PE) != 0 && (s.efer & EFER_LMA) == 0));
 }
 
-/* SDM Vol. 3C, "Checks on VM-Entry Control Fields": bits 31:15 are zero; what #DF pushes is always 0. */
+/* SDM Vol. 3C, "Checks on VM-Entry Control Fields": bits 31:15 are zero. #DF always pushes 0. */
 static bool error_ok(uint64_t vector, uint64_t error)
 {
 	return vector == VEC_DF ? error == 0 : error <= 0x7fff;
