@@ -329,7 +329,8 @@ static int load_vcpu(struct vcpu *v, struct restore *r)
 		}
 	}
 	/* It looks at what came before the save, and tells its guest the time anew. */
-	v->requests |= VCPU_REQ_START | VCPU_REQ_CLOCK | VCPU_REQ_DEVICES;
+	__atomic_fetch_or(&v->requests, VCPU_REQ_START | VCPU_REQ_CLOCK | VCPU_REQ_DEVICES,
+			  __ATOMIC_SEQ_CST);
 	return 0;
 }
 

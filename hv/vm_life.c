@@ -157,9 +157,7 @@ static int put_together(struct vm *vm, struct vcpu_start *start, const struct vm
  */
 static int load_state(struct vm *vm, const struct vm_source *src, const char **why)
 {
-	for (unsigned int i = 0; i < vm->cfg.cpus; i++) {
-		vm->vcpus[i]->requests |= VCPU_REQ_PAUSE;
-	}
+	vm_request_all(vm, VCPU_REQ_PAUSE);
 	return src->state(vm, src->arg, why);
 }
 
