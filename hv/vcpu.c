@@ -179,6 +179,7 @@ void vcpu_call(struct vcpu *v, void (*fn)(struct vcpu *v, void *arg), void *arg)
 	while (!__atomic_load_n(&c.done, __ATOMIC_SEQ_CST)) {
 		thread_park();
 	}
+	v->call = NULL;
 }
 
 bool vcpu_is_parked(const struct vcpu *v)
