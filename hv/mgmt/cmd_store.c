@@ -222,7 +222,7 @@ static const struct shell_cmd cmds[] = {
 	{ "store", "ls", "STORE [--json]", "the files of a store, and their sizes in bytes",
 	  cmd_ls },
 	{ "store", "print", "FILE",
-	  "a file as text (base64), for a terminal that keeps it\n"
+	  "a file as text (base64)\n"
 	  "The way out for a small file of ram: before a reboot: decode what was printed by\n"
 	  "base64 -d, give it to the next boot as a module NAME, and it is boot:NAME.\n"
 	  "Ctrl-C stops.",
