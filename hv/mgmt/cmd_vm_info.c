@@ -8,6 +8,7 @@
 #include "hv/lib/string.h"
 #include "hv/mgmt/cmd.h"
 #include "hv/mgmt/show.h"
+#include "hv/thread.h"
 #include "hv/vm.h"
 #include "hv/vm_dump.h"
 
@@ -265,6 +266,7 @@ static void collect(struct stats *s, const struct vm *vm)
 	}
 	for (unsigned int r = 0; r < VCPU_EXIT_REASONS; r++) {
 		add_row(s, vm, r);
+		thread_checkpoint();
 	}
 }
 

@@ -33,17 +33,18 @@ static struct shell_buf_block *add_block(struct shell_buf *b)
 	return block;
 }
 
+/* What is printed comes in words: a checkpoint for each, since formatting takes longer than keeping. */
 static void put(void *arg, const char *text, size_t len)
 {
 	struct shell_buf *b = arg;
 
+	thread_checkpoint();
 	while (len > 0 && !b->lost) {
 		struct shell_buf_block *block = b->last;
 		size_t n;
 
 		if (block == NULL || block->len == sizeof(block->text)) {
 			block = add_block(b);
-			thread_checkpoint();
 		}
 		if (block != NULL) {
 			n = u64_min(len, sizeof(block->text) - block->len);
