@@ -67,14 +67,9 @@ static uint64_t ask_level(unsigned int cpu, uint64_t mine, uint64_t now)
 	return level;
 }
 
-/* Gives a thread that lags behind that level to the CPU that has it. */
-static bool give_away(struct cpu_run *r, unsigned int cpu, uint64_t level)
+/* Moves e, in r's queue or NULL, to that CPU's. [r->lock, given up]; false if there is none. */
+static bool hand_over(struct cpu_run *r, unsigned int cpu, struct sched_entity *e)
 {
-	struct sched_entity *e;
-
-	spin_lock(&r->lock);
-	catch_up(r, clock_now(), level);
-	e = thread_policy->surplus(&r->q, level, may_go, &cpu);
 	if (e != NULL) {
 		thread_policy->dequeue(&r->q, e);
 		thread_policy->migrate(&thread_runs[cpu].q, e);
@@ -85,6 +80,14 @@ static bool give_away(struct cpu_run *r, unsigned int cpu, uint64_t level)
 		thread_enqueue(thread_of(e), false);
 	}
 	return e != NULL;
+}
+
+/* Gives a thread that lags behind that level to the CPU that has it. */
+static bool give_away(struct cpu_run *r, unsigned int cpu, uint64_t level)
+{
+	spin_lock(&r->lock);
+	catch_up(r, clock_now(), level);
+	return hand_over(r, cpu, thread_policy->surplus(&r->q, level, may_go, &cpu));
 }
 
 static uint64_t my_level(struct cpu_run *r, uint64_t now)
@@ -109,20 +112,8 @@ static unsigned int urgent_count(struct cpu_run *r, uint64_t now)
 /* Gives one whose reservation presses to that CPU. */
 static bool give_urgent(struct cpu_run *r, unsigned int cpu)
 {
-	struct sched_entity *e;
-
 	spin_lock(&r->lock);
-	e = thread_policy->urgent(&r->q, may_go, &cpu);
-	if (e != NULL) {
-		thread_policy->dequeue(&r->q, e);
-		thread_policy->migrate(&thread_runs[cpu].q, e);
-		__atomic_store_n(&thread_of(e)->cpu, cpu, __ATOMIC_RELEASE);
-	}
-	spin_unlock(&r->lock);
-	if (e != NULL) {
-		thread_enqueue(thread_of(e), false);
-	}
-	return e != NULL;
+	return hand_over(r, cpu, thread_policy->urgent(&r->q, may_go, &cpu));
 }
 
 static bool has_urgent(unsigned int cpu, uint64_t now)
