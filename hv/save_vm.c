@@ -55,6 +55,7 @@ typedef int item_fn(const struct item *it, void *arg);
 static struct item device_item(struct vdev *d)
 {
 	return (struct item){ .name = d->cls->name,
+			      .instance = d->index,
 			      .version = d->cls->state_version,
 			      .size = d->cls->state_size,
 			      .d = d };

@@ -10,7 +10,7 @@ struct vm;
 
 /*
  * Sections: "config" (text, as `config show` prints it), "time", for each vCPU those of hvm_part(), for
- * each device one of its class' name, and "ram" for each 2 MiB in which a byte is not 0.
+ * each device one of its class' name (instance: its index), and "ram" for each 2 MiB in which a byte is not 0.
  */
 #define SAVE_VM_CONFIG	   "config"
 #define SAVE_VM_CONFIG_MAX (16u * KIB)

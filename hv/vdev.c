@@ -11,7 +11,7 @@
 
 extern const struct vdev_class *const vdev_classes_start[], *const vdev_classes_end[];
 
-static int create_one(struct vm *vm, const struct vdev_class *cls)
+static int create_one(struct vm *vm, const struct vdev_class *cls, unsigned int i)
 {
 	struct vdev *d = heap_alloc(sizeof(*d));
 	int err;
@@ -20,13 +20,14 @@ static int create_one(struct vm *vm, const struct vdev_class *cls)
 		return -ENOMEM;
 	}
 	d->cls = cls;
+	d->index = i;
 	d->dev = heap_alloc(cls->size);
 	if (d->dev == NULL) {
 		heap_free(d);
 		return -ENOMEM;
 	}
 	list_push_back(&vm->devices, &d->node);
-	err = cls->create(vm, d->dev);
+	err = cls->create_nth != NULL ? cls->create_nth(vm, d->dev, i) : cls->create(vm, d->dev);
 	if (err != 0) {
 		log_printf(LOG_HOST, "vm %s: device %s: %s", vm->cfg.name, cls->name,
 			   errno_text(err));
@@ -34,20 +35,35 @@ static int create_one(struct vm *vm, const struct vdev_class *cls)
 	return err;
 }
 
+static unsigned int wanted(const struct vm *vm, const struct vdev_class *cls)
+{
+	if (cls->count != NULL) {
+		return cls->count(&vm->cfg);
+	}
+	return cls->wanted == NULL || cls->wanted(&vm->cfg) ? 1 : 0;
+}
+
+static int create_class(struct vm *vm, const struct vdev_class *cls)
+{
+	unsigned int count = wanted(vm, cls);
+	int err = 0;
+
+	for (unsigned int i = 0; err == 0 && i < count; i++) {
+		err = create_one(vm, cls, i);
+		thread_checkpoint();
+	}
+	return err;
+}
+
 static int create_stage(struct vm *vm, enum vdev_stage stage)
 {
-	for (const struct vdev_class *const *c = vdev_classes_start; c < vdev_classes_end; c++) {
-		int err = 0;
+	int err = 0;
 
-		if ((*c)->stage == stage && ((*c)->wanted == NULL || (*c)->wanted(&vm->cfg))) {
-			err = create_one(vm, *c);
-			thread_checkpoint();
-		}
-		if (err != 0) {
-			return err;
-		}
+	for (const struct vdev_class *const *c = vdev_classes_start;
+	     err == 0 && c < vdev_classes_end; c++) {
+		err = (*c)->stage == stage ? create_class(vm, *c) : 0;
 	}
-	return 0;
+	return err;
 }
 
 int vdev_create_all(struct vm *vm)
@@ -105,6 +121,21 @@ void vdev_work_all(struct vm *vm)
 		}
 	}
 	spin_unlock(&vm->dev_lock);
+	/* The list stays as it is while a vCPU's thread runs. */
+	list_for_each (n, &vm->devices) {
+		struct vdev *d = container_of(n, struct vdev, node);
+
+		if (d->cls->serve != NULL) {
+			d->cls->serve(d->dev);
+		}
+	}
+}
+
+bool vdev_is_ending(void)
+{
+	const struct vcpu *v = vcpu_current();
+
+	return v != NULL && (__atomic_load_n(&v->requests, __ATOMIC_SEQ_CST) & VCPU_REQ_STOP) != 0;
 }
 
 void vdev_destroy_all(struct vm *vm)

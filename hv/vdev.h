@@ -24,10 +24,19 @@ struct vdev_class {
 	bool (*wanted)(const struct vm_config *cfg);
 	/* Claims ranges, sets timers up. May not sleep on locks; -Exxx: the VM does not start. */
 	int (*create)(struct vm *vm, void *dev);
+	/* Instead of these two, for a class of which a VM may have several: how many, and the i-th. */
+	unsigned int (*count)(const struct vm_config *cfg);
+	int (*create_nth)(struct vm *vm, void *dev, unsigned int i);
 	/* Power-on state. Called after create and at a reset, devices' lock held. */
 	void (*reset)(void *dev);
 	/* NULL or: does what vdev_request_work() put off. On a vCPU's thread, devices' lock held. */
 	void (*work)(void *dev);
+	/*
+	 * NULL or: behind work(), but no lock is held: it may sleep and take long, with
+	 * thread_checkpoint(). Called whether there is something to do or not, also by several of
+	 * the VM's vCPUs at once.
+	 */
+	void (*serve)(void *dev);
 	/* Destroys timers. The bus claims vanish with the VM. No lock held; may be NULL. */
 	void (*destroy)(void *dev);
 	/* The guest-visible state, saved and loaded as one versioned block. */
@@ -42,6 +51,7 @@ struct vdev_class {
 struct vdev {
 	struct list_node node; /* in vm->devices, in order of creation */
 	const struct vdev_class *cls;
+	unsigned int index; /* of its class' devices */
 	void *dev;
 };
 
@@ -55,11 +65,13 @@ void vdev_reset_all(struct vm *vm);
 void vdev_destroy_all(struct vm *vm);
 
 /*
- * For devices: asks for work() of vm's devices on one of its vCPUs' threads, before that enters the
+ * For devices: asks for work() and serve() of vm's devices on one of its vCPUs' threads, before that enters the
  * guest again: what came in a timer or from another thread but touches guest memory, or would take
  * long in one go. Devices' lock held; any thread, interrupt windows too.
  */
 void vdev_request_work(struct vm *vm);
+/* In serve(): the VM ends, so that nothing which is under way need be finished. */
+bool vdev_is_ending(void);
 /* By hv/vcpu.c. */
 void vdev_work_all(struct vm *vm);
 

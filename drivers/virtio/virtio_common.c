@@ -13,8 +13,8 @@
 
 static uint64_t offered(const struct virtio_dev *d)
 {
-	return d->cls->features | BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_F_INDIRECT_DESC) |
-	       BIT(VIRTIO_F_EVENT_IDX);
+	return d->cls->features | d->features | BIT(VIRTIO_F_VERSION_1) |
+	       BIT(VIRTIO_F_INDIRECT_DESC) | BIT(VIRTIO_F_EVENT_IDX);
 }
 
 static uint32_t get_device_feature(const struct virtio_dev *d)
@@ -87,9 +87,12 @@ static void set_status(struct virtio_dev *d, uint32_t val)
 	}
 }
 
+/* 2.4.1 "Driver Requirements: Device Reset": the driver waits for a 0. */
 static uint32_t get_status(const struct virtio_dev *d)
 {
-	return d->s->status;
+	bool resetting = d->s->status == 0 && d->cls->is_busy && d->cls->is_busy(d);
+
+	return resetting ? VIRTIO_NEEDS_RESET : d->s->status;
 }
 
 /* ---- queues ---- */

@@ -16,7 +16,7 @@ struct virtio_dev_class {
 	const char *name; /* "virtio-rng" */
 	uint16_t id;	  /* VIRTIO_ID_* */
 	uint32_t pci_class;
-	uint64_t features; /* of the device type; those of queues and version 1 are added */
+	uint64_t features; /* of all such devices; those of queues and version 1 are added */
 	uint16_t queues;   /* at most VIRTIO_DEV_QUEUES */
 	uint16_t queue_size;
 	uint8_t config_size; /* bytes of device configuration */
@@ -27,6 +27,8 @@ struct virtio_dev_class {
 	void (*notify)(struct virtio_dev *d, unsigned int queue);
 	/* NULL or: forget what was taken and negotiated. */
 	void (*reset)(struct virtio_dev *d);
+	/* NULL or: buffers taken before the reset are still in use; the driver waits until they are not. */
+	bool (*is_busy)(const struct virtio_dev *d);
 	/* NULL or: DRIVER_OK was set; features are final. */
 	void (*driver_ok)(struct virtio_dev *d);
 	/* NULL (read-only) or: the driver wrote config[off, off + size). */
@@ -52,6 +54,7 @@ struct virtio_dev {
 	struct vm *vm;			    /* (c) */
 	struct virtio_dev_state *s;	    /* (c) */
 	uint8_t *config;		    /* (c) device configuration, cls->config_size bytes */
+	uint64_t features;		    /* (c) of this one, besides the class' */
 	uint16_t vectors;		    /* (c) interrupt vectors that there are */
 	/* (c) The transport: an interrupt by vector or line; the line's cause in isr. */
 	void (*interrupt)(struct virtio_dev *d, uint16_t vector, uint8_t isr);

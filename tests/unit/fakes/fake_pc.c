@@ -91,21 +91,38 @@ static const struct virq_lapic_ops lapic = { .send = take_msg,
 
 /* ---- life ---- */
 
-static void create(const struct vdev_class *cls)
+bool vdev_is_ending(void)
+{
+	return false;
+}
+
+static void create(const struct vdev_class *cls, unsigned int i)
 {
 	struct vdev *d = calloc(1, sizeof(*d));
 
 	d->cls = cls;
+	d->index = i;
 	d->dev = calloc(1, cls->size);
 	list_push_back(&fake_vm.devices, &d->node);
-	BUG_ON(cls->create(&fake_vm, d->dev) != 0);
+	BUG_ON((cls->create_nth ? cls->create_nth(&fake_vm, d->dev, i)
+				: cls->create(&fake_vm, d->dev)) != 0);
+}
+
+static unsigned int wanted(const struct vdev_class *cls)
+{
+	if (cls->count) {
+		return cls->count(&fake_vm.cfg);
+	}
+	return !cls->wanted || cls->wanted(&fake_vm.cfg) ? 1 : 0;
 }
 
 __attribute__((no_sanitize("address"))) static void create_stage(enum vdev_stage stage)
 {
 	for (const struct vdev_class *const *c = vdev_classes_start; c < vdev_classes_end; c++) {
-		if (*c && (*c)->stage == stage && (!(*c)->wanted || (*c)->wanted(&fake_vm.cfg))) {
-			create(*c);
+		unsigned int count = *c && (*c)->stage == stage ? wanted(*c) : 0;
+
+		for (unsigned int i = 0; i < count; i++) {
+			create(*c, i);
 		}
 	}
 }
@@ -158,6 +175,13 @@ void fake_pc_work(void)
 		}
 	}
 	spin_unlock(&fake_vm.dev_lock);
+	list_for_each (it, &fake_vm.devices) {
+		struct vdev *d = container_of(it, struct vdev, node);
+
+		if (d->cls->serve) {
+			d->cls->serve(d->dev);
+		}
+	}
 }
 
 int fake_pc_stop(void **state UNUSED)
