@@ -14,7 +14,7 @@ struct boot_info;
 void page_init(const struct boot_info *info);
 
 /* What hypervisor pages are for, as host memory tells. */
-enum page_use { PAGE_OTHER, PAGE_HEAP, PAGE_STACKS, PAGE_SLAT, PAGE_MAP, PAGE_USES };
+enum page_use { PAGE_OTHER, PAGE_HEAP, PAGE_STACKS, PAGE_SLAT, PAGE_MAP, PAGE_DISKS, PAGE_USES };
 
 /* 2^order zeroed, naturally aligned pages of hypervisor memory (order <= 9), or NULL. */
 void *page_alloc(unsigned int order);

@@ -95,7 +95,7 @@ static void json_vms(struct json *j, const struct account *a)
 }
 
 struct rows {
-	struct row sums[6], image[3], hypervisor[5];
+	struct row sums[6], image[3], hypervisor[6];
 	struct row for_vms;
 };
 
@@ -122,6 +122,7 @@ static struct rows rows_of(const struct account *a)
 			{ "stacks", "of threads; kept for the next", use[PAGE_STACKS] },
 			{ "slat", "VMs' second-level page tables", use[PAGE_SLAT] },
 			{ "map", "who owns which page", use[PAGE_MAP] },
+			{ "disks", "what VMs wrote to volatile disks", use[PAGE_DISKS] },
 			{ "other", "root-mode page tables, vCPUs, trace", use[PAGE_OTHER] },
 		},
 		.for_vms = { "for VMs", "in whole 2 MiB", a->s.for_guests },

@@ -10,6 +10,7 @@
 
 unsigned long fake_page_limit = ~0ul;
 unsigned long fake_page_live;
+unsigned long fake_page_free = GIB;
 
 void *page_alloc(unsigned int order)
 {
@@ -41,6 +42,11 @@ void page_free_as(void *p, unsigned int order, enum page_use use)
 {
 	(void)use;
 	page_free(p, order);
+}
+
+void page_stats(struct page_stats *s)
+{
+	*s = (struct page_stats){ .free = fake_page_free };
 }
 
 void *paging_direct(hpa_t hpa)

@@ -6,5 +6,6 @@
 
 extern unsigned long fake_page_limit; /* allocations that still succeed; ~0: all */
 extern unsigned long fake_page_live;  /* allocated and not freed */
+extern unsigned long fake_page_free;  /* bytes that page_stats reports as free */
 
 #endif

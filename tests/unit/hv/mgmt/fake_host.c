@@ -243,7 +243,8 @@ void page_stats(struct page_stats *s)
 				  .hypervisor = 3 * MIB,
 				  .guest = 16 * MIB,
 				  .free = 1000 * MIB,
-				  .use = { MIB, MIB, 512 * KIB, 256 * KIB, 256 * KIB },
+				  .use = { 768 * KIB, MIB, 512 * KIB, 256 * KIB, 256 * KIB,
+					   256 * KIB },
 				  .for_guests = 998 * MIB };
 }
 
