@@ -759,7 +759,8 @@ static void test_host_tables(void **state)
 		      "  stacks        512 KiB  of threads; kept for the next\n"
 		      "  slat          256 KiB  VMs' second-level page tables\n"
 		      "  map           256 KiB  who owns which page\n"
-		      "  other           1 MiB  root-mode page tables, vCPUs, trace\n"
+		      "  disks         256 KiB  what VMs wrote to volatile disks\n"
+		      "  other         768 KiB  root-mode page tables, vCPUs, trace\n"
 		      "guest            14 MiB  RAM of VMs that are on\n"
 		      "  web1           12 MiB  RAM of that VM\n"
 		      "  -               2 MiB  of VMs being made or taken apart\n"
@@ -771,7 +772,7 @@ static void test_host_tables(void **state)
 		"{\"total\":1073741824,\"image\":5242880,\"hypervisor\":3145728,"
 		"\"guest\":14680064,\"store\":2097152,\"free\":1048576000,\"of_image\":{\"image\":1048576,"
 		"\"modules\":3145728,\"reserved\":1048576},\"of_hypervisor\":{\"heap\":"
-		"1048576,\"stacks\":524288,\"slat\":262144,\"map\":262144,\"other\":1048576},"
+		"1048576,\"stacks\":524288,\"slat\":262144,\"map\":262144,\"disks\":262144,\"other\":786432},"
 		"\"vms\":{\"web1\":12582912},\"changing\":2097152,"
 		"\"for_vms\":1046478848}\n");
 	assert_has(fake_host_command("host devices"),
