@@ -5,10 +5,8 @@ their share, memory stays whole, and the console answers.
 The small ones join when Linux is up: at its start Linux waits a few timer ticks by the TSC and gives
 up for good if they did not come, which on a CPU shared with six hogs is no fault of anybody's.
 """
-import os
 import re
 import time
-import unittest
 
 from lab import BOOT_SECONDS, LINUX, Guest, guest_modules, machine, prompt, states, value
 
@@ -133,9 +131,6 @@ def test_one_cpu(kind):
 
 
 def test_two_cpus(kind):
-    if kind == "qemu" and not os.environ.get("INSULA_SOAK"):
-        # An open fault, ours or QEMU's: in 1 of 14 runs on a busy machine the emulator ended by itself.
-        raise unittest.SkipTest("QEMU with two CPUs: in make soak, until it is known why it may end")
     mixed(kind, 2)
 
 
