@@ -132,6 +132,17 @@ static void finish_switch(void)
 	}
 }
 
+/* It could run from now on, but has no CPU. */
+static void begin_wait(struct thread *t)
+{
+	t->ready = clock_now();
+}
+
+static void end_wait(struct thread *t, uint64_t now)
+{
+	t->waited += now > t->ready ? now - t->ready : 0; /* another CPU may have written it */
+}
+
 /* Gives the CPU to a thread that is in no queue; the caller has set its own state and queued itself
  * if it may run on. r->lock is held and given up. */
 static void switch_to(struct cpu_run *r, struct thread *next)
@@ -143,6 +154,7 @@ static void switch_to(struct cpu_run *r, struct thread *next)
 	__atomic_store_n(&r->resched, false, __ATOMIC_RELAXED);
 	if (next != prev) {
 		next->since = now;
+		end_wait(next, now);
 		__atomic_store_n(&next->on_cpu, true, __ATOMIC_RELAXED);
 		r->current = next;
 		r->previous = prev;
@@ -244,6 +256,7 @@ int thread_create(struct thread **out, const struct thread_params *p)
 	t->cpu = thread_place_choose(t);
 	add_to_all(t);
 	*out = t;
+	begin_wait(t);
 	thread_enqueue(t, false);
 	return 0;
 }
@@ -316,6 +329,7 @@ void thread_unpark(struct thread *t)
 		return;
 	}
 	t->state = THREAD_RUNNABLE;
+	begin_wait(t);
 	count_runnable(t, 1);
 	thread_place_woken(t);
 	spin_unlock(&r->lock);
@@ -376,6 +390,7 @@ void thread_yield(void)
 	}
 	charge(r, clock_now());
 	t->state = THREAD_RUNNABLE;
+	begin_wait(t);
 	if (t != &r->idle) {
 		thread_policy->enqueue(&r->q, &t->se, false);
 	}
@@ -420,6 +435,7 @@ bool thread_yield_to(struct thread *t)
 	spin_lock(&r->lock);
 	charge(r, clock_now());
 	me->state = THREAD_RUNNABLE;
+	begin_wait(me);
 	thread_policy->enqueue(&r->q, &me->se, false);
 	switch_to(r, t);
 	return true;

@@ -39,8 +39,10 @@ struct thread {
 	bool on_cpu;		 /* its stack is in use; atomic */
 	uint64_t time;		 /* ticks it ran, up to the last switch */
 	uint64_t since;		 /* when it got the CPU */
-	struct list_node all;	 /* in the list of all threads */
-	struct thread *joiner;	 /* waits for its end */
+	uint64_t waited; /* [O] ticks it could have run but had no CPU, up to the last switch */
+	uint64_t ready;	 /* when it last began to wait for one; who queues it writes */
+	struct list_node all;  /* in the list of all threads */
+	struct thread *joiner; /* waits for its end */
 };
 
 /* Makes the executing context CPU cpu_id()'s idle thread. Once per CPU, before all else here. */
@@ -89,6 +91,12 @@ void thread_checkpoint(void);
 bool thread_should_yield(void);
 /* Total ticks t has run, now. */
 uint64_t thread_time(const struct thread *t);
+
+/* Total ticks for which others kept the CPU from t, though it could have run: t's own thread. */
+static inline uint64_t thread_waited(const struct thread *t)
+{
+	return t->waited;
+}
 
 /* Calls fn for every live thread, with the list locked. */
 void thread_for_each(void (*fn)(struct thread *t, void *arg), void *arg);

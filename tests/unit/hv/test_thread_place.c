@@ -324,6 +324,31 @@ static void one_that_may_not_leave_wakes_nobody(void **state)
 	assert_int_equal(kicked, 0);
 }
 
+/* On CPU 0 alone: each waits for the other; who sleeps does not wait. */
+static void waiting_is_counted(void **state)
+{
+	uint64_t turn;
+
+	(void)state;
+	two_on_cpu_0();
+	threads[0]->p.cpus = threads[1]->p.cpus = 1;
+	turn = thread_runs[0].q.slice * 2;
+	for (unsigned int i = 0; i < 2; i++) {
+		fake_now += turn;
+		yield_on(0);
+		assert_ptr_equal(thread_runs[0].current, threads[!i]);
+		assert_true(thread_waited(threads[!i]) == turn);
+	}
+	idling = NULL;
+	thread_park();
+	fake_now += 5;
+	thread_unpark(threads[0]);
+	fake_now += 7;
+	yield_on(0);
+	assert_ptr_equal(thread_runs[0].current, threads[0]);
+	assert_true(thread_waited(threads[0]) == turn + 7);
+}
+
 /* ---- anything in any order ---- */
 
 static void act(unsigned int cpu);
@@ -444,6 +469,7 @@ int main(void)
 		cmocka_unit_test_setup(one_that_begins_to_wait_before_it_sleeps_is_offered, start),
 		cmocka_unit_test_setup(each_sleeper_gets_one, start),
 		cmocka_unit_test_setup(one_that_may_not_leave_wakes_nobody, start),
+		cmocka_unit_test_setup(waiting_is_counted, start),
 		cmocka_unit_test_setup(nobody_sleeps_beside_one_that_waits, start),
 	};
 
