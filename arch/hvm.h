@@ -110,6 +110,8 @@ struct hvm_ops {
 	void (*vcpu_init)(struct vcpu *v);
 	void (*vcpu_switched_in)(struct vcpu *v);  /* its thread just got this CPU */
 	void (*vcpu_switched_out)(struct vcpu *v); /* its thread is about to lose this CPU */
+	/* Before v's next entry its guest's translations are dropped, all of them. v's thread. */
+	void (*flush_tlb)(struct vcpu *v);
 	/* One entry, one exit, handled. Masked, no lock held, v's thread. */
 	enum hvm_next (*vcpu_run)(struct vcpu *v);
 
@@ -161,6 +163,9 @@ void hvm_vcpu_destroy(struct vcpu *v);
 void hvm_vcpu_init(struct vcpu *v);
 /* v's thread, after INIT. SIPI: real mode at vector 000h. */
 void hvm_vcpu_startup(struct vcpu *v, uint8_t vector);
+/* v's thread just got this CPU; is about to lose it. The VM's memory is there. */
+void hvm_vcpu_switched_in(struct vcpu *v);
+void hvm_vcpu_switched_out(struct vcpu *v);
 /* v's thread. What its guest was told of its paravirtual clock has changed. */
 void hvm_vcpu_refresh_clock(struct vcpu *v);
 /* v's thread, before it parks in a pause: brings up to date what the guest may change on its own. */

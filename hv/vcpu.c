@@ -11,6 +11,7 @@
 #include "hv/lib/errno.h"
 #include "hv/lib/fmt.h"
 #include "hv/thread.h"
+#include "hv/vcpu_sibling.h"
 #include "hv/vdev.h"
 #include "hv/vm.h"
 #include "hv/vm_dump.h"
@@ -82,40 +83,6 @@ static void work_for_devices(struct vcpu *v)
 {
 	clear_request(v, VCPU_REQ_DEVICES);
 	vdev_work_all(v->vm);
-	thread_checkpoint();
-}
-
-/*
- * That of the n-th vCPU after v, around; none is made or taken apart while v's thread runs. NULL: it
- * is not launched yet.
- */
-static struct thread *sibling(const struct vcpu *v, unsigned int n)
-{
-	return v->vm->vcpus[(v->id + n) % v->vm->vcpu_count]->thread;
-}
-
-bool vcpu_sibling_waits(const struct vcpu *v)
-{
-	for (unsigned int n = 1; n < v->vm->vcpu_count; n++) {
-		struct thread *t = sibling(v, n);
-
-		if (t != NULL && thread_waits(t)) {
-			return true;
-		}
-	}
-	return false;
-}
-
-/* v spins: the next of its VM's vCPUs that waits for a CPU gets this one; it may hold the lock. */
-static void yield_to_sibling(struct vcpu *v)
-{
-	for (unsigned int n = 1; n < v->vm->vcpu_count; n++) {
-		struct thread *t = sibling(v, n);
-
-		if (t != NULL && thread_yield_to(t)) {
-			return;
-		}
-	}
 	thread_checkpoint();
 }
 
@@ -233,7 +200,7 @@ static void vcpu_body(void *arg)
 			thread_checkpoint();
 			break;
 		case HVM_SPIN:
-			yield_to_sibling(v);
+			vcpu_sibling_yield(v);
 			break;
 		}
 	}
@@ -250,12 +217,12 @@ static void switched_in(void *arg)
 		vm->entered = clock_now();
 	}
 	cpu_work_for(vm->id);
-	hvm->vcpu_switched_in(arg);
+	hvm_vcpu_switched_in(arg);
 }
 
 static void switched_out(void *arg)
 {
-	hvm->vcpu_switched_out(arg);
+	hvm_vcpu_switched_out(arg);
 }
 
 const char *vcpu_state_name(const struct vcpu *v)

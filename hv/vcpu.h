@@ -61,6 +61,7 @@ struct vcpu {
 	uint32_t requests;    /* VCPU_REQ_*, atomic */
 	uint32_t pending;     /* VCPU_PENDING_*, atomic */
 	uint32_t id;	      /* (c) index and initial APIC ID */
+	uint32_t favoured;    /* [O] vcpu_sibling_favour(): distance to that one, 0: none */
 	bool blocked;	      /* parks, or is about to: HLT, wait for a SIPI, pause; atomic */
 	bool paused;	      /* VCPU_REQ_PAUSE is being obeyed; atomic */
 	struct mp_init start; /* INIT and SIPI; atomic */
@@ -110,8 +111,6 @@ void vcpu_request(struct vcpu *v, uint32_t bits);
 void vcpu_kick(struct vcpu *v);
 /* Sets pending bits, then kicks unless v is the caller. */
 void vcpu_set_pending(struct vcpu *v, uint32_t bits);
-/* Another vCPU of v's VM could run but has no CPU. A guess: v's thread, no lock. */
-bool vcpu_sibling_waits(const struct vcpu *v);
 /* INIT and SIPI messages. Same contexts. */
 void vcpu_send_init(struct vcpu *v);
 void vcpu_send_startup(struct vcpu *v, uint8_t vector);

@@ -5,6 +5,7 @@
 
 #include "arch/x86/hvm/event.h"
 #include "arch/x86/hvm/x86_bits.h"
+#include "hv/vcpu_sibling.h"
 #include "hv/vm.h"
 
 enum exit_action exit_hlt(struct vcpu *v)

@@ -7,6 +7,7 @@
 #include "arch/x86/hvm/backends.h"
 #include "arch/x86/hvm/hvm_start.h"
 #include "arch/x86/hvm/pv_eoi.h"
+#include "arch/x86/hvm/pv_steal.h"
 #include "arch/x86/hvm/pvclock.h"
 #include "arch/x86/hvm/vcpu_x86.h"
 #include "arch/x86/hvm/vlapic.h"
@@ -184,6 +185,7 @@ void hvm_vcpu_init(struct vcpu *v)
 	__atomic_store_n(&v->pending, 0, __ATOMIC_SEQ_CST);
 	/* Nothing more into memory that whoever starts next may use otherwise; KVM does the same. */
 	(void)pv_eoi_write(v, 0);
+	(void)pv_steal_write(v, 0);
 	v->x86->clock.system_time = 0;
 	vlapic_init_signal(v->lapic);
 	v->lapic->eoi.msr = 0;
@@ -195,6 +197,18 @@ void hvm_vcpu_init(struct vcpu *v)
 void hvm_vcpu_startup(struct vcpu *v, uint8_t vector)
 {
 	hvm_startup_state(v, vector);
+}
+
+void hvm_vcpu_switched_in(struct vcpu *v)
+{
+	hvm->vcpu_switched_in(v);
+	pv_steal_switched_in(v);
+}
+
+void hvm_vcpu_switched_out(struct vcpu *v)
+{
+	pv_steal_switched_out(v);
+	hvm->vcpu_switched_out(v);
 }
 
 void hvm_vcpu_refresh_clock(struct vcpu *v)

@@ -24,7 +24,9 @@ static void add(struct vcpuid_view *view, uint32_t leaf, struct x86_cpuid regs)
 
 static uint32_t features(void)
 {
-	uint32_t bits = BIT_OF(KVM_NOP_IO_DELAY) | BIT_OF(KVM_CLOCKSOURCE2) | BIT_OF(KVM_PV_EOI);
+	uint32_t bits = BIT_OF(KVM_NOP_IO_DELAY) | BIT_OF(KVM_CLOCKSOURCE2) |
+			BIT_OF(KVM_STEAL_TIME) | BIT_OF(KVM_PV_EOI) | BIT_OF(KVM_PV_TLB_FLUSH) |
+			BIT_OF(KVM_PV_SEND_IPI) | BIT_OF(KVM_PV_SCHED_YIELD);
 
 	return bits | (tsc_sync_agrees() ? BIT_OF(KVM_CLOCKSOURCE_STABLE) : 0);
 }
@@ -60,4 +62,14 @@ bool kvm_leaf_has(const struct vcpu *v, enum kvm_feature f)
 bool kvm_leaf_any(const struct vcpu *v)
 {
 	return v->x86->cpuid->kvm_features != 0;
+}
+
+void kvm_leaf_note_use(struct vcpu *v, enum kvm_feature f)
+{
+	__atomic_fetch_or(&v->x86->kvm_used, BIT_OF(f), __ATOMIC_RELAXED);
+}
+
+bool kvm_leaf_is_used(const struct vcpu *v, enum kvm_feature f)
+{
+	return (__atomic_load_n(&v->x86->kvm_used, __ATOMIC_RELAXED) & BIT_OF(f)) != 0;
 }

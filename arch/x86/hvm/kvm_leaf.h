@@ -15,7 +15,11 @@ struct vm_config;
 enum kvm_feature {
 	KVM_NOP_IO_DELAY = 1, /* port 80h need not be written to wait: nothing to do for us */
 	KVM_CLOCKSOURCE2 = 3,
+	KVM_STEAL_TIME = 5,
 	KVM_PV_EOI = 6,
+	KVM_PV_TLB_FLUSH = 9,
+	KVM_PV_SEND_IPI = 11,
+	KVM_PV_SCHED_YIELD = 13,
 	KVM_CLOCKSOURCE_STABLE = 24,
 };
 
@@ -25,5 +29,9 @@ void kvm_leaf_make(struct vcpuid_view *view, const struct vm_config *cfg);
 bool kvm_leaf_has(const struct vcpu *v, enum kvm_feature f);
 /* Is v's guest told of KVM's interface at all? */
 bool kvm_leaf_any(const struct vcpu *v);
+/* v's guest made use of that feature: what kvm_leaf_is_used tells from then on. v's thread. */
+void kvm_leaf_note_use(struct vcpu *v, enum kvm_feature f);
+/* Any thread that keeps v alive. */
+bool kvm_leaf_is_used(const struct vcpu *v, enum kvm_feature f);
 
 #endif

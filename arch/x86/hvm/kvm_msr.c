@@ -6,6 +6,7 @@
 #include "arch/hvm.h"
 #include "arch/x86/hvm/kvm_leaf.h"
 #include "arch/x86/hvm/pv_eoi.h"
+#include "arch/x86/hvm/pv_steal.h"
 #include "arch/x86/hvm/pvclock.h"
 
 struct row {
@@ -17,6 +18,7 @@ struct row {
 static const struct row rows[KVM_MSR_LAST - KVM_MSR_FIRST + 1] = {
 	[0] = { pvclock_read_wall, pvclock_write_wall, KVM_CLOCKSOURCE2 },
 	[1] = { pvclock_read_system, pvclock_write_system, KVM_CLOCKSOURCE2 },
+	[3] = { pv_steal_read, pv_steal_write, KVM_STEAL_TIME },
 	[4] = { pv_eoi_read, pv_eoi_write, KVM_PV_EOI },
 };
 
@@ -41,12 +43,18 @@ bool kvm_msr_write(struct vcpu *v, uint32_t msr, uint64_t val)
 	return r != NULL && r->write(v, val);
 }
 
+/* used: it is switched on now; or, where there is no such thing, feature: it was made use of. */
 static const struct {
 	const char *name;
 	bool (*used)(const struct vcpu *v);
+	enum kvm_feature feature;
 } interfaces[] = {
-	{ "kvmclock", pvclock_used },
-	{ "pv-eoi", pv_eoi_used },
+	{ "kvmclock", pvclock_used, KVM_CLOCKSOURCE2 },
+	{ "pv-eoi", pv_eoi_used, KVM_PV_EOI },
+	{ "steal-time", pv_steal_used, KVM_STEAL_TIME },
+	{ "pv-tlb-flush", NULL, KVM_PV_TLB_FLUSH },
+	{ "pv-ipi", NULL, KVM_PV_SEND_IPI },
+	{ "pv-sched-yield", NULL, KVM_PV_SCHED_YIELD },
 };
 
 const char *hvm_paravirt(const struct vcpu *v, unsigned int i, bool *used)
@@ -54,6 +62,7 @@ const char *hvm_paravirt(const struct vcpu *v, unsigned int i, bool *used)
 	if (i >= ARRAY_SIZE(interfaces)) {
 		return NULL;
 	}
-	*used = interfaces[i].used(v);
+	*used = interfaces[i].used != NULL ? interfaces[i].used(v)
+					   : kvm_leaf_is_used(v, interfaces[i].feature);
 	return interfaces[i].name;
 }

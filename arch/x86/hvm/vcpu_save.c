@@ -6,6 +6,7 @@
 
 #include "arch/x86/hvm/cr.h"
 #include "arch/x86/hvm/event.h"
+#include "arch/x86/hvm/pv_steal.h"
 #include "arch/x86/hvm/vcpu_x86.h"
 #include "arch/x86/hvm/vcpuid.h"
 #include "arch/x86/hvm/vmsr.h"
@@ -185,6 +186,7 @@ static const struct field fields[] = {
 	VCPU(exception.has_error, is_bool), /* exception_ok() */
 	VCPU(exception.error, is_32),
 	VCPU(exception.cr2, NULL),
+	X86(steal.msr, pv_steal_msr_ok), /* what is no RAM is not written */
 };
 
 /* Read and written by the guest's own rules, vmsr.c; those of another vendor are 0 and left alone. */
@@ -424,7 +426,7 @@ static int cpu_load(struct vcpu *v, const void *block)
 
 static const struct hvm_part cpu_part = {
 	.name = "cpu",
-	.version = 1,
+	.version = 2,
 	.size = cpu_size,
 	.save = cpu_save,
 	.load = cpu_load,

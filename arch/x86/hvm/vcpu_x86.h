@@ -5,6 +5,7 @@
 #define ARCH_X86_HVM_VCPU_X86_H
 
 #include "arch/x86/hvm/code_page.h"
+#include "arch/x86/hvm/pv_steal.h"
 #include "arch/x86/hvm/pvclock.h"
 #include "hv/lib/types.h"
 
@@ -24,8 +25,10 @@ struct vcpu_x86 {
 	uint64_t mcg_status;
 	uint64_t hwcr, nb_cfg; /* AMD only */
 	uint32_t unknown_msrs; /* logged so far */
+	uint32_t kvm_used;     /* atomic: features of KVM's that kvm_leaf_note_use was told of */
 	bool has_firmware;     /* (c) there is code at the reset vector */
 	struct pvclock clock;  /* [O] */
+	struct pv_steal steal; /* [O] */
 	struct code_page code; /* [O] */
 };
 

@@ -112,6 +112,12 @@ void vlapic_tsc_changed(struct vlapic *l);
 
 /* Sends to the local APICs of vm that msg addresses. */
 void vlapic_send(struct vm *vm, const struct virq_msg *msg);
+/*
+ * Sends msg, whatever it addresses, to those with APIC ID first + n for each bit n of mask, any
+ * values. How many can have taken it.
+ */
+unsigned int vlapic_send_mask(struct vm *vm, uint64_t first, const uint64_t mask[2],
+			      const struct virq_msg *msg);
 /* The message's vector is requested, and not taken yet, at one that it is for. */
 bool vlapic_waits(struct vm *vm, const struct virq_msg *msg);
 /* `vector` is in the request register. */

@@ -161,6 +161,34 @@ static void send_all(struct vlapic *l, const struct virq_msg *msg, bool self)
 	}
 }
 
+static bool is_in_mask(const uint64_t mask[2], uint64_t n)
+{
+	return n < 128 && (mask[n / 64] & BIT(n % 64)) != 0;
+}
+
+/* An NMI needs no local APIC that software has enabled. */
+static bool takes(const struct vlapic *l, const struct virq_msg *msg)
+{
+	return l != NULL && vlapic_is_enabled(l) &&
+	       (vlapic_is_sw_enabled(l) || msg->mode == VIRQ_NMI);
+}
+
+unsigned int vlapic_send_mask(struct vm *vm, uint64_t first, const uint64_t mask[2],
+			      const struct virq_msg *msg)
+{
+	unsigned int count = 0;
+
+	for (unsigned int i = 0; i < vm->vcpu_count; i++) {
+		struct vlapic *l = is_in_mask(mask, i - first) ? nth(vm, i) : NULL;
+
+		if (takes(l, msg)) {
+			deliver(l, msg);
+			count++;
+		}
+	}
+	return count;
+}
+
 /* SDM "Interrupt Command Register (ICR)", level: the de-assert of an INIT only set arbitration IDs. */
 static bool is_deassert(uint64_t icr)
 {

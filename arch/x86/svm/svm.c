@@ -307,6 +307,14 @@ static void prepare_tlb(struct vcpu *v, struct svm_vcpu *s, struct svm_cpu *c)
 				   : VMCB_TLB_FLUSH_ALL;
 }
 
+/* No translation is of that generation: prepare_tlb flushes. */
+#define NO_GENERATION UINT64_MAX
+
+static void flush_tlb(struct vcpu *v)
+{
+	svm_of(v)->slat_generation = NO_GENERATION;
+}
+
 /*
  * #VMEXIT disables the guest's breakpoints (APM Vol. 2, "#VMEXIT"). QEMU's TCG leaves them armed and
  * later takes the list of what is armed for one of DR7's at that time, which crashes it. There DR7 is
@@ -523,6 +531,7 @@ const struct hvm_ops svm_hvm_ops = {
 	.vcpu_init = svm_event_init,
 	.vcpu_switched_in = switched_in,
 	.vcpu_switched_out = switched_out,
+	.flush_tlb = flush_tlb,
 	.vcpu_run = vcpu_run,
 	.get_reg = get_reg,
 	.set_reg = set_reg,

@@ -334,3 +334,13 @@ void vmx_vcpu_switched_out(struct vcpu *v)
 	}
 	make_clear(x);
 }
+
+/* Without a VPID each entry does that by itself. */
+void vmx_vcpu_flush_tlb(struct vcpu *v)
+{
+	const struct vmx_vcpu *x = v->hvm;
+
+	if (x->vpid != 0) {
+		vpid_flush(x->vpid);
+	}
+}

@@ -53,6 +53,7 @@ int vmx_vcpu_create(struct vcpu *v);
 void vmx_vcpu_destroy(struct vcpu *v);
 void vmx_vcpu_switched_in(struct vcpu *v);
 void vmx_vcpu_switched_out(struct vcpu *v);
+void vmx_vcpu_flush_tlb(struct vcpu *v);
 
 /*
  * Makes v's VMCS the current one for a look from outside its thread; vmx_vcpu_unfocus(v, prev) ends

@@ -6,6 +6,7 @@
 #include "arch/x86/hvm/x86_bits.h"
 #include "fakes/fake_arch.h"
 #include "hv/base/log.h"
+#include "hv/vcpu_sibling.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +18,8 @@ char fake_crash[256];
 unsigned int fake_kicks;
 char fake_starts[64];
 int fake_eoi;
+unsigned int fake_flushes[FAKE_CPUS];
+uint64_t fake_favoured, fake_waiting;
 uint8_t fake_pic_vector;
 
 static uint64_t get_reg(const struct vcpu *v, enum hvm_reg r)
@@ -49,6 +52,11 @@ static void set_halfway(struct vcpu *v, const struct hvm_halfway *in)
 	fake_states[v->id].halfway = *in;
 }
 
+static void flush_tlb(struct vcpu *v)
+{
+	fake_flushes[v->id]++;
+}
+
 static const struct hvm_ops fake_ops = {
 	.name = "fake",
 	.get_reg = get_reg,
@@ -57,6 +65,7 @@ static const struct hvm_ops fake_ops = {
 	.set_seg = set_seg,
 	.get_halfway = get_halfway,
 	.set_halfway = set_halfway,
+	.flush_tlb = flush_tlb,
 };
 
 const struct hvm_ops *hvm __attribute__((weak)); /* hvm.c has the real one */
@@ -70,6 +79,8 @@ struct vcpu *fake_hvm_reset(void)
 	fake_kicks = 0;
 	fake_starts[0] = '\0';
 	fake_eoi = -1;
+	fake_favoured = fake_waiting = UINT64_MAX;
+	memset(fake_flushes, 0, sizeof(fake_flushes));
 	fake_now = 1000;
 	hvm = &fake_ops;
 	fake_vm.vcpu_count = 1;
@@ -169,4 +180,11 @@ bool vcpu_sibling_waits(const struct vcpu *v)
 {
 	(void)v;
 	return false;
+}
+
+bool vcpu_sibling_favour(struct vcpu *v, uint64_t id)
+{
+	(void)v;
+	fake_favoured = id;
+	return id == fake_waiting;
 }

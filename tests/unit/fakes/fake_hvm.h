@@ -22,7 +22,10 @@ extern char fake_crash[256];	/* text of vm_crash, "" if it was not called */
 extern unsigned int fake_kicks; /* calls of vcpu_set_pending */
 extern char fake_starts[64];	/* "i3 s3:9a …": vcpu_send_init, vcpu_send_startup; "reset" */
 extern int fake_eoi;		/* vector of the last virq_eoi, -1: none */
-extern uint8_t fake_pic_vector; /* what the PIC acknowledges with */
+extern unsigned int fake_flushes[FAKE_CPUS]; /* calls of flush_tlb */
+extern uint64_t fake_favoured;		     /* whom vcpu_sibling_favour was last asked for */
+extern uint64_t fake_waiting;		     /* the one vCPU that waits for a CPU */
+extern uint8_t fake_pic_vector;		     /* what the PIC acknowledges with */
 
 /* All zero but: hvm, vCPU 0 (`v`) of 1 vCPU, its x86 and CPUID if the test links them. */
 struct vcpu *fake_hvm_reset(void);

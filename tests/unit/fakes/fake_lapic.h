@@ -11,6 +11,7 @@ extern struct fake_lapic {
 	uint32_t val;
 	unsigned int reads, writes;
 	uint64_t cr8;
+	unsigned int masks; /* calls of vlapic_send_mask */
 } fake_lapic;
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A vCPU in HLT is woken by whatever comes, at whatever moment; one that waits for a SIPI by that. */
 /* The thread is a fake with the permit of hv/thread.h; interrupts come where that one lets them in. */
-/* TEST_SOURCES: hv/vcpu.c hv/mp_init.c hv/lib/fmt.c hv/lib/string.c tests/unit/fakes/fake_arch.c */
+/* TEST_SOURCES: hv/vcpu.c hv/vcpu_sibling.c hv/mp_init.c hv/lib/fmt.c hv/lib/string.c tests/unit/fakes/fake_arch.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_heap.c tests/unit/fakes/fake_lock.c */
 #include "hv/vcpu.h"
 
@@ -9,6 +9,7 @@
 #include "arch/hvm.h"
 #include "hv/base/log.h"
 #include "hv/thread.h"
+#include "hv/vcpu_sibling.h"
 #include "hv/vdev.h"
 #include "hv/vm.h"
 #include "hv/vm_dump.h"
@@ -197,6 +198,16 @@ void hvm_vcpu_settle(struct vcpu *v)
 {
 	(void)v;
 	settled++;
+}
+
+void hvm_vcpu_switched_in(struct vcpu *v)
+{
+	(void)v;
+}
+
+void hvm_vcpu_switched_out(struct vcpu *v)
+{
+	(void)v;
 }
 
 void hvm_vcpu_refresh_clock(struct vcpu *v)
@@ -388,6 +399,32 @@ static void test_is_called(void **state)
 
 /* ---- PAUSE ---- */
 
+static struct thread *spin(void)
+{
+	vcpu->requests = 0;
+	script = "h";
+	yielded_to = NULL;
+	thread.p.body(vcpu);
+	return yielded_to;
+}
+
+/* vCPU 2: 1 and 3 wait for a CPU, 0 is not launched. The favour is for one time. */
+static void check_favours(void)
+{
+	static const uint64_t none[] = { 0, 2, 4, 16, UINT32_MAX, 1ul << 32 | 1, UINT64_MAX };
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(none); i++) {
+		assert_false(vcpu_sibling_favour(vcpu, none[i]));
+	}
+	assert_ptr_equal(spin(), vm.vcpus[3]->thread);
+	assert_true(vcpu_sibling_favour(vcpu, 1));
+	assert_ptr_equal(spin(), vm.vcpus[1]->thread);
+	assert_ptr_equal(spin(), vm.vcpus[3]->thread);
+	assert_true(vcpu_sibling_favour(vcpu, 1));
+	vm.vcpus[1]->thread->on_cpu = true; /* it has one by now */
+	assert_ptr_equal(spin(), vm.vcpus[3]->thread);
+}
+
 /* The next vCPU, around, that waits for a CPU gets the turn; those that run or sleep do not want it. */
 static void test_spins(void **state)
 {
@@ -420,6 +457,9 @@ static void test_spins(void **state)
 	yielded_to = NULL;
 	thread.p.body(vcpu);
 	assert_ptr_equal(yielded_to, &threads[1]);
+	others[3].thread = &threads[3];
+	threads[3].state = THREAD_RUNNABLE;
+	check_favours();
 	memset(vm.vcpus, 0, sizeof(vm.vcpus));
 	vm.vcpu_count = 0;
 	script = NULL;

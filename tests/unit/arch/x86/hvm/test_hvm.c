@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Choice of the backend, the map of a VM's RAM, start states of a vCPU, HLT's wake condition. */
-/* TEST_SOURCES: arch/x86/hvm/pv_eoi.c tests/unit/fakes/fake_guest_mem.c */
+/* TEST_SOURCES: arch/x86/hvm/pv_eoi.c arch/x86/hvm/pv_steal.c tests/unit/fakes/fake_guest_mem.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_checkpoint.c */
 /* TEST_SOURCES: arch/x86/hvm/hvm.c arch/x86/hvm/hvm_start.c arch/x86/hvm/vmsr_mtrr.c */
 /* TEST_SOURCES: arch/x86/hvm/vlapic.c arch/x86/hvm/vlapic_reg.c arch/x86/hvm/vlapic_timer.c */

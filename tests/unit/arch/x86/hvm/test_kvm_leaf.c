@@ -2,6 +2,7 @@
 /* What a guest is told of KVM's interface: leaves, features by configuration, MSRs, hypercalls. */
 /* TEST_SOURCES: arch/x86/hvm/kvm_leaf.c arch/x86/hvm/kvm_msr.c arch/x86/hvm/kvm_hypercall.c */
 /* TEST_SOURCES: arch/x86/hvm/pv_eoi.c arch/x86/hvm/pvclock.c arch/x86/irq/clock_scale.c arch/x86/hvm/exit.c */
+/* TEST_SOURCES: arch/x86/hvm/pv_steal.c */
 /* TEST_SOURCES: arch/x86/hvm/event.c tests/unit/fakes/fake_lapic.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_hvm.c tests/unit/fakes/fake_arch.c tests/unit/fakes/fake_guest_mem.c */
 #include "arch/x86/hvm/kvm_leaf.h"
@@ -15,6 +16,7 @@
 #include "fakes/fake_arch.h"
 #include "fakes/fake_guest_mem.h"
 #include "fakes/fake_hvm.h"
+#include "hv/thread.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -25,6 +27,7 @@ static struct vcpu *v;
 static struct vcpu_x86 x86;
 static struct vcpuid_view view;
 static struct vlapic lapic;
+static struct thread thread;
 
 unsigned int exit_code_bits(const struct vcpu *cpu)
 {
@@ -41,6 +44,7 @@ static int setup(void **state)
 	memset(&lapic, 0, sizeof(lapic));
 	v->lapic = &lapic;
 	v->x86 = &x86;
+	v->thread = &thread;
 	x86.cpuid = &view;
 	fake_vm.cfg.paravirt = true;
 	kvm_leaf_make(&view, &fake_vm.cfg);
@@ -78,7 +82,10 @@ static void test_features(void **state)
 	assert_int_equal(bits & BIT(0), 0);		/* the old pair of MSRs is not there */
 	assert_int_equal(bits & (BIT(4) | BIT(14)), 0); /* asynchronous page faults: never */
 	assert_int_equal(bits & (BIT(7) | BIT(12)), 0);
+	assert_int_equal(bits & BIT(11) && bits & BIT(13), 1);
 	assert_int_equal(bits >> 3 & 1, 1);
+	assert_int_equal(bits >> 5 & 1, 1);
+	assert_int_equal(bits >> 9 & 1, 1);
 	assert_int_equal(bits >> 6 & 1, 1);
 	assert_int_equal(bits >> 24 & 1, 1);
 	assert_int_equal(row(0x40000001).edx, 0);

@@ -4,7 +4,7 @@
 /* TEST_SOURCES: arch/x86/hvm/vcpu_save.c arch/x86/hvm/vlapic_save.c arch/x86/hvm/cr.c hv/mp_init.c */
 /* TEST_SOURCES: arch/x86/hvm/vmsr.c arch/x86/hvm/vmsr_rules.c arch/x86/hvm/vmsr_mtrr.c */
 /* TEST_SOURCES: arch/x86/hvm/kvm_leaf.c arch/x86/hvm/kvm_msr.c arch/x86/hvm/pvclock.c */
-/* TEST_SOURCES: arch/x86/hvm/pv_eoi.c */
+/* TEST_SOURCES: arch/x86/hvm/pv_eoi.c arch/x86/hvm/pv_steal.c */
 /* TEST_SOURCES: arch/x86/irq/clock_scale.c tests/unit/fakes/fake_guest_mem.c */
 /* TEST_SOURCES: arch/x86/hvm/vcpuid.c arch/x86/hvm/vcpuid_policy.c arch/x86/hvm/event.c */
 /* TEST_SOURCES: arch/x86/hvm/vlapic.c arch/x86/hvm/vlapic_reg.c arch/x86/hvm/vlapic_timer.c */
