@@ -17,7 +17,7 @@ struct check_table {
 	const struct check *rows;
 };
 
-extern const struct check_table check_cpuid, check_ipi, check_init, check_race;
+extern const struct check_table check_cpuid, check_ipi, check_init, check_race, check_pv;
 
 extern unsigned int check_cpus;	  /* how many there are */
 extern unsigned int check_rounds; /* how long races and storms last */

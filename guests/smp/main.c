@@ -10,10 +10,7 @@
 #include "guests/smp/check.h"
 
 static const struct check_table *const tables[] = {
-	&check_cpuid,
-	&check_init,
-	&check_race,
-	&check_ipi,
+	&check_cpuid, &check_init, &check_race, &check_ipi, &check_pv,
 };
 
 unsigned int check_cpus, check_rounds;

@@ -56,7 +56,7 @@ def test_linux_uses_it(kind):
         assert "kvm-clock: Using msrs 4b564d01 and 4b564d00" in dmesg, dmesg
         assert not complaints(dmesg), complaints(dmesg)
         assert source == CLOCKSOURCE[kind] and "kvm-clock" in sources, (source, sources)
-        assert value(m, "vm info linux")["paravirt"] == ["kvmclock", "pv-eoi"]
+        assert value(m, "vm info linux")["paravirt"] == ["kvmclock", "pv-eoi", "steal-time"]
         first = clocks(m, guest)
         with guest:
             guest.run(f"sleep {SECONDS[kind]}")
