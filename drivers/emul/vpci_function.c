@@ -200,7 +200,7 @@ bool vpci_function_is_valid(const struct vpci_function *f)
 	for (unsigned int i = 0; i < VPCI_CONFIG; i++) {
 		unsigned int changes = f->writable[i] | f->clear[i] | f->own[i];
 
-		if (!f->config_read && (f->config[i] ^ f->power_on[i]) & ~changes) {
+		if ((f->config[i] ^ f->power_on[i]) & ~changes) {
 			return false;
 		}
 	}
