@@ -103,6 +103,8 @@ struct hvm_ops {
 	void (*vm_destroy)(struct vm *vm);
 	/* Maps RAM in the largest pages that fit; 4 KiB aligned; replaces what was there. -ENOMEM */
 	int (*slat_map)(struct vm *vm, gpa_t gpa, hpa_t hpa, uint64_t size, enum hvm_right rights);
+	/* Takes away what is mapped there; 4 KiB aligned. Devices' lock held. -ENOMEM (to split) */
+	int (*slat_unmap)(struct vm *vm, gpa_t gpa, uint64_t size);
 
 	int (*vcpu_create)(struct vcpu *v); /* v->hvm, v->exit_names, architectural reset state */
 	void (*vcpu_destroy)(struct vcpu *v);

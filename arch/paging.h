@@ -48,14 +48,41 @@ bool paging_is_stack_guard(uint64_t va);
 #define PAGING_VM_BASE 0xffff810000000000ul
 struct paging_space {
 	hpa_t root;
+	hpa_t sink;	     /* a table for paging_space_sink(); .v = 0: none */
+	uint64_t generation; /* atomic; how often RAM was taken away */
 };
 int paging_space_create(struct paging_space *s);
 /* Call when no CPU has it loaded. Frees the tables, not the RAM. */
 void paging_space_destroy(struct paging_space *s);
 /* Maps 2 MiB-aligned RAM read-write, never executable; 1 GiB pages where aligned. -ENOMEM */
 int paging_space_map(struct paging_space *s, gpa_t gpa, hpa_t hpa, uint64_t size);
-/* Loads s on this CPU (NULL: the kernel space); a no-op if it is loaded already. */
+/*
+ * Loads s on this CPU (NULL: the kernel space); a no-op if it is loaded already and no RAM was taken
+ * away since: else what this CPU remembers of it is dropped.
+ */
 void paging_space_load(const struct paging_space *s);
+
+/*
+ * Takes away 2 MiB of RAM and counts the generation up; -ENOMEM (to split a larger page). CPUs that
+ * run a thread of s may reach that RAM until paging_space_is_clean(). The caller keeps others from
+ * changing s.
+ */
+int paging_space_unmap(struct paging_space *s, gpa_t gpa);
+/* No CPU has s loaded that last dropped what it remembers before that generation. */
+bool paging_space_is_clean(const struct paging_space *s, uint64_t generation);
+/* Makes ready for paging_space_sink(); -ENOMEM. Once is enough. */
+int paging_space_make_sink(struct paging_space *s);
+/* Where 2 MiB of RAM were taken away: one page over and over, which nobody else has. */
+void paging_space_sink(struct paging_space *s, gpa_t gpa);
+
+/*
+ * fn is called, masked and perhaps with locks held, when root mode touches RAM that was taken away:
+ * it maps something there and returns true, or the hypervisor panics. Set once.
+ */
+typedef bool paging_fault_fn(gpa_t gpa);
+void paging_set_fault(paging_fault_fn *fn);
+/* By the exception's handler: was a fault at va put right so? */
+bool paging_fault(uint64_t va);
 
 /*
  * Where all of memory would be visible if there were a map of it: is hpa readable there from the

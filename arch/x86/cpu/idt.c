@@ -26,6 +26,7 @@ _Static_assert(sizeof(struct idt_gate) == 16, "SDM Vol. 3A, 64-Bit IDT Gate Desc
 #define GATE_INTERRUPT 0x8eu
 #define VEC_NMI_       2u
 #define VEC_DF_	       8u
+#define VEC_PF_	       14u
 #define VEC_MC_	       18u
 #define STUB_SIZE      16u
 
@@ -182,6 +183,9 @@ void idt_dispatch(struct idt_frame *f)
 		return;
 	}
 	if (f->vector < IDT_EXCEPTIONS && fixed_up(f)) {
+		return;
+	}
+	if (f->vector == VEC_PF_ && paging_fault(x86_read_cr2())) {
 		return;
 	}
 	frames[cpu_id()] = f;

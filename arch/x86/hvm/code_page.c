@@ -6,6 +6,7 @@
 #include "arch/x86/hvm/vcpu_x86.h"
 #include "arch/x86/hvm/x86_bits.h"
 #include "hv/guest_mem.h"
+#include "hv/vm.h"
 
 static const uint64_t no_entry;
 
@@ -51,6 +52,7 @@ static __attribute__((noinline)) const uint8_t *find_anew(struct vcpu *v, uint64
 		remember(c, &trail);
 		c->tag = ALIGN_DOWN(linear, PAGE_SIZE) + 1;
 		c->cr3 = x86_reg(v, HVM_CR3);
+		c->generation = v->vm->mem.root.generation;
 		c->code = code;
 	}
 	return code;
@@ -61,7 +63,8 @@ const uint8_t *code_page_find(struct vcpu *v, uint64_t linear, uint64_t cr3, uin
 	const struct code_page *c = &v->x86->code;
 
 	if (c->tag == ALIGN_DOWN(linear, PAGE_SIZE) + 1 && c->cr3 == cr3 &&
-	    (efer & EFER_LMA) != 0 && is_unchanged(c)) {
+	    (efer & EFER_LMA) != 0 && c->generation == v->vm->mem.root.generation &&
+	    is_unchanged(c)) {
 		return c->code;
 	}
 	return find_anew(v, linear);

@@ -10,6 +10,7 @@
 struct code_page {
 	uint64_t tag; /* linear address of the page, plus 1; 0: none */
 	uint64_t cr3;
+	uint64_t generation; /* of the VM's RAM in root mode: the pointers below lead to RAM */
 	const uint64_t *entry[WALK_LEVELS]; /* those not needed point to a 0 */
 	uint64_t value[WALK_LEVELS];
 	const uint8_t *code;

@@ -62,10 +62,14 @@ static int descend(struct slat *s, uint64_t *entry, unsigned int level, hpa_t *t
 	if (fresh == NULL) {
 		return -ENOMEM;
 	}
-	for (unsigned int i = 0; *entry != 0 && i < ENTRIES; i++) {
-		hpa_t hpa = hpa_add(leaf_address(*entry, level), i * level_size(level - 1));
+	if (*entry != 0) {
+		uint64_t first = s->fmt->leaf(leaf_address(*entry, level),
+					      s->fmt->rights(*entry, level), level - 1);
 
-		fresh[i] = s->fmt->leaf(hpa, s->fmt->rights(*entry, level), level - 1);
+		for (unsigned int i = 0; i < ENTRIES;
+		     i++) { /* the address is a sum with the rest */
+			fresh[i] = first + i * level_size(level - 1);
+		}
 	}
 	*table = paging_hpa(fresh);
 	write_entry(entry, s->fmt->table(*table));

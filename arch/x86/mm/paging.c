@@ -22,6 +22,7 @@
 #define PTE_D	 BIT(6)
 #define PTE_PS	 BIT(7)
 #define PTE_G	 BIT(8)
+#define PTE_SINK BIT(9) /* ignored by the CPU: this table is the space's sink */
 #define PTE_NX	 BIT(63)
 #define PTE_ADDR 0x000ffffffffff000ul
 
@@ -43,10 +44,12 @@ extern char boot_stack_guard[];
 
 static hpa_t kernel_root; /* .v = 0 until the bootstrap map is left */
 static struct spinlock lock = SPINLOCK_INIT(LOCK_PAGING);
-static uint64_t vmap_next = VMAP_BASE; /* [lock] */
-static unsigned int stacks_made;       /* [lock] */
-static void *stacks_free;	       /* [lock] linked through their top words */
-static uint64_t loaded_root[CPU_MAX];
+static uint64_t vmap_next = VMAP_BASE;	    /* [lock] */
+static unsigned int stacks_made;	    /* [lock] */
+static void *stacks_free;		    /* [lock] linked through their top words */
+static uint64_t loaded_root[CPU_MAX];	    /* atomic; written by its CPU */
+static uint64_t loaded_generation[CPU_MAX]; /* likewise */
+static paging_fault_fn *fault_fn;
 static uint64_t *window_pde[CPU_MAX];
 
 void *paging_direct(hpa_t hpa)
@@ -317,7 +320,7 @@ int paging_space_create(struct paging_space *s)
 	}
 	memcpy(root, paging_direct(kernel_root), PAGE_SIZE);
 	root[VM_SLOT] = 0;
-	s->root = paging_hpa(root);
+	*s = (struct paging_space){ .root = paging_hpa(root) };
 	return 0;
 }
 
@@ -325,7 +328,7 @@ static void free_tables(uint64_t entry, unsigned int level)
 {
 	uint64_t *table;
 
-	if (!(entry & PTE_P) || (entry & PTE_PS) || level == 0) {
+	if (!(entry & PTE_P) || (entry & (PTE_PS | PTE_SINK)) || level == 0) {
 		return;
 	}
 	table = table_at(entry);
@@ -345,7 +348,13 @@ void paging_space_destroy(struct paging_space *s)
 	root = paging_direct(s->root);
 	free_tables(root[VM_SLOT], 3);
 	page_free(root, 0);
-	s->root.v = 0;
+	if (s->sink.v != 0) {
+		uint64_t *sink = paging_direct(s->sink);
+
+		page_free(table_at(sink[0]), 0);
+		page_free(sink, 0);
+	}
+	*s = (struct paging_space){ .root.v = 0 };
 }
 
 int paging_space_map(struct paging_space *s, gpa_t gpa, hpa_t hpa, uint64_t size)
@@ -354,14 +363,112 @@ int paging_space_map(struct paging_space *s, gpa_t gpa, hpa_t hpa, uint64_t size
 		   has_1g_pages() ? 2 : 1);
 }
 
+/* No flush is needed: both say the same. */
+static int split_1g(uint64_t *e)
+{
+	uint64_t *table = page_alloc(0);
+
+	if (table == NULL) {
+		return -ENOMEM;
+	}
+	for (unsigned int i = 0; i < 512; i++) {
+		table[i] = *e + i * 2 * MIB;
+	}
+	__atomic_store_n(e, paging_hpa(table).v | PTE_P | PTE_W, __ATOMIC_RELEASE);
+	return 0;
+}
+
+/* What was there is gone for a CPU that asks for the generation later. */
+static void put_entry(struct paging_space *s, uint64_t *e, uint64_t val)
+{
+	__atomic_store_n(e, val, __ATOMIC_SEQ_CST);
+	__atomic_fetch_add(&s->generation, 1, __ATOMIC_SEQ_CST);
+}
+
+int paging_space_unmap(struct paging_space *s, gpa_t gpa)
+{
+	uint64_t va = PAGING_VM_BASE + ALIGN_DOWN(gpa.v, 2 * MIB);
+	uint64_t *e = walk(s->root, va, 2);
+
+	if (e == NULL || ((*e & PTE_PS) != 0 && split_1g(e) != 0)) {
+		return -ENOMEM;
+	}
+	e = walk(s->root, va, 1);
+	if (e == NULL) {
+		return -ENOMEM;
+	}
+	put_entry(s, e, 0);
+	return 0;
+}
+
+bool paging_space_is_clean(const struct paging_space *s, uint64_t generation)
+{
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	for (unsigned int c = 0; c < cpu_count(); c++) {
+		if (__atomic_load_n(&loaded_root[c], __ATOMIC_SEQ_CST) == s->root.v &&
+		    __atomic_load_n(&loaded_generation[c], __ATOMIC_SEQ_CST) < generation) {
+			return false;
+		}
+	}
+	return true;
+}
+
+int paging_space_make_sink(struct paging_space *s)
+{
+	uint64_t *table = s->sink.v == 0 ? page_alloc(0) : NULL;
+	void *page = table != NULL ? page_alloc(0) : NULL;
+
+	if (s->sink.v != 0) {
+		return 0;
+	}
+	if (page == NULL) {
+		if (table != NULL) {
+			page_free(table, 0);
+		}
+		return -ENOMEM;
+	}
+	for (unsigned int i = 0; i < 512; i++) {
+		table[i] = paging_hpa(page).v | leaf_bits(PAGING_W);
+	}
+	s->sink = paging_hpa(table);
+	return 0;
+}
+
+void paging_space_sink(struct paging_space *s, gpa_t gpa)
+{
+	uint64_t *e = walk(s->root, PAGING_VM_BASE + ALIGN_DOWN(gpa.v, 2 * MIB), 1);
+
+	BUG_ON(e == NULL || s->sink.v == 0);
+	put_entry(s, e, s->sink.v | PTE_P | PTE_W | PTE_SINK);
+}
+
+/*
+ * What is noted before CR3 is written counts: between the two this CPU touches no guest memory. CR3
+ * is not written where nothing has changed.
+ */
 void paging_space_load(const struct paging_space *s)
 {
+	unsigned int cpu = cpu_id();
 	uint64_t root = s != NULL ? s->root.v : kernel_root.v;
+	uint64_t generation = s != NULL ? __atomic_load_n(&s->generation, __ATOMIC_ACQUIRE) : 0;
 
-	if (loaded_root[cpu_id()] != root) {
-		loaded_root[cpu_id()] = root;
-		x86_write_cr3(root);
+	if (loaded_root[cpu] == root && loaded_generation[cpu] == generation) {
+		return;
 	}
+	__atomic_store_n(&loaded_generation[cpu], generation, __ATOMIC_RELEASE);
+	__atomic_store_n(&loaded_root[cpu], root, __ATOMIC_RELEASE);
+	x86_write_cr3(root);
+}
+
+void paging_set_fault(paging_fault_fn *fn)
+{
+	fault_fn = fn;
+}
+
+bool paging_fault(uint64_t va)
+{
+	return va - PAGING_VM_BASE < BIT(LEVEL_SHIFT(3)) && fault_fn != NULL &&
+	       fault_fn((gpa_t){ va - PAGING_VM_BASE });
 }
 
 bool paging_direct_readable(hpa_t hpa)

@@ -222,6 +222,11 @@ static int map_ram(struct vm *vm, gpa_t gpa, hpa_t hpa, uint64_t size, enum hvm_
 	return slat_map(vm->slat, gpa, hpa, size, rights);
 }
 
+static int unmap_ram(struct vm *vm, gpa_t gpa, uint64_t size)
+{
+	return slat_unmap(vm->slat, gpa, size);
+}
+
 static void fill_addresses(struct vcpu *v, struct vmcb_control *c)
 {
 	const struct slat *slat = v->vm->slat;
@@ -526,6 +531,7 @@ const struct hvm_ops svm_hvm_ops = {
 	.vm_create = vm_create_slat,
 	.vm_destroy = vm_destroy_slat,
 	.slat_map = map_ram,
+	.slat_unmap = unmap_ram,
 	.vcpu_create = vcpu_create_vmcb,
 	.vcpu_destroy = vcpu_destroy_vmcb,
 	.vcpu_init = svm_event_init,

@@ -109,6 +109,13 @@ static int map(struct vm *vm, gpa_t gpa, hpa_t hpa, uint64_t size, enum hvm_righ
 	return slat_map(&e->slat, gpa, hpa, size, rights);
 }
 
+static int unmap(struct vm *vm, gpa_t gpa, uint64_t size)
+{
+	struct ept *e = vm->slat;
+
+	return slat_unmap(&e->slat, gpa, size);
+}
+
 static int create_vcpu(struct vcpu *v)
 {
 	v->exit_names = vmx_exit_names();
@@ -117,8 +124,12 @@ static int create_vcpu(struct vcpu *v)
 
 static void dump(const struct vcpu *v, void (*out)(const char *line))
 {
-	struct vmx_vcpu *prev = vmx_vcpu_focus(v);
+	struct vmx_vcpu *prev;
 
+	if (!vmx_vcpu_focus(v, &prev)) {
+		out("VMCS: in use by another CPU");
+		return;
+	}
 	vmcs_dump(out);
 	vmx_vcpu_unfocus(v, prev);
 }
@@ -131,6 +142,7 @@ const struct hvm_ops vmx_hvm_ops = {
 	.vm_create = ept_create,
 	.vm_destroy = ept_destroy,
 	.slat_map = map,
+	.slat_unmap = unmap,
 	.vcpu_create = create_vcpu,
 	.vcpu_destroy = vmx_vcpu_destroy,
 	.vcpu_init = vmx_event_init,
