@@ -5,6 +5,7 @@
 
 #include "hv/base/heap.h"
 #include "hv/base/page.h"
+#include "hv/gpa_balloon.h"
 #include "hv/lib/errno.h"
 #include "hv/lib/string.h"
 #include "hv/thread.h"
@@ -12,7 +13,7 @@
 #define SCRUB_SLICE (64 * KIB) /* 8,192 iterations of REP STOSQ between checkpoints */
 
 /* A sleep in the middle may move us to another CPU: the window is opened anew for each slice. */
-static void scrub_chunk(hpa_t chunk)
+void gpa_space_scrub_chunk(hpa_t chunk)
 {
 	for (uint64_t off = 0; off < PAGE_CHUNK_SIZE; off += SCRUB_SLICE) {
 		char *window = paging_window(chunk);
@@ -26,7 +27,7 @@ static void scrub_chunk(hpa_t chunk)
 static void scrub_extent(const struct gpa_extent *e)
 {
 	for (uint64_t off = 0; off < e->size; off += PAGE_CHUNK_SIZE) {
-		scrub_chunk(hpa_add(e->hpa, off));
+		gpa_space_scrub_chunk(hpa_add(e->hpa, off));
 	}
 }
 
@@ -79,6 +80,7 @@ static int add_chunks(struct gpa_space *s, uint64_t *off)
 		return -E2BIG;
 	}
 	e->size += got * PAGE_CHUNK_SIZE;
+	s->held += got * PAGE_CHUNK_SIZE;
 	*off += got * PAGE_CHUNK_SIZE;
 	return 0;
 }
@@ -108,6 +110,7 @@ int gpa_space_create(struct gpa_space *s, uint64_t size)
 	int err;
 
 	memset(s, 0, sizeof(*s));
+	spin_init(&s->lock, LOCK_MEMORY);
 	s->size = ALIGN_UP(size, PAGE_CHUNK_SIZE);
 	s->low_size = u64_min(s->size, GPA_LOW_RAM_MAX);
 	s->extents = heap_alloc(GPA_EXTENTS_MAX * sizeof(*s->extents));
@@ -136,14 +139,42 @@ static void free_extent(const struct gpa_extent *e)
 	}
 }
 
+/* Chunk by chunk: some have gone, others are not where they were. */
+static void free_what_is_left(struct gpa_space *s)
+{
+	for (uint64_t off = 0; off < s->size; off += PAGE_CHUNK_SIZE) {
+		hpa_t chunk;
+
+		if (gpa_space_chunk(s, gpa_of(s, off), &chunk)) {
+			page_free_chunks(chunk, 1);
+		}
+		thread_checkpoint();
+	}
+}
+
 void gpa_space_destroy(struct gpa_space *s)
 {
+	if (s->balloon != NULL) {
+		free_what_is_left(s);
+		gpa_balloon_destroy(s);
+		s->count = 0;
+	}
 	for (unsigned int i = 0; i < s->count; i++) {
 		free_extent(&s->extents[i]);
 	}
 	paging_space_destroy(&s->root);
 	heap_free(s->extents);
 	memset(s, 0, sizeof(*s));
+}
+
+uint64_t gpa_space_held(struct gpa_space *s)
+{
+	uint64_t held;
+
+	spin_lock(&s->lock);
+	held = s->held;
+	spin_unlock(&s->lock);
+	return held;
 }
 
 bool gpa_space_is_ram(const struct gpa_space *s, gpa_t gpa, uint64_t len)

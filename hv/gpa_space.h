@@ -5,6 +5,7 @@
 #define HV_GPA_SPACE_H
 
 #include "arch/paging.h"
+#include "hv/base/lock.h"
 #include "hv/lib/types.h"
 
 /* PC memory map: RAM, a hole for devices below 4 GiB, more RAM above. */
@@ -21,12 +22,17 @@ struct gpa_extent { /* one physically contiguous run of RAM, 2 MiB aligned */
 	uint64_t size;
 };
 
+struct gpa_balloon;
+
 struct gpa_space {
 	uint64_t size;		  /* bytes of RAM, a multiple of 2 MiB */
 	uint64_t low_size;	  /* of these below GPA_LOW_RAM_MAX */
 	struct paging_space root; /* where root mode sees the RAM while one of its threads runs */
 	unsigned int count;
-	struct gpa_extent *extents;
+	struct gpa_extent *extents;  /* when it was made; gpa_space_chunk() knows what holds now */
+	struct spinlock lock;	     /* rank LOCK_MEMORY */
+	struct gpa_balloon *balloon; /* NULL: no page was ever given away */
+	uint64_t held;		     /* [lock] bytes of host memory that it has */
 };
 
 /*
@@ -38,6 +44,13 @@ int gpa_space_create(struct gpa_space *s, uint64_t size);
 void gpa_space_destroy(struct gpa_space *s);
 /* Zeroes all of the RAM, in slices: a reset. Thread context. */
 void gpa_space_scrub(struct gpa_space *s);
+void gpa_space_scrub_chunk(hpa_t chunk);
+
+/* The 2 MiB of host memory behind gpa, RAM; false: the host has it back. gpa_balloon.c */
+bool gpa_space_chunk(const struct gpa_space *s, gpa_t gpa, hpa_t *chunk);
+
+/* Bytes of host memory that it has, now. Any thread that keeps the space. */
+uint64_t gpa_space_held(struct gpa_space *s);
 
 /* True if all of [gpa, gpa + len) is RAM (the VGA hole is not). */
 bool gpa_space_is_ram(const struct gpa_space *s, gpa_t gpa, uint64_t len);

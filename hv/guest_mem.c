@@ -8,10 +8,12 @@
 #include "hv/lib/string.h"
 #include "hv/thread.h"
 #include "hv/vm.h"
+#include "hv/vm_memory.h"
 
 void *guest_mem_slice(struct vm *vm, gpa_t gpa, size_t len)
 {
-	if (!gpa_space_is_ram(&vm->mem, gpa, len)) {
+	if (!gpa_space_is_ram(&vm->mem, gpa, len) ||
+	    (unlikely(vm->mem.balloon != NULL) && !vm_memory_bring(vm, gpa, len))) {
 		return NULL;
 	}
 	return (void *)(PAGING_VM_BASE + gpa.v);
@@ -44,14 +46,10 @@ int guest_mem_write(struct vm *vm, gpa_t gpa, const void *buf, size_t len)
 /* The host memory behind gpa, up to the end of its 2 MiB chunk. */
 static hpa_t find_hpa(const struct gpa_space *s, gpa_t gpa)
 {
-	for (unsigned int i = 0; i < s->count; i++) {
-		const struct gpa_extent *e = &s->extents[i];
+	hpa_t chunk = { 0 };
 
-		if (range_within(gpa.v - e->gpa.v, 1, e->size)) {
-			return hpa_add(e->hpa, gpa.v - e->gpa.v);
-		}
-	}
-	return (hpa_t){ 0 };
+	(void)gpa_space_chunk(s, gpa, &chunk); /* none has left: it does not run yet */
+	return hpa_add(chunk, gpa.v % PAGE_CHUNK_SIZE);
 }
 
 int guest_mem_load(struct vm *vm, gpa_t gpa, const void *buf, size_t len)

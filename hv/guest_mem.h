@@ -16,7 +16,11 @@ struct vm;
 int guest_mem_read(struct vm *vm, gpa_t gpa, void *buf, size_t len);
 int guest_mem_write(struct vm *vm, gpa_t gpa, const void *buf, size_t len);
 
-/* A slice of RAM that stays where it is while the VM exists; NULL if any byte is not RAM. */
+/*
+ * A slice of RAM that stays where it is while the VM exists; NULL if any byte is not RAM, or lies in the
+ * balloon and cannot be brought back. What the guest gives away later may still be touched: that
+ * is harmless for all but the guest.
+ */
 void *guest_mem_slice(struct vm *vm, gpa_t gpa, size_t len);
 
 /*

@@ -21,6 +21,7 @@
 #include "hv/thread.h"
 #include "hv/timer.h"
 #include "hv/vm_manager.h"
+#include "hv/vm_memory.h"
 #include "version.h"
 
 #define COM1	  0x3f8
@@ -115,6 +116,7 @@ void hv_main(const struct boot_info *info)
 		   clock_reference());
 	start_watch();
 	bootfs_init(info);
+	vm_memory_init();
 	BUG_ON(vm_manager_start() != 0);
 	loader_init();
 	BUG_ON(console_start(info) != 0);

@@ -5,6 +5,7 @@
 
 #include "hv/base/heap.h"
 #include "hv/base/page.h"
+#include "hv/gpa_balloon.h"
 #include "hv/lib/errno.h"
 #include "hv/lib/string.h"
 #include "hv/thread.h"
@@ -55,8 +56,11 @@ static bool is_zero(const void *page)
 	return true;
 }
 
-/* A sleep may move us to another CPU: the window is opened anew for each batch. */
-static void map_chunk(struct chunk *c)
+/*
+ * A sleep may move us to another CPU: the window is opened anew for each batch. What was given away
+ * counts as zero: if it comes back it is.
+ */
+static void map_chunk(struct chunk *c, const uint64_t *given)
 {
 	memset(c->h.map, 0, sizeof(c->h.map));
 	for (unsigned int i = 0; i < PAGES; i += BATCH) {
@@ -67,6 +71,9 @@ static void map_chunk(struct chunk *c)
 		}
 		paging_window_close();
 		thread_checkpoint();
+	}
+	for (unsigned int i = 0; given != NULL && i < ARRAY_SIZE(c->h.map); i++) {
+		c->h.map[i] &= ~given[i];
 	}
 }
 
@@ -101,13 +108,13 @@ static int write_pages(struct chunk *c, struct save_out *out)
 	return err;
 }
 
-static int write_chunk(struct chunk *c, struct save_out *out)
+static int write_chunk(struct chunk *c, const uint64_t *given, struct save_out *out)
 {
 	struct save_section s = { .name = SAVE_RAM, .version = VERSION };
 	uint64_t pages;
 	int err;
 
-	map_chunk(c);
+	map_chunk(c, given);
 	pages = pages_in(&c->h);
 	if (pages == 0) {
 		return 0;
@@ -118,14 +125,18 @@ static int write_chunk(struct chunk *c, struct save_out *out)
 	return err != 0 ? err : write_pages(c, out);
 }
 
-static int write_extent(struct chunk *c, const struct gpa_extent *e, struct save_out *out)
+static int write_extent(const struct gpa_space *s, struct chunk *c, const struct gpa_extent *e,
+			struct save_out *out)
 {
 	int err = 0;
 
 	for (uint64_t off = 0; off < e->size && err == 0; off += PAGE_CHUNK_SIZE) {
-		c->h.gpa = e->gpa.v + off;
-		c->hpa = hpa_add(e->hpa, off);
-		err = write_chunk(c, out);
+		gpa_t gpa = gpa_add(e->gpa, off);
+
+		c->h.gpa = gpa.v;
+		if (gpa_space_chunk(s, gpa, &c->hpa)) {
+			err = write_chunk(c, gpa_balloon_map(s, gpa), out);
+		}
 	}
 	return err;
 }
@@ -136,27 +147,13 @@ int save_ram_write(const struct gpa_space *s, struct save_out *out)
 	int err = c != NULL ? 0 : -ENOMEM;
 
 	for (unsigned int i = 0; i < s->count && err == 0; i++) {
-		err = write_extent(c, &s->extents[i], out);
+		err = write_extent(s, c, &s->extents[i], out);
 	}
 	heap_free(c);
 	return err;
 }
 
 /* ---- loading ---- */
-
-/* The chunk's host memory; false: the VM has no RAM there. */
-static bool find_chunk(const struct gpa_space *s, struct chunk *c)
-{
-	for (unsigned int i = 0; i < s->count; i++) {
-		const struct gpa_extent *e = &s->extents[i];
-
-		if (c->h.gpa >= e->gpa.v && c->h.gpa - e->gpa.v < e->size) {
-			c->hpa = hpa_add(e->hpa, c->h.gpa - e->gpa.v);
-			return true;
-		}
-	}
-	return false;
-}
 
 static int load_pages(struct chunk *c, const struct save_in *in, const struct save_place *p)
 {
@@ -188,7 +185,8 @@ static int load_chunk(const struct gpa_space *s, struct chunk *c, const struct s
 	if (err != 0) {
 		return err;
 	}
-	if (c->h.gpa % PAGE_CHUNK_SIZE != 0 || !find_chunk(s, c) ||
+	if (c->h.gpa % PAGE_CHUNK_SIZE != 0 || !gpa_space_is_ram(s, (gpa_t){ c->h.gpa }, 1) ||
+	    !gpa_space_chunk(s, (gpa_t){ c->h.gpa }, &c->hpa) ||
 	    p->s.length != sizeof(c->h) + pages_in(&c->h) * PAGE_SIZE) {
 		return -EINVAL;
 	}

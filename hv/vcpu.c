@@ -15,6 +15,7 @@
 #include "hv/vdev.h"
 #include "hv/vm.h"
 #include "hv/vm_dump.h"
+#include "hv/vm_memory.h"
 
 static uint32_t requests(const struct vcpu *v)
 {
@@ -166,6 +167,10 @@ static void serve(struct vcpu *v, uint32_t asked)
 		pause(v);
 	} else if (asked & VCPU_REQ_DEVICES) {
 		work_for_devices(v);
+	} else if (asked & VCPU_REQ_MEMORY) {
+		clear_request(v, VCPU_REQ_MEMORY);
+		vm_memory_work(v);
+		thread_checkpoint();
 	} else if (asked & VCPU_REQ_CLOCK) {
 		clear_request(v, VCPU_REQ_CLOCK);
 		hvm_vcpu_refresh_clock(v);

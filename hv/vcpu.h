@@ -21,6 +21,7 @@ struct vcpu_x86;
 #define VCPU_REQ_CLOCK	 BIT(4) /* hvm_vcpu_refresh_clock() */
 #define VCPU_REQ_START	 BIT(3) /* look at vcpu.start: set as long as it waits for a SIPI */
 #define VCPU_REQ_CALL	 BIT(5) /* vcpu_call() */
+#define VCPU_REQ_MEMORY	 BIT(6) /* vm_memory_work() */
 
 /* Events waiting to be injected: bits of vcpu.pending. */
 #define VCPU_PENDING_EXCEPTION BIT(0)
@@ -75,6 +76,9 @@ struct vcpu {
 	uint64_t exit_tsc;     /* [O] when the last exit came */
 	struct thread *thread; /* (c) */
 	uint64_t exits;
+	uint64_t
+		brought_at; /* [O] exits, when pages were brought back for root mode, and how many */
+	uint32_t brought;
 	struct vcpu_call *call;	       /* with VCPU_REQ_CALL */
 	const char *const *exit_names; /* (c) names of the reasons below; NULL where unused */
 	struct vcpu_exit_stat stats[VCPU_EXIT_REASONS];

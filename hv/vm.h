@@ -36,6 +36,8 @@ struct vm {
 	struct vm_dump *new_dump; /* [crashed_on's thread], then the manager's */
 	struct list_node node;	  /* in the list of VMs */
 	struct gpa_space mem;	  /* (c) while not stopped */
+	uint64_t held_seen;	  /* bytes of host memory, when `host memory` looked; list locked */
+	bool wants_chunk;	  /* a page that it gave away was touched; atomic */
 	void *slat;		  /* (c) while not stopped: the backend's second-level tables */
 	struct spinlock dev_lock; /* rank LOCK_DEVICES: every device model's state and the buses */
 	struct iobus pio;	  /* [dev_lock] */
@@ -55,10 +57,9 @@ struct vm {
 	uint64_t entered;	  /* ticks when a vCPU first got a CPU; 0 before */
 	uint64_t start_at;	  /* ticks: when the manager starts it again; 0: it does not */
 	uint64_t starts;	  /* times it was started */
-	uint64_t pressed;    /* in which of its starts the button was last pressed; list locked */
-	uint64_t pressed_at; /* ticks; list locked */
-	uint64_t cpu_time;   /* ticks, of vCPU threads that have ended */
-	uint32_t log_lines;  /* it caused since log_since; atomic */
+	uint64_t pressed;	  /* which start's guest host poweroff has asked; list locked */
+	uint64_t cpu_time;	  /* ticks, of vCPU threads that have ended */
+	uint32_t log_lines;	  /* it caused since log_since; atomic */
 	uint64_t log_since;
 	struct vcpu_exit_stat last_stats[VCPU_EXIT_REASONS]; /* of the last run, when stopped */
 	const char *const *exit_names;			     /* names of its rows */

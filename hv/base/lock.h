@@ -16,6 +16,7 @@ enum lock_rank {
 	LOCK_THREADS,  /* the list of all threads */
 	LOCK_MUTEX,    /* wait list of a sleeping lock */
 	LOCK_TIMER,    /* a CPU's timer heap */
+	LOCK_MEMORY,   /* which of a VM's pages are in its balloon */
 	LOCK_SCHED,    /* a CPU's run queue */
 	LOCK_PAGING,
 	LOCK_HEAP,

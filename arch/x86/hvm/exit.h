@@ -6,8 +6,8 @@
 
 #include "arch/hvm.h"
 #include "hv/lib/types.h"
-
-struct vcpu;
+#include "hv/vm.h"
+#include "hv/vm_memory.h"
 
 /* The handler says whether the instruction is stepped over: forgetting cannot skip guest code. */
 enum exit_action {
@@ -43,6 +43,11 @@ enum exit_action exit_io(struct vcpu *v, const struct exit_io *io);
  * itself.
  */
 enum exit_action exit_mmio(struct vcpu *v, gpa_t gpa, bool write);
+/* A second-level fault at a page that the guest had given away, and that may come back: go on. */
+static inline bool exit_brings_page(struct vcpu *v, gpa_t gpa)
+{
+	return unlikely(v->vm->mem.balloon != NULL) && vm_memory_touch(v->vm, gpa);
+}
 /* cr.c: MOV to CR0, CR3, CR4, CR8 with every check of SDM Vol. 3A, "Control Registers". */
 enum exit_action exit_write_cr(struct vcpu *v, unsigned int cr, uint64_t val);
 enum exit_action exit_read_cr(struct vcpu *v, unsigned int cr, unsigned int gpr);

@@ -162,6 +162,9 @@ static enum exit_action on_npf(struct vcpu *v)
 	const struct vmcb_control *c = &svm_of(v)->b->c;
 	gpa_t gpa = { c->exit_info2 };
 
+	if (exit_brings_page(v, gpa)) {
+		return EXIT_RESUME;
+	}
 	if (c->exit_int_info & VMCB_EVENT_VALID) {
 		vm_crash(v->vm, "delivery of an event touched %016lx, which is no RAM", gpa.v);
 		return EXIT_RESUME;

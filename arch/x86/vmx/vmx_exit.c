@@ -221,6 +221,9 @@ static enum exit_action on_ept_violation(struct vcpu *v)
 	if (unlikely((q & INTR_NMI_UNBLOCK) != 0)) {
 		vmx_event_block_nmi();
 	}
+	if (exit_brings_page(v, gpa)) {
+		return EXIT_RESUME;
+	}
 	if (unlikely(what != NULL)) {
 		vm_crash(v->vm, "%s met %016lx, which is no RAM", what, gpa.v);
 		return EXIT_RESUME;

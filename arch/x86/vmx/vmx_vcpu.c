@@ -20,7 +20,6 @@
 #include "hv/lib/bytes.h"
 #include "hv/lib/errno.h"
 #include "hv/lib/string.h"
-#include "hv/thread.h"
 #include "hv/vm.h"
 
 /* Label in vmx_entry.S. */
@@ -48,17 +47,19 @@ static void make_clear(struct vmx_vcpu *x)
 	x->entry.launched = false;
 }
 
-struct vmx_vcpu *vmx_vcpu_focus(const struct vcpu *v)
+bool vmx_vcpu_focus(const struct vcpu *v, struct vmx_vcpu **prev)
 {
-	struct vmx_vcpu *prev = vmx_vcpu_current[cpu_id()];
 	struct vmx_vcpu *x = v->hvm;
 
-	if (prev != x) {
-		BUG_ON(v->thread != NULL && v->thread != thread_current());
-		BUG_ON(x->cpu != VMX_NO_CPU);
-		make_current(x);
+	*prev = vmx_vcpu_current[cpu_id()];
+	if (*prev == x) {
+		return true;
 	}
-	return prev;
+	if (x->cpu != VMX_NO_CPU) {
+		return false;
+	}
+	make_current(x);
+	return true;
 }
 
 void vmx_vcpu_unfocus(const struct vcpu *v, struct vmx_vcpu *prev)
@@ -230,7 +231,7 @@ int vmx_vcpu_create(struct vcpu *v)
 	v->hvm = x;
 	fill_msr_bitmap(v);
 	vmcs_clear(x->vmcs_hpa);
-	prev = vmx_vcpu_focus(v);
+	BUG_ON(!vmx_vcpu_focus(v, &prev));
 	write_initial(v);
 	hvm_reset_state(v);
 	vmx_vcpu_unfocus(v, prev);

@@ -10,9 +10,10 @@
 
 extern uint8_t *save_lab_file;
 extern size_t save_lab_size;
-extern uint8_t *save_lab_ram; /* all of the guest's */
-extern size_t save_lab_room;  /* bytes that the store still takes */
-extern size_t save_lab_reads; /* counted */
+extern uint8_t *save_lab_ram;	       /* all of the guest's */
+extern const uint64_t *save_lab_given; /* its pages in the balloon, NULL: none */
+extern size_t save_lab_room;	       /* bytes that the store still takes */
+extern size_t save_lab_reads;	       /* counted */
 
 void save_lab_start(void);
 void save_lab_stop(void);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Guest RAM: rounding, the hole below 4 GiB, extents of scattered chunks, scrubbing, what is RAM. */
 /* Sizes above the fake memory are tested on a space that is only described. */
-/* TEST_SOURCES: hv/gpa_space.c hv/guest_mem.c hv/base/page.c hv/base/lock.c tests/unit/fakes/fake_paging.c */
+/* TEST_SOURCES: hv/gpa_space.c hv/gpa_balloon.c hv/guest_mem.c hv/base/page.c hv/base/lock.c tests/unit/fakes/fake_paging.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_arch.c tests/unit/fakes/fake_panic_abort.c */
 #include "hv/gpa_space.h"
 
@@ -68,6 +68,34 @@ void *paging_window(hpa_t hpa)
 
 void paging_window_close(void)
 {
+}
+
+bool vm_memory_bring(struct vm *vm, gpa_t gpa, uint64_t len)
+{
+	(void)vm;
+	(void)gpa;
+	(void)len;
+	return true;
+}
+
+int paging_space_make_sink(struct paging_space *s)
+{
+	(void)s;
+	return 0;
+}
+
+int paging_space_unmap(struct paging_space *s, gpa_t gpa)
+{
+	(void)s;
+	(void)gpa;
+	return 0;
+}
+
+bool paging_space_is_clean(const struct paging_space *s, uint64_t generation)
+{
+	(void)s;
+	(void)generation;
+	return true;
 }
 
 static int setup(void **state)

@@ -244,6 +244,11 @@ void vm_dump_take(struct vcpu *v)
 	(void)v;
 }
 
+void vm_memory_work(struct vcpu *v)
+{
+	(void)v;
+}
+
 void vdev_work_all(struct vm *v)
 {
 	(void)v;
