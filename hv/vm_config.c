@@ -16,5 +16,6 @@ void vm_config_defaults(struct vm_config *cfg)
 	cfg->stop_timeout = 60000;
 	cfg->hvc = true;
 	cfg->rng = true;
+	cfg->balloon = true;
 	cfg->paravirt = true;
 }

@@ -42,6 +42,7 @@ struct vm_config {
 	bool testdev;
 	bool hvc;      /* has a virtio console */
 	bool rng;      /* has a virtio entropy device */
+	bool balloon;  /* has a virtio memory balloon */
 	bool paravirt; /* is offered KVM's paravirtual interfaces */
 };
 

@@ -82,6 +82,17 @@
 #define VIRTQ_USED_EVENT(n)  (4u + 2u * (n)) /* offset in the available ring */
 #define VIRTQ_AVAIL_EVENT(n) (4u + 8u * (n)) /* offset in the used ring */
 
+/* 5.5 "Traditional Memory Balloon Device" */
+#define VIRTIO_BALLOON_F_MUST_TELL_HOST 0u
+#define VIRTIO_BALLOON_F_STATS_VQ	1u
+#define VIRTIO_BALLOON_F_DEFLATE_ON_OOM 2u
+#define VIRTIO_BALLOON_NUM_PAGES	0u /* of 4 KiB, as `actual` and the numbers in the queues */
+#define VIRTIO_BALLOON_ACTUAL		4u
+#define VIRTIO_BALLOON_CONFIG		8u
+#define VIRTIO_BALLOON_STAT_SIZE	10u /* le16 tag, le64 value */
+#define VIRTIO_BALLOON_S_MEMFREE	4u
+#define VIRTIO_BALLOON_S_AVAIL		6u
+
 /* 5.3 "Console Device" */
 #define VIRTIO_CONSOLE_F_SIZE	     0u
 #define VIRTIO_CONSOLE_F_MULTIPORT   1u

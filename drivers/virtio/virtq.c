@@ -217,6 +217,13 @@ bool virtq_pop(struct virtq *q, struct virtq_chain *c)
 	return true;
 }
 
+void virtq_put_back(struct virtq *q, const struct virtq_chain *c)
+{
+	if (is_live(q) && c->epoch == q->epoch) {
+		q->s->next--;
+	}
+}
+
 /* ---- completing them ---- */
 
 void virtq_push(struct virtq *q, const struct virtq_chain *c, uint32_t len)

@@ -57,6 +57,8 @@ struct virtq_chain {
  * to notify of the next), or the driver broke a rule and the device needs a reset.
  */
 bool virtq_pop(struct virtq *q, struct virtq_chain *c);
+/* Undoes the last virtq_pop(): the next takes the same buffer. Nothing was pushed in between. */
+void virtq_put_back(struct virtq *q, const struct virtq_chain *c);
 /*
  * Completes c: len bytes of its writable part were filled from its start. In any order, at any time;
  * a chain from before a reset is ignored. The driver hears of it at virtq_signal().

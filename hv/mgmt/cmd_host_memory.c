@@ -25,21 +25,45 @@ void cmd_host_memory_init(const struct boot_info *info)
 	boot = info;
 }
 
+/* Notes what each VM has; their sum. */
+static uint64_t take_vms(void)
+{
+	uint64_t sum = 0;
+
+	for (struct vm *vm = vm_next(NULL); vm != NULL; vm = vm_next(vm)) {
+		vm->held_seen = vm_is_up(vm) ? gpa_space_held(&vm->mem) : 0;
+		sum += vm->held_seen;
+	}
+	return sum;
+}
+
+/* Balloons move meanwhile: until no chunk has come or gone while they were looked at. */
+static void take_stats(struct account *a, uint64_t *vms)
+{
+	struct page_stats again;
+
+	page_stats(&again);
+	do {
+		a->s = again;
+		*vms = take_vms();
+		a->store = store_ram_used();
+		page_stats(&again);
+	} while (again.guest != a->s.guest);
+}
+
 static void take(struct account *a)
 {
-	page_stats(&a->s);
+	uint64_t vms;
+
+	take_stats(a, &vms);
 	a->image = boot->image_end.v - boot->image_start.v;
 	a->modules = 0;
 	for (unsigned int i = 0; i < boot->module_count; i++) {
 		a->modules += boot->modules[i].size;
 	}
 	a->reserved = a->s.image - a->image - a->modules;
-	a->store = store_ram_used();
 	a->guest = a->s.guest - a->store;
-	a->changing = a->guest;
-	for (const struct vm *vm = vm_next(NULL); vm != NULL; vm = vm_next(vm)) {
-		a->changing -= vm_is_up(vm) ? vm->mem.size : 0;
-	}
+	a->changing = a->guest - u64_min(vms, a->guest);
 }
 
 struct row {
@@ -73,7 +97,7 @@ static void print_vms(struct shell_out *out, const struct account *a)
 	for (const struct vm *vm = vm_next(NULL); vm != NULL; vm = vm_next(vm)) {
 		if (vm_is_up(vm)) {
 			shell_out_printf(out, "  %-10s %10s  RAM of that VM\n", vm->cfg.name,
-					 fmt_size(size, sizeof(size), vm->mem.size));
+					 fmt_size(size, sizeof(size), vm->held_seen));
 		}
 	}
 	if (a->changing != 0) {
@@ -87,7 +111,7 @@ static void json_vms(struct json *j, const struct account *a)
 	json_object(j, "vms");
 	for (const struct vm *vm = vm_next(NULL); vm != NULL; vm = vm_next(vm)) {
 		if (vm_is_up(vm)) {
-			json_u64(j, vm->cfg.name, vm->mem.size);
+			json_u64(j, vm->cfg.name, vm->held_seen);
 		}
 	}
 	json_end(j);

@@ -2,6 +2,8 @@
 /* Owns the commands that change VMs: create, set, start, stop, reset, pause, resume, delete. */
 /* What only looks is cmd_vm_info.c, the guest's console cmd_vm_console.c. */
 #include "arch/clock.h"
+#include "drivers/emul/vpm.h"
+#include "drivers/virtio/virtio_balloon.h"
 #include "hv/base/heap.h"
 #include "hv/lib/errno.h"
 #include "hv/lib/fmt.h"
@@ -10,11 +12,11 @@
 #include "hv/mgmt/cmd.h"
 #include "hv/mgmt/line_edit.h"
 #include "hv/mgmt/near.h"
-#include "hv/mgmt/power_button.h"
 #include "hv/mgmt/shell_buf.h"
 #include "hv/mgmt/show.h"
 #include "hv/vm_job.h"
 #include "hv/vm_life.h"
+#include "hv/vm_memory.h"
 
 #define POLL_NS 50000000ul /* how often a command looks whether what it waits for is done */
 
@@ -257,9 +259,68 @@ static int cmd_create(struct shell_call *c)
 	return with_scratch(c, create_locked);
 }
 
+/* vm is claimed; the list is given up while memory is reserved. */
+static int reserve(struct vm *vm, uint64_t bytes, const char **why)
+{
+	int err;
+
+	vm_list_unlock();
+	err = vm_memory_reserve(vm, bytes, why);
+	vm_list_lock();
+	return err;
+}
+
+/* First what the VM may need is there, then the guest is told. */
+static int resize(struct vm *vm, uint64_t bytes, const char **why)
+{
+	struct virtio_balloon_info info;
+	int err;
+
+	if (virtio_balloon_look(vm, &info) != 0 || !info.driver) {
+		*why = "its guest drives no balloon: memory changes only while it is stopped";
+		return -ENODEV;
+	}
+	err = vm_claim(vm, "being resized", why);
+	if (err != 0) {
+		return err;
+	}
+	err = reserve(vm, bytes, why);
+	if (err == 0) {
+		err = virtio_balloon_set_target(vm, bytes);
+		*why = "its guest has just let go of the balloon";
+	}
+	vm_release(vm);
+	return err;
+}
+
+/* memory=SIZE and nothing else, of a VM that is up: its balloon's target. */
+static int set_live(struct shell_call *c, struct vm *vm, const struct vm_config *cfg)
+{
+	const char *why = "no reason given";
+	uint64_t bytes = ALIGN_UP(cfg->memory, PAGE_SIZE);
+	char size[16];
+
+	if (bytes > vm->mem.size) {
+		return shell_error(c, "cannot set %s: memory: allowed while it runs: up to %s",
+				   vm->cfg.name, fmt_size(size, sizeof(size), vm->mem.size));
+	}
+	if (resize(vm, bytes, &why) != 0) {
+		return shell_error(c, "cannot set %s: %s", vm->cfg.name, why);
+	}
+	shell_out_printf(c->out, "%s: its guest is asked to have %s; vm info tells how far it is\n",
+			 vm->cfg.name, fmt_size(size, sizeof(size), bytes));
+	return 0;
+}
+
+static bool is_live_setting(const struct shell_call *c)
+{
+	return c->argc == 2 && strncmp(c->argv[1], "memory=", strlen("memory=")) == 0;
+}
+
 static int set_locked(struct shell_call *c, struct vm_config *cfg, struct diag *d)
 {
 	struct vm *vm = vm_find(c->argv[0]);
+	bool live;
 
 	if (vm == NULL) {
 		return no_vm(c, c->argv[0]);
@@ -267,14 +328,20 @@ static int set_locked(struct shell_call *c, struct vm_config *cfg, struct diag *
 	if (vm->doing != NULL) {
 		return refused(c, vm, NULL);
 	}
-	if (!vm_is_off(vm)) {
-		return shell_error(c, "%s is %s: its settings change only while it is stopped",
+	live = vm_is_up(vm) && is_live_setting(c);
+	if (!vm_is_off(vm) && !live) {
+		return shell_error(c,
+				   "%s is %s: its settings but memory change only while it is "
+				   "stopped",
 				   vm->cfg.name, vm_state_name(vm->state));
 	}
 	*cfg = vm->cfg;
 	take_settings(c, cfg, d);
 	if (diag_any(d)) {
 		return diag_error(c, d);
+	}
+	if (live) {
+		return set_live(c, vm, cfg);
 	}
 	vm->cfg = *cfg;
 	shell_out_printf(c->out, "%s: set\n", vm->cfg.name);
@@ -349,7 +416,7 @@ static int press_button(struct shell_call *c, struct vm *vm)
 			c, "%s is %s%s", vm->cfg.name, vm_state_name(vm->state),
 			vm->state == VM_PAUSED ? ": resume it first, or stop it with --force" : "");
 	}
-	power_button_press(vm);
+	vm_press_power_button(vm);
 	show_time(time, sizeof(time), vm->cfg.stop_timeout * 1000000ul);
 	shell_out_printf(c->out,
 			 "%s: ACPI power button pressed; waiting up to %s for the guest to "
@@ -370,10 +437,7 @@ static int press_locked(struct shell_call *c, void *arg)
 	return press_button(c, vm);
 }
 
-/*
- * True once the VM is off, and tells which way; until then the button is pressed again. starts: a
- * restart counts as off, too.
- */
+/* True once the VM is off, and tells which way. starts: a restart counts as off, too. */
 static bool has_stopped(const char *name, uint64_t starts, const char **state, uint64_t *left,
 			uint64_t begun)
 {
@@ -387,9 +451,6 @@ static bool has_stopped(const char *name, uint64_t starts, const char **state, u
 	*state = vm != NULL ? vm_state_name(vm->state) : "gone";
 	*left = vm != NULL ? vm->cfg.stop_timeout * 1000000ul : 0;
 	*left = *left > waited ? *left - waited : 0;
-	if (!off && *left > 0 && vm->state == VM_RUNNING && vm->doing == NULL) {
-		power_button_again(vm);
-	}
 	vm_list_unlock();
 	return off;
 }
@@ -494,15 +555,17 @@ static const struct shell_cmd cmds[] = {
 	  "initrd=boot:initrd.img cmdline=\"console=ttyS0 quiet\" memory=512M",
 	  cmd_create },
 	{ "vm", "set", "VM KEY=VALUE...",
-	  "change settings of a stopped VM\n"
-	  "All are checked before any is changed. config help KEY explains a key.",
+	  "change settings; of a running VM its memory\n"
+	  "All are checked before any is changed. config help KEY explains a key.\n"
+	  "memory=SIZE of a running VM asks its guest, by its balloon, to give memory away\n"
+	  "or take it again: at most what it was started with. A restart gives it all back.",
 	  cmd_set },
 	{ "vm", "start", "VM", "start a VM", cmd_start },
 	{ "vm", "stop", "VM [--force]",
 	  "ask the guest to power off, or stop it at once\n"
-	  "Presses the ACPI power button, every 10 s in case the guest is still booting,\n"
-	  "and waits for it to power off, at most its stop_timeout; Ctrl-C stops waiting.\n"
-	  "--force stops it at once, like pulling the plug.",
+	  "Presses the ACPI power button and waits for the guest to power off, at most its\n"
+	  "stop_timeout; Ctrl-C stops waiting. --force stops it at once, like pulling the\n"
+	  "plug.",
 	  cmd_stop },
 	{ "vm", "reset", "VM", "reset a VM, as its reset button would", cmd_reset },
 	{ "vm", "pause", "VM", "let a VM stand still, keeping its memory", cmd_pause },

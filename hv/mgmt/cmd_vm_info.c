@@ -3,6 +3,8 @@
 /* Changes nothing. */
 #include "arch/clock.h"
 #include "arch/hvm.h"
+#include "drivers/virtio/virtio_balloon.h"
+#include "hv/gpa_balloon.h"
 #include "hv/lib/errno.h"
 #include "hv/lib/fmt.h"
 #include "hv/lib/string.h"
@@ -146,6 +148,50 @@ static void vcpus_print(struct shell_out *out, const struct vm *vm)
 	}
 }
 
+/* What the guest has, was asked to have, and what the host has for it. */
+static void memory_json(struct json *j, struct vm *vm)
+{
+	struct virtio_balloon_info info;
+
+	json_u64(j, "memory_held", gpa_space_held(&vm->mem));
+	if (virtio_balloon_look(vm, &info) != 0) {
+		return;
+	}
+	json_object(j, "balloon");
+	json_bool(j, "driver", info.driver);
+	json_u64(j, "target", info.target);
+	json_u64(j, "actual", info.actual);
+	json_u64(j, "given", gpa_balloon_size(&vm->mem));
+	if (info.free != VIRTIO_BALLOON_UNKNOWN) {
+		json_u64(j, "guest_free", info.free);
+	}
+	if (info.available != VIRTIO_BALLOON_UNKNOWN) {
+		json_u64(j, "guest_available", info.available);
+	}
+	json_end(j);
+}
+
+static void memory_print(struct shell_out *out, struct vm *vm)
+{
+	struct virtio_balloon_info info;
+	char a[16], b[16], held[16];
+
+	if (virtio_balloon_look(vm, &info) != 0) {
+		return;
+	}
+	if (!info.driver) {
+		shell_out_puts(out, "balloon    not driven by the guest\n");
+		return;
+	}
+	shell_out_printf(out, "balloon    guest asked to have %s, has %s; %s of the host's\n",
+			 fmt_size(a, sizeof(a), info.target), fmt_size(b, sizeof(b), info.actual),
+			 fmt_size(held, sizeof(held), gpa_space_held(&vm->mem)));
+	if (info.available != VIRTIO_BALLOON_UNKNOWN) {
+		shell_out_printf(out, "           it says that %s are available there\n",
+				 fmt_size(a, sizeof(a), info.available));
+	}
+}
+
 static void info_json(struct shell_call *c, struct vm *vm)
 {
 	struct json j;
@@ -157,6 +203,7 @@ static void info_json(struct shell_call *c, struct vm *vm)
 	json_string(&j, "crash_reason", vm->crash_reason[0] != '\0' ? vm->crash_reason : NULL);
 	json_u64(&j, "starts", vm->starts);
 	if (vm_is_up(vm)) {
+		memory_json(&j, vm);
 		vcpus_json(&j, vm);
 	}
 	paravirt_json(&j, vm);
@@ -193,6 +240,7 @@ static int info_locked(struct shell_call *c, struct vm *vm)
 			 fmt_size(size, sizeof(size), vm->cfg.memory),
 			 vm_is_off(vm) ? "not allocated while stopped" : "allocated");
 	if (vm_is_up(vm)) {
+		memory_print(c->out, vm);
 		shell_out_printf(c->out, "uptime     %s\n",
 				 show_time(text, sizeof(text), cmd_vm_uptime(vm)));
 	}

@@ -16,6 +16,7 @@
 #include "hv/base/stretch.h"
 #include "hv/base/symtab.h"
 #include "hv/base/trace.h"
+#include "hv/gpa_balloon.h"
 #include "hv/lib/errno.h"
 #include "hv/lib/string.h"
 #include "hv/mgmt/bootfs.h"
@@ -26,6 +27,7 @@
 #include "hv/thread.h"
 #include "hv/vm_job.h"
 #include "hv/vm_life.h"
+#include "hv/vm_memory.h"
 #include <stdio.h>
 #include <ucontext.h>
 
@@ -471,6 +473,7 @@ int vm_start(struct vm *vm, const char **why)
 	}
 	vm->started = fake_now;
 	vm->starts++;
+	vm->mem.size = vm->mem.held = vm->cfg.memory;
 	return go(vm, VM_STOPPED, VM_RUNNING, why);
 }
 
@@ -542,6 +545,58 @@ int vm_resume(struct vm *vm, const char **why)
 	return go(vm, VM_PAUSED, VM_RUNNING, why);
 }
 
+int vm_claim(struct vm *vm, const char *doing, const char **why)
+{
+	if (vm->doing != NULL) {
+		return fails(why, "it is claimed");
+	}
+	vm->doing = doing;
+	return 0;
+}
+
+void vm_release(struct vm *vm)
+{
+	vm->doing = NULL;
+}
+
+struct virtio_balloon_info fake_balloon;
+int fake_balloon_error;
+const char *fake_reserve_fails;
+
+int virtio_balloon_look(struct vm *vm, struct virtio_balloon_info *out)
+{
+	assert_int_equal(fake_list_depth, 1);
+	assert_true(vm_is_up(vm));
+	*out = fake_balloon;
+	return fake_balloon_error;
+}
+
+int virtio_balloon_set_target(struct vm *vm, uint64_t bytes)
+{
+	assert_int_equal(fake_list_depth, 1);
+	assert_string_equal(vm->doing, "being resized");
+	fake_balloon.target = bytes;
+	return 0;
+}
+
+int vm_memory_reserve(struct vm *vm, uint64_t bytes, const char **why)
+{
+	(void)bytes;
+	assert_int_equal(fake_list_depth, 0);
+	assert_string_equal(vm->doing, "being resized");
+	return fake_reserve_fails != NULL ? fails(why, fake_reserve_fails) : 0;
+}
+
+uint64_t gpa_space_held(struct gpa_space *s)
+{
+	return s->held;
+}
+
+uint64_t gpa_balloon_size(const struct gpa_space *s)
+{
+	return s->size - s->held;
+}
+
 const struct vpci_function *vpci_next(const struct vm *vm, unsigned int devfn)
 {
 	(void)vm;
@@ -571,6 +626,9 @@ void vm_press_power_button(struct vm *vm)
 
 void fake_host_reset(void)
 {
+	fake_balloon = (struct virtio_balloon_info){ 0 };
+	fake_balloon_error = -ENODEV;
+	fake_reserve_fails = NULL;
 	while (vm_next(NULL) != NULL) {
 		struct vm *vm = vm_next(NULL);
 

@@ -5,6 +5,7 @@
 #define TESTS_UNIT_HV_MGMT_FAKE_HOST_H
 
 #include "arch/hvm.h"
+#include "drivers/virtio/virtio_balloon.h"
 #include "hv/vm.h"
 
 /* A fresh machine; then set what the test wants, and run. */
@@ -29,7 +30,10 @@ extern unsigned int fake_unparked;   /* thread_unpark, of the console */
 extern unsigned int fake_buttons;    /* power buttons pressed */
 extern unsigned int fake_poweroffs;  /* cpu_poweroff calls */
 extern unsigned int fake_reboots;
-extern enum log_level fake_sink_level; /* what log_set_sink was given */
-extern unsigned int fake_list_depth;   /* vm_list_lock held */
+extern enum log_level fake_sink_level;		/* what log_set_sink was given */
+extern struct virtio_balloon_info fake_balloon; /* what virtio_balloon_look tells of any VM */
+extern int fake_balloon_error;			/* what it returns */
+extern const char *fake_reserve_fails;		/* why vm_memory_reserve fails, or NULL */
+extern unsigned int fake_list_depth;		/* vm_list_lock held */
 
 #endif

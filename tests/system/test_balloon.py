@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A running Linux gives memory back and takes it again while it checks what is in the rest; the host's
+account stays exact; who gets that memory meanwhile sees zeros only."""
+import time
+
+from guestvm import LOG_LINE
+from lab import Guest, LINUX, guest_modules, machine, prompt, value, wait_state
+
+MIB = 1 << 20
+CONFIG = """[vm.linux]
+memory = "256M"
+cpus = 2
+kernel = "boot:vmlinuz"
+initrd = "boot:initrd.img"
+cmdline = "console=ttyS0 quiet name=linux"
+autostart = true
+[vm.fresh]
+memory = "128M"
+boot = "multiboot"
+kernel = "boot:fresh.elf"
+"""
+
+
+def account(m):
+    """host memory --json, whose sums must be their parts' to the byte."""
+    memory = value(m, "host memory")
+    parts = ("image", "hypervisor", "guest", "store", "free")
+    assert sum(memory[part] for part in parts) == memory["total"], memory
+    assert sum(memory["vms"].values()) + memory["changing"] == memory["guest"], memory
+    return memory
+
+
+def resize(m, size, timeout=300):
+    """Asks the guest to have that many MiB, waits until it does; what the host holds for it then."""
+    text = m.command(f"vm set linux memory={size}M")
+    assert "error: " not in text, text
+    deadline = time.monotonic() + timeout
+    while True:
+        info = value(m, "vm info linux")
+        account(m)
+        if info["balloon"]["actual"] == size * MIB:
+            return info["memory_held"]
+        assert time.monotonic() < deadline, info["balloon"]
+        time.sleep(0.2)
+
+
+def refused(m, line, words):
+    text = m.command(line)
+    assert "error: " in text and words in text, text
+
+
+def test_linux(kind):
+    files = dict(LINUX, **guest_modules("fresh"))
+    with machine(kind, CONFIG, files, memory="400M") as m:
+        prompt(m)
+        with Guest(m, "linux") as guest:
+            guest.ready()
+            guest.run("dd if=/dev/urandom of=/tmp/f bs=1M count=8 2>/dev/null; md5sum /tmp/f >/tmp/s")
+            guest.run("(while md5sum -c /tmp/s >/dev/null 2>&1; do :; done; echo >/tmp/bad) & true")
+        refused(m, "vm start fresh", "not enough free host memory")
+        refused(m, "vm set linux memory=1G", "up to 256 MiB")
+        before = account(m)
+        held = resize(m, 112)
+        assert held <= 160 * MIB, held
+        after = account(m)
+        assert after["free"] - before["free"] >= 90 * MIB, (before, after)
+        m.command("vm start fresh")
+        refused(m, "vm set linux memory=256M", "not enough free host memory")
+        with Guest(m, "fresh") as guest:
+            m.expect(rb"fresh \d+ KiB, (\d+) words not zero", timeout=120)
+            assert m.match.group(1) == b"0"
+        wait_state(m, "fresh", "stopped")
+        assert resize(m, 256) == 256 * MIB
+        with Guest(m, "linux") as guest:
+            text = guest.run("dd if=/dev/urandom of=/tmp/g bs=1M count=8 2>/dev/null; ls /tmp; "
+                             "dmesg | grep -iE 'bad page|corrupt|oops'; kill %1; md5sum -c /tmp/s")
+            assert "bad" not in text and "/tmp/f: OK" in text, text
+        assert account(m)["vms"] == {"linux": 256 * MIB}
+        assert "crash" not in LOG_LINE.sub("", m.command("vm list"))
+
+
+test_linux.timeout = 900
