@@ -4,9 +4,6 @@
 #include "hv/base/panic.h"
 #include "hv/sched.h"
 
-#define GUARD_PARTS                                                                                \
-	50000u /* of a second: so long before a window no other thread begins or goes on */
-
 static const struct sched_ops *const share = &sched_share_ops;
 
 static struct sched_entity *entity(struct list_node *n)

@@ -9,6 +9,7 @@
 struct cpu_run;
 struct thread;
 
+/* May t ever run there, by its mask? Says nothing of whether that CPU is there, or busy. Any context. */
 bool thread_place_may(const struct thread *t, unsigned int cpu);
 /* An idle CPU that t may use, else the one it used last. */
 unsigned int thread_place_choose(const struct thread *t);

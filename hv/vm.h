@@ -57,9 +57,10 @@ struct vm {
 	uint64_t entered;	  /* ticks when a vCPU first got a CPU; 0 before */
 	uint64_t start_at;	  /* ticks: when the manager starts it again; 0: it does not */
 	uint64_t starts;	  /* times it was started */
-	uint64_t pressed;	  /* which start's guest host poweroff has asked; list locked */
-	uint64_t cpu_time;	  /* ticks, of vCPU threads that have ended */
-	uint32_t log_lines;	  /* it caused since log_since; atomic */
+	uint64_t pressed;    /* in which of its starts the button was last pressed; list locked */
+	uint64_t pressed_at; /* ticks; list locked */
+	uint64_t cpu_time;   /* ticks, of vCPU threads that have ended */
+	uint32_t log_lines;  /* it caused since log_since; atomic */
 	uint64_t log_since;
 	struct vcpu_exit_stat last_stats[VCPU_EXIT_REASONS]; /* of the last run, when stopped */
 	const char *const *exit_names;			     /* names of its rows */

@@ -147,6 +147,7 @@ static int put_together(struct vm *vm, struct vcpu_start *start, const struct vm
 	if (err != 0) {
 		return fail(why, "a device could not be made (see host log)", err);
 	}
+	thread_checkpoint();
 	*why = "the loader gave no reason";
 	return src != NULL ? src->memory(vm, src->arg, why) : loader(vm, start, why);
 }

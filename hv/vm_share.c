@@ -127,6 +127,10 @@ int vm_share_admit(struct vm *vm, const char **why)
 		*why = "this machine has none of the CPUs that it is pinned to";
 		return -ENODEV;
 	}
+	if (frame == 0 && vm->cfg.window != 0) {
+		*why = "its window needs [host] scheduler = \"window\", this is \"share\"";
+		return -EINVAL;
+	}
 	return frame != 0 ? admit_window(vm, why) : admit_reserve(vm, why);
 }
 

@@ -3,11 +3,11 @@
 /* How the machine is switched off is arch/cpu.h's. */
 #include "arch/clock.h"
 #include "arch/cpu.h"
-#include "drivers/emul/vpm.h"
 #include "drivers/host/uart.h"
 #include "hv/lib/fmt.h"
 #include "hv/lib/string.h"
 #include "hv/mgmt/cmd.h"
+#include "hv/mgmt/power_button.h"
 #include "hv/mgmt/show.h"
 #include "hv/vm.h"
 
@@ -44,8 +44,8 @@ static void collect_on(struct on *on)
 }
 
 /*
- * Once for each start. A VM hears no button while it is paused, or waits to be started again. One that
- * somebody is at work on is looked at again later.
+ * A VM hears no button while it is paused, or waits to be started again. One that somebody is at work
+ * on is looked at again later.
  */
 static int press_one(struct shell_call *c, struct vm *vm)
 {
@@ -58,9 +58,8 @@ static int press_one(struct shell_call *c, struct vm *vm)
 		return shell_error(c, "%s is paused: resume it first, or use --force",
 				   vm->cfg.name);
 	}
-	if (vm->state == VM_RUNNING && vm->pressed != vm->starts) {
-		vm_press_power_button(vm);
-		vm->pressed = vm->starts;
+	if (vm->state == VM_RUNNING) {
+		power_button_again(vm);
 	} else if (vm->start_at != 0) {
 		(void)vm_stop(vm, &why);
 	}
@@ -93,11 +92,8 @@ static int wait_all(struct shell_call *c, uint64_t timeout_ns)
 	struct on on;
 
 	for (collect_on(&on); on.count > 0; collect_on(&on)) {
-		int err = cmd_vm_locked(c, press_all);
+		int err;
 
-		if (err != 0) {
-			return err;
-		}
 		if (clock_ticks_to_ns(clock_now() - begun) >= timeout_ns) {
 			return shell_error(c,
 					   "%s did not power off in time: the host stays on; "
@@ -107,6 +103,10 @@ static int wait_all(struct shell_call *c, uint64_t timeout_ns)
 		if (shell_interrupted(c)) {
 			return shell_error(c, "%s may still power off: the host stays on",
 					   on.names);
+		}
+		err = cmd_vm_locked(c, press_all);
+		if (err != 0) {
+			return err;
 		}
 		shell_wait(c, POLL_NS);
 	}
@@ -150,9 +150,33 @@ static int force_free(struct shell_call *c)
 	return 0;
 }
 
-/* What is being done with a VM, it may be a save, comes to its end first. */
+static int may_wait(struct shell_call *c, const struct on *on, uint64_t begun)
+{
+	if (shell_interrupted(c)) {
+		return shell_error(c, "%s: not stopped: the host stays on", on->names);
+	}
+	if (clock_ticks_to_ns(clock_now() - begun) >= on->timeout_ns) {
+		return shell_error(
+			c, "%s: what is being done with it takes too long: the host stays on",
+			on->names);
+	}
+	return 0;
+}
+
+static void tell_waiting(struct shell_call *c, const struct on *on)
+{
+	char time[SHOW_MAX];
+
+	shell_out_printf(c->out,
+			 "Waiting up to %s for what is being done with: %s\n"
+			 "(Ctrl-C stops waiting)\n",
+			 show_time(time, sizeof(time), on->timeout_ns), on->names);
+}
+
+/* What is being done with a VM, it may be a save, comes to its end first, or to the longest timeout. */
 static int force_all(struct shell_call *c)
 {
+	uint64_t begun = clock_now();
 	bool told = false;
 	struct on on;
 	int err;
@@ -163,14 +187,12 @@ static int force_all(struct shell_call *c)
 			return 0;
 		}
 		if (!told) {
-			shell_out_printf(c->out,
-					 "Waiting for what is being done with: %s\n"
-					 "(Ctrl-C stops waiting)\n",
-					 on.names);
+			tell_waiting(c, &on);
 			told = true;
 		}
-		if (shell_interrupted(c)) {
-			return shell_error(c, "%s: not stopped: the host stays on", on.names);
+		err = may_wait(c, &on, begun);
+		if (err != 0) {
+			return err;
 		}
 		shell_wait(c, POLL_NS);
 	}
@@ -211,10 +233,10 @@ static int cmd_reboot(struct shell_call *c)
 static const struct shell_cmd cmds[] = {
 	{ "host", "reboot", "[--force]",
 	  "stop all VMs and restart the machine\n"
-	  "Presses each VM's ACPI power button and waits until all are off, as long as the\n"
-	  "longest stop_timeout says; if one is not, the host stays on. --force stops them\n"
-	  "at once, like pulling the plug; one that is just being saved or started, after\n"
-	  "that.",
+	  "Presses each VM's ACPI power button, every 10 s, and waits until all are off, as\n"
+	  "long as the longest stop_timeout says; if one is not, the host stays on. --force\n"
+	  "stops them at once, like pulling the plug; one that is just being saved or\n"
+	  "started, after that, if it does not take longer than the stop_timeout.",
 	  cmd_reboot },
 	{ "host", "poweroff", "[--force]",
 	  "stop all VMs and turn the machine off\n"

@@ -2,7 +2,6 @@
 /* Owns the commands that change VMs: create, set, start, stop, reset, pause, resume, delete. */
 /* What only looks is cmd_vm_info.c, the guest's console cmd_vm_console.c. */
 #include "arch/clock.h"
-#include "drivers/emul/vpm.h"
 #include "drivers/virtio/virtio_balloon.h"
 #include "hv/base/heap.h"
 #include "hv/lib/errno.h"
@@ -12,6 +11,7 @@
 #include "hv/mgmt/cmd.h"
 #include "hv/mgmt/line_edit.h"
 #include "hv/mgmt/near.h"
+#include "hv/mgmt/power_button.h"
 #include "hv/mgmt/shell_buf.h"
 #include "hv/mgmt/show.h"
 #include "hv/vm_job.h"
@@ -416,7 +416,7 @@ static int press_button(struct shell_call *c, struct vm *vm)
 			c, "%s is %s%s", vm->cfg.name, vm_state_name(vm->state),
 			vm->state == VM_PAUSED ? ": resume it first, or stop it with --force" : "");
 	}
-	vm_press_power_button(vm);
+	power_button_press(vm);
 	show_time(time, sizeof(time), vm->cfg.stop_timeout * 1000000ul);
 	shell_out_printf(c->out,
 			 "%s: ACPI power button pressed; waiting up to %s for the guest to "
@@ -437,7 +437,10 @@ static int press_locked(struct shell_call *c, void *arg)
 	return press_button(c, vm);
 }
 
-/* True once the VM is off, and tells which way. starts: a restart counts as off, too. */
+/*
+ * True once the VM is off, and tells which way; until then the button is pressed again. starts: a
+ * restart counts as off, too.
+ */
 static bool has_stopped(const char *name, uint64_t starts, const char **state, uint64_t *left,
 			uint64_t begun)
 {
@@ -451,6 +454,9 @@ static bool has_stopped(const char *name, uint64_t starts, const char **state, u
 	*state = vm != NULL ? vm_state_name(vm->state) : "gone";
 	*left = vm != NULL ? vm->cfg.stop_timeout * 1000000ul : 0;
 	*left = *left > waited ? *left - waited : 0;
+	if (!off && *left > 0 && vm->state == VM_RUNNING && vm->doing == NULL) {
+		power_button_again(vm);
+	}
 	vm_list_unlock();
 	return off;
 }
@@ -563,9 +569,9 @@ static const struct shell_cmd cmds[] = {
 	{ "vm", "start", "VM", "start a VM", cmd_start },
 	{ "vm", "stop", "VM [--force]",
 	  "ask the guest to power off, or stop it at once\n"
-	  "Presses the ACPI power button and waits for the guest to power off, at most its\n"
-	  "stop_timeout; Ctrl-C stops waiting. --force stops it at once, like pulling the\n"
-	  "plug.",
+	  "Presses the ACPI power button, every 10 s in case the guest is still booting,\n"
+	  "and waits for it to power off, at most its stop_timeout; Ctrl-C stops waiting.\n"
+	  "--force stops it at once, like pulling the plug.",
 	  cmd_stop },
 	{ "vm", "reset", "VM", "reset a VM, as its reset button would", cmd_reset },
 	{ "vm", "pause", "VM", "let a VM stand still, keeping its memory", cmd_pause },

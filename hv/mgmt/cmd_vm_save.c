@@ -12,38 +12,56 @@
 #include "hv/mgmt/show.h"
 #include "hv/mgmt/store.h"
 #include "hv/save_vm.h"
+#include "hv/thread.h"
 #include "hv/vm_life.h"
 
 /* ---- a configuration's text ---- */
 
 struct text {
-	char *buf;
+	char *buf; /* NULL: it is only counted */
+	size_t room;
 	size_t len;
-	bool full;
 };
 
+/* Formatting takes long: a checkpoint for each word, as everywhere. */
 static void text_write(void *arg, const char *s, size_t len)
 {
 	struct text *t = arg;
 
-	t->full |= len > SAVE_VM_CONFIG_MAX - t->len;
-	if (!t->full) {
+	thread_checkpoint();
+	if (t->buf != NULL && range_within(t->len, len, t->room)) {
 		memcpy(t->buf + t->len, s, len);
-		t->len += len;
 	}
+	t->len += len;
 }
 
-/* -ENOMEM, -E2BIG. t->buf is to be freed in any case. */
-static int config_text(const struct vm *vm, struct text *t)
+/* What is valid with windows alone is read back with them. */
+static void text_of(const struct vm *vm, struct text *t)
 {
 	struct shell_out out = { .write = text_write, .arg = t };
 
-	*t = (struct text){ .buf = heap_alloc(SAVE_VM_CONFIG_MAX) };
+	t->len = 0;
+	if (vm->cfg.window != 0) {
+		shell_out_puts(&out, "[host]\nscheduler = \"window\"\n");
+	}
+	config_write_vm(&vm->cfg, &out);
+}
+
+/* -ENOMEM, -E2BIG. t->buf is to be freed in any case. The VM is claimed: nobody sets its keys. */
+static int config_text(const struct vm *vm, struct text *t)
+{
+	*t = (struct text){ .buf = NULL };
+	text_of(vm, t);
+	if (t->len > SAVE_VM_CONFIG_MAX) {
+		return -E2BIG;
+	}
+	t->room = t->len;
+	t->buf = heap_alloc(t->room);
 	if (t->buf == NULL) {
 		return -ENOMEM;
 	}
-	config_write_vm(&vm->cfg, &out);
-	return t->full ? -E2BIG : 0;
+	text_of(vm, t);
+	return 0;
 }
 
 /* ---- save ---- */

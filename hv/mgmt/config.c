@@ -208,6 +208,11 @@ void config_check_vm(const struct host_config *host, const struct vm_config *cfg
 	if (host->scheduler == SCHEDULER_WINDOW) {
 		share_only(cfg, "cap", cfg->cap, at, d);
 		share_only(cfg, "reserve", cfg->reserve, at, d);
+	} else if (cfg->window != 0) {
+		diag_add(d, at,
+			 "vm.%s.window: found \"%ums\", allowed: only with [host] scheduler = "
+			 "\"window\"",
+			 cfg->name, cfg->window);
 	}
 }
 

@@ -133,7 +133,7 @@ static const struct config_key keys[] = {
 	  .allowed = "a duration like \"2ms\", up to \"1s\", less than [host] major_frame",
 	  .def = "\"0ms\"",
 	  .max = 1000,
-	  .help = "CPU time in each frame: scheduler = \"window\" needs it",
+	  .help = "CPU time in each frame: with scheduler = \"window\" only",
 	  FIELD(struct vm_config, window) },
 	{ .table = CONFIG_VM,
 	  .name = "pin",

@@ -11,6 +11,7 @@
 #include "hv/mgmt/guest_map.h"
 #include "hv/mgmt/loader.h"
 #include "hv/mgmt/multiboot_image.h"
+#include "hv/thread.h"
 #include "hv/vm.h"
 
 #define LOADER_MAGIC 0x2badb002u
@@ -172,6 +173,7 @@ static int write_block(struct vm *vm, const struct multiboot_image *im, const ch
 	uint64_t next = im->end;
 	int err = b == NULL ? -ENOMEM : 0;
 
+	thread_checkpoint(); /* all of it was zeroed */
 	for (unsigned int i = 0; err == 0 && i < vm->cfg.module_count; i++) {
 		err = write_module(vm, b, i, &next, why);
 	}

@@ -18,6 +18,8 @@
 #include "hv/lib/string.h"
 #include "hv/vm.h"
 
+_Static_assert(VCPU_PENDING_EXCEPTION == 1, "a field of its own in the saved state");
+
 #define RFLAGS_DEFINED 0x3f7fd7ul
 #define SEG_DEFINED    0xfffu
 #define SEG_S	       0x10u
@@ -75,6 +77,20 @@ static void set_tsc(struct vcpu *v, const struct field *f, uint64_t val)
 	v->tsc_offset = val;
 }
 
+/* Of what is pending, what its own thread raises; the rest may come until the devices are taken. */
+static uint64_t get_exception(const struct vcpu *v, const struct field *f)
+{
+	(void)f;
+	return __atomic_load_n(&v->pending, __ATOMIC_RELAXED) & VCPU_PENDING_EXCEPTION;
+}
+
+static void set_exception(struct vcpu *v, const struct field *f, uint64_t val)
+{
+	(void)f;
+	__atomic_fetch_and(&v->pending, ~(uint32_t)VCPU_PENDING_EXCEPTION, __ATOMIC_RELAXED);
+	__atomic_fetch_or(&v->pending, (uint32_t)val, __ATOMIC_RELAXED);
+}
+
 static bool is_bool(uint64_t val)
 {
 	return val <= 1;
@@ -84,16 +100,6 @@ static bool is_bool(uint64_t val)
 static bool is_vector(uint64_t val)
 {
 	return val < 20 && val != VEC_NMI && val != 9 && val != 15;
-}
-
-static bool is_pending(uint64_t val)
-{
-	return val <= (VCPU_PENDING_EXCEPTION | VCPU_PENDING_NMI | VCPU_PENDING_IRQ);
-}
-
-static bool is_mp_word(uint64_t val)
-{
-	return mp_init_is_word((uint32_t)val) && val <= UINT32_MAX;
 }
 
 static bool is_32(uint64_t val)
@@ -180,8 +186,7 @@ static const struct field fields[] = {
 	X86(clock.wall_clock, NULL),
 	X86(clock.version, is_32),
 	X86(has_firmware, is_bool),
-	VCPU(pending, is_pending),
-	VCPU(start.word, is_mp_word),
+	{ get_exception, set_exception, is_bool, 0, 8 },
 	VCPU(exception.vector, is_vector),
 	VCPU(exception.has_error, is_bool), /* exception_ok() */
 	VCPU(exception.error, is_32),
@@ -344,15 +349,14 @@ static bool error_ok(uint64_t vector, uint64_t error)
  */
 static bool exception_ok(const struct cpu_block *b)
 {
-	uint64_t pending = value_of(b, get_vcpu, offsetof(struct vcpu, pending));
+	uint64_t pending = value_of(b, get_exception, 0);
 	uint64_t vector = value_of(b, get_vcpu, offsetof(struct vcpu, exception.vector));
 	uint64_t has_error = value_of(b, get_vcpu, offsetof(struct vcpu, exception.has_error));
 	uint64_t error = value_of(b, get_vcpu, offsetof(struct vcpu, exception.error));
 	bool protected = (reg_of(b, HVM_CR0) & CR0_PE) != 0;
 
-	return (pending & VCPU_PENDING_EXCEPTION) == 0 ||
-	       (has_error == (event_has_error_code((uint8_t)vector) && protected) &&
-		error_ok(vector, error));
+	return pending == 0 || (has_error == (event_has_error_code((uint8_t)vector) && protected) &&
+				error_ok(vector, error));
 }
 
 static bool segments_ok(const struct cpu_block *b)
@@ -522,10 +526,7 @@ const struct hvm_part *hvm_part(unsigned int i)
 {
 	/* The registers after CPUID, which says what is valid in them. */
 	static const struct hvm_part *const parts[] = {
-		&cpuid_part,
-		&cpu_part,
-		&fpu_part,
-		&vlapic_save_part,
+		&cpuid_part, &cpu_part, &fpu_part, &event_save_part, &vlapic_save_part,
 	};
 
 	return i < ARRAY_SIZE(parts) ? parts[i] : NULL;

@@ -124,12 +124,8 @@ static int create_vcpu(struct vcpu *v)
 
 static void dump(const struct vcpu *v, void (*out)(const char *line))
 {
-	struct vmx_vcpu *prev;
+	struct vmx_vcpu *prev = vmx_vcpu_focus(v);
 
-	if (!vmx_vcpu_focus(v, &prev)) {
-		out("VMCS: in use by another CPU");
-		return;
-	}
 	vmcs_dump(out);
 	vmx_vcpu_unfocus(v, prev);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Reads and writes guest registers and segments in the VMCS, from v's thread or from outside. */
+/* Reads and writes guest registers and segments in the VMCS, from v's thread or before it has one. */
 /* Takes every value as checked. */
 #include "arch/x86/vmx/vmx_reg.h"
 
@@ -199,16 +199,12 @@ static void set(struct vcpu *v, enum hvm_reg r, uint64_t val)
 	}
 }
 
-/* Of a vCPU that does not run here; 0 while it runs on another CPU. */
+/* Of a vCPU whose VMCS is not current: one that is being made. */
 static __attribute__((noinline)) uint64_t get_elsewhere(const struct vcpu *v, enum hvm_reg r)
 {
-	struct vmx_vcpu *prev;
-	uint64_t val;
+	struct vmx_vcpu *prev = vmx_vcpu_focus(v);
+	uint64_t val = get(v, r);
 
-	if (!vmx_vcpu_focus(v, &prev)) {
-		return 0;
-	}
-	val = get(v, r);
 	vmx_vcpu_unfocus(v, prev);
 	return val;
 }
@@ -220,9 +216,8 @@ uint64_t vmx_reg_get(const struct vcpu *v, enum hvm_reg r)
 
 static __attribute__((noinline)) void set_elsewhere(struct vcpu *v, enum hvm_reg r, uint64_t val)
 {
-	struct vmx_vcpu *prev;
+	struct vmx_vcpu *prev = vmx_vcpu_focus(v);
 
-	BUG_ON(!vmx_vcpu_focus(v, &prev));
 	set(v, r, val);
 	vmx_vcpu_unfocus(v, prev);
 }
@@ -295,13 +290,10 @@ static void set_seg(enum hvm_seg s, const struct hvm_segment *in)
 static __attribute__((noinline)) void get_seg_elsewhere(const struct vcpu *v, enum hvm_seg s,
 							struct hvm_segment *out)
 {
-	struct vmx_vcpu *prev;
+	struct vmx_vcpu *prev = vmx_vcpu_focus(v);
 
-	*out = (struct hvm_segment){ 0 };
-	if (vmx_vcpu_focus(v, &prev)) {
-		get_seg(s, out);
-		vmx_vcpu_unfocus(v, prev);
-	}
+	get_seg(s, out);
+	vmx_vcpu_unfocus(v, prev);
 }
 
 void vmx_reg_get_seg(const struct vcpu *v, enum hvm_seg s, struct hvm_segment *out)
@@ -315,22 +307,18 @@ void vmx_reg_get_seg(const struct vcpu *v, enum hvm_seg s, struct hvm_segment *o
 
 void vmx_reg_set_seg(struct vcpu *v, enum hvm_seg s, const struct hvm_segment *in)
 {
-	struct vmx_vcpu *prev;
+	struct vmx_vcpu *prev = vmx_vcpu_focus(v);
 
-	BUG_ON(!vmx_vcpu_focus(v, &prev));
 	set_seg(s, in);
 	vmx_vcpu_unfocus(v, prev);
 }
 
 bool vmx_reg_interrupt_shadow(const struct vcpu *v)
 {
-	struct vmx_vcpu *prev;
-	bool shadow = false;
+	struct vmx_vcpu *prev = vmx_vcpu_focus(v);
+	bool shadow = (vmcs_read(GUEST_INTERRUPTIBILITY) & VMX_SHADOW) != 0;
 
-	if (vmx_vcpu_focus(v, &prev)) {
-		shadow = (vmcs_read(GUEST_INTERRUPTIBILITY) & VMX_SHADOW) != 0;
-		vmx_vcpu_unfocus(v, prev);
-	}
+	vmx_vcpu_unfocus(v, prev);
 	return shadow;
 }
 
@@ -341,11 +329,9 @@ bool vmx_reg_interrupt_shadow(const struct vcpu *v)
 void vmx_reg_get_halfway(struct vcpu *v, struct hvm_halfway *out)
 {
 	const struct vmx_vcpu *x = v->hvm;
-	struct vmx_vcpu *prev;
-	uint64_t state;
+	struct vmx_vcpu *prev = vmx_vcpu_focus(v);
+	uint64_t state = vmcs_read(GUEST_INTERRUPTIBILITY);
 
-	BUG_ON(!vmx_vcpu_focus(v, &prev));
-	state = vmcs_read(GUEST_INTERRUPTIBILITY);
 	*out = (struct hvm_halfway){
 		.event = x->reinject,
 		.length = x->reinject_length,
@@ -359,11 +345,10 @@ void vmx_reg_get_halfway(struct vcpu *v, struct hvm_halfway *out)
 void vmx_reg_set_halfway(struct vcpu *v, const struct hvm_halfway *in)
 {
 	struct vmx_vcpu *x = v->hvm;
-	struct vmx_vcpu *prev;
+	struct vmx_vcpu *prev = vmx_vcpu_focus(v);
 
 	x->reinject = in->event;
 	x->reinject_length = in->length;
-	BUG_ON(!vmx_vcpu_focus(v, &prev));
 	vmcs_write(GUEST_INTERRUPTIBILITY, in->shadow | (in->nmi_blocked ? VMX_BLOCKED_NMI : 0));
 	vmcs_write(GUEST_PENDING_DEBUG, in->single_step ? PENDING_DEBUG_BS : 0);
 	vmx_vcpu_unfocus(v, prev);

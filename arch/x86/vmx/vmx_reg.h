@@ -26,16 +26,12 @@
 /* "CR4 guest/host mask": the bits that exit. */
 uint64_t vmx_reg_cr4_mask(const struct vcpu *v);
 
-/*
- * From v's thread or from outside. Reads of a vCPU that runs on another CPU at this moment give 0;
- * writes to such a one are a bug.
- */
+/* All: from v's thread, or before it has one. */
 uint64_t vmx_reg_get(const struct vcpu *v, enum hvm_reg r);
 void vmx_reg_set(struct vcpu *v, enum hvm_reg r, uint64_t val);
 void vmx_reg_get_seg(const struct vcpu *v, enum hvm_seg s, struct hvm_segment *out);
 void vmx_reg_set_seg(struct vcpu *v, enum hvm_seg s, const struct hvm_segment *in);
 bool vmx_reg_interrupt_shadow(const struct vcpu *v);
-/* hvm_ops; from outside of v's thread, which has no CPU. */
 void vmx_reg_get_halfway(struct vcpu *v, struct hvm_halfway *out);
 void vmx_reg_set_halfway(struct vcpu *v, const struct hvm_halfway *in);
 

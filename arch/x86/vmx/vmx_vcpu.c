@@ -20,6 +20,7 @@
 #include "hv/lib/bytes.h"
 #include "hv/lib/errno.h"
 #include "hv/lib/string.h"
+#include "hv/thread.h"
 #include "hv/vm.h"
 
 /* Label in vmx_entry.S. */
@@ -47,19 +48,17 @@ static void make_clear(struct vmx_vcpu *x)
 	x->entry.launched = false;
 }
 
-bool vmx_vcpu_focus(const struct vcpu *v, struct vmx_vcpu **prev)
+struct vmx_vcpu *vmx_vcpu_focus(const struct vcpu *v)
 {
+	struct vmx_vcpu *prev = vmx_vcpu_current[cpu_id()];
 	struct vmx_vcpu *x = v->hvm;
 
-	*prev = vmx_vcpu_current[cpu_id()];
-	if (*prev == x) {
-		return true;
+	if (prev != x) {
+		BUG_ON(v->thread != NULL && v->thread != thread_current());
+		BUG_ON(x->cpu != VMX_NO_CPU);
+		make_current(x);
 	}
-	if (x->cpu != VMX_NO_CPU) {
-		return false;
-	}
-	make_current(x);
-	return true;
+	return prev;
 }
 
 void vmx_vcpu_unfocus(const struct vcpu *v, struct vmx_vcpu *prev)
@@ -231,7 +230,7 @@ int vmx_vcpu_create(struct vcpu *v)
 	v->hvm = x;
 	fill_msr_bitmap(v);
 	vmcs_clear(x->vmcs_hpa);
-	BUG_ON(!vmx_vcpu_focus(v, &prev));
+	prev = vmx_vcpu_focus(v);
 	write_initial(v);
 	hvm_reset_state(v);
 	vmx_vcpu_unfocus(v, prev);

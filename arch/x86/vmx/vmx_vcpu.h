@@ -56,12 +56,12 @@ void vmx_vcpu_switched_out(struct vcpu *v);
 void vmx_vcpu_flush_tlb(struct vcpu *v);
 
 /*
- * Makes v's VMCS the current one for a look from outside its thread; vmx_vcpu_unfocus(v, prev) ends
- * that. False, and nothing done: v runs on another CPU at this moment.
+ * Makes v's VMCS the current one; vmx_vcpu_unfocus(v, prev) ends that. In v's thread, or before it has
+ * one: anybody else would meet it on a CPU that enters its guest, so they ask by vcpu_call().
  */
-bool vmx_vcpu_focus(const struct vcpu *v, struct vmx_vcpu **prev);
+struct vmx_vcpu *vmx_vcpu_focus(const struct vcpu *v);
 void vmx_vcpu_unfocus(const struct vcpu *v, struct vmx_vcpu *prev);
-/* HVM_STAR to HVM_KERNEL_GS_BASE, which have no field; from v's thread, or while it has no CPU. */
+/* HVM_STAR to HVM_KERNEL_GS_BASE, which have no field; same callers. */
 uint64_t vmx_vcpu_get_msr(const struct vcpu *v, enum hvm_reg r);
 void vmx_vcpu_set_msr(struct vcpu *v, enum hvm_reg r, uint64_t val);
 /* Whose VMCS is current, by CPU; written by vmx_vcpu.c only. */

@@ -97,6 +97,17 @@ static void check_window(unsigned int n, uint64_t start_ms, uint64_t length_ms)
 	assert_int_equal(vms[n].share.window.length, length_ms * MS);
 }
 
+static void a_window_needs_windows(void **state)
+{
+	const char *why = "";
+
+	(void)state;
+	vms[0].cfg.window = 2;
+	assert_int_equal(start(0, &why), -EINVAL);
+	assert_string_equal(why,
+			    "its window needs [host] scheduler = \"window\", this is \"share\"");
+}
+
 static void windows_take_the_first_gap(void **state)
 {
 	const char *why = "";
@@ -168,6 +179,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(reservations_add_up, setup),
 		cmocka_unit_test_setup(a_cpu_that_is_not_there_is_named, setup),
+		cmocka_unit_test_setup(a_window_needs_windows, setup),
 		cmocka_unit_test_setup(windows_take_the_first_gap, setup),
 		cmocka_unit_test_setup(vms_on_other_cpus_have_their_own_windows, setup),
 		cmocka_unit_test_setup(a_window_goes_with_no_cap_and_no_reservation, setup),

@@ -285,6 +285,8 @@ static const struct {
 	  "vm.a.cap: found 25, allowed: only with [host] scheduler = \"share\"" },
 	{ "[host]\nscheduler = \"window\"\n" VM "window = \"5ms\"\nreserve = 25", 3, 1,
 	  "vm.a.reserve: found 25, allowed: only with [host] scheduler = \"share\"" },
+	{ VM "window = \"5ms\"", 1, 1,
+	  "vm.a.window: found \"5ms\", allowed: only with [host] scheduler = \"window\"" },
 	{ VM "disks = [{ file = \"main:a\" }]", 3, 1,
 	  "vm.a.disks: not supported in this version (disks of the VM)" },
 	{ VM "nics = []", 3, 1,

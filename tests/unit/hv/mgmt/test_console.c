@@ -5,7 +5,7 @@
 /* TEST_SOURCES: hv/mgmt/shell_words.c hv/mgmt/shell_out.c hv/mgmt/shell_buf.c hv/mgmt/line_edit.c hv/mgmt/line_key.c hv/mgmt/utf8.c */
 /* TEST_SOURCES: hv/mgmt/near.c hv/mgmt/json.c hv/mgmt/show.c hv/mgmt/diag.c hv/mgmt/toml.c hv/mgmt/toml_scan.c */
 /* TEST_SOURCES: hv/mgmt/config.c hv/mgmt/config_schema.c hv/mgmt/config_type.c */
-/* TEST_SOURCES: hv/mgmt/cmd_vm.c hv/mgmt/cmd_vm_info.c hv/mgmt/cmd_vm_console.c hv/mgmt/cmd_vm_pci.c */
+/* TEST_SOURCES: hv/mgmt/power_button.c hv/mgmt/cmd_vm.c hv/mgmt/cmd_vm_info.c hv/mgmt/cmd_vm_console.c hv/mgmt/cmd_vm_pci.c */
 /* TEST_SOURCES: hv/mgmt/cmd_host.c hv/mgmt/cmd_host_power.c hv/mgmt/cmd_host_memory.c hv/mgmt/cmd_config.c hv/mgmt/cmd_misc.c hv/mgmt/cmd_top.c */
 /* TEST_SOURCES: hv/mgmt/cmd_trace.c hv/guest_console.c hv/vm_config.c hv/lib/errno.c */
 /* TEST_SOURCES: hv/lib/fmt.c hv/lib/string.c tests/unit/fakes/fake_heap.c */
@@ -367,6 +367,9 @@ static void test_vm_set(void **state)
 		      "error: vm.db.initrd: found \"boot:i\", allowed: only with boot = "
 		      "\"linux\"\n");
 	assert_prints("vm set db cap=50 reserve=20", "db: set\n");
+	assert_prints("vm set db window=5ms",
+		      "error: vm.db.window: found \"5ms\", allowed: only with [host] scheduler = "
+		      "\"window\"\n");
 	assert_prints("vm set web1 cap=50", "error: web1 is running: its settings but memory "
 					    "change only while it is stopped\n");
 	assert_prints("vm set no memory=1G", "error: no VM is named \"no\"; vm list shows all\n");
@@ -500,6 +503,29 @@ static void test_vm_stop(void **state)
 	assert_int_equal(fake_buttons, 1);
 	assert_int_equal(waits, 3);
 	assert_prints("vm stop web1", "error: web1 is stopped\n");
+}
+
+static uint64_t button_begun;
+
+/* What a guest that boots does not hear is pressed again; while it is paused it would not hear. */
+static void guest_boots_for_25_s(void)
+{
+	struct vm *web1 = vm_find("web1");
+	uint64_t ms = (fake_now - button_begun) / 1000000;
+
+	/* It looks 20 times a second, and is called behind this. */
+	assert_int_equal(fake_buttons, ms <= 14000 ? 1 : ms <= 24000 ? 2 : 3);
+	web1->state = ms >= 25000 ? VM_STOPPED : ms >= 8000 && ms < 14000 ? VM_PAUSED : VM_RUNNING;
+}
+
+static void test_vm_stop_while_it_boots(void **state)
+{
+	(void)state;
+	vm_find("web1")->cfg.stop_timeout = 30000;
+	button_begun = fake_now;
+	fake_on_wait = guest_boots_for_25_s;
+	assert_has(fake_host_command("vm stop web1"), "web1: stopped\n");
+	assert_int_equal(fake_buttons, 3);
 }
 
 static void test_vm_stop_takes_too_long(void **state)
@@ -891,12 +917,20 @@ static void test_host_poweroff_forced_while_a_vm_is_claimed(void **state)
 	web1->doing = "being saved";
 	fake_on_wait = press_ctrl_c;
 	assert_prints("host poweroff --force",
-		      "Waiting for what is being done with: web1\n(Ctrl-C stops waiting)\n"
+		      "Waiting up to 2.000 s for what is being done with: web1\n"
+		      "(Ctrl-C stops waiting)\n"
 		      "error: web1: not stopped: the host stays on\n");
+	fake_on_wait = NULL; /* it is stuck */
+	assert_prints(
+		"host poweroff --force",
+		"Waiting up to 2.000 s for what is being done with: web1\n"
+		"(Ctrl-C stops waiting)\n"
+		"error: web1: what is being done with it takes too long: the host stays on\n");
 	assert_int_equal(fake_poweroffs, 0);
 	fake_on_wait = save_ends;
 	assert_prints("host poweroff --force",
-		      "Waiting for what is being done with: web1\n(Ctrl-C stops waiting)\n"
+		      "Waiting up to 2.000 s for what is being done with: web1\n"
+		      "(Ctrl-C stops waiting)\n"
 		      "Powering off.\nerror: this machine did not power off (see host log)\n");
 	assert_int_equal(web1->state, VM_STOPPED);
 	assert_int_equal(waits, 3);
@@ -921,7 +955,7 @@ static void test_host_poweroff(void **state)
 		      "Waiting up to 00:01:00 for 2 VMs to power off: web1, db\n"
 		      "(Ctrl-C stops waiting)\nerror: web1, db did not power off in time: the "
 		      "host stays on; --force stops VMs at once\n");
-	assert_int_equal(fake_buttons, 3);
+	assert_int_equal(fake_buttons, 1 + 2 * 6); /* each six times in a minute */
 	assert_prints("vm pause db", "db: paused\n");
 	assert_prints("host reboot", "error: db is paused: resume it first, or use --force\n");
 	assert_int_equal(fake_reboots, 0);
@@ -1131,6 +1165,7 @@ int main(void)
 		cmocka_unit_test_setup(test_vm_busy, setup_vms),
 		cmocka_unit_test_setup(test_vm_start_takes_long, setup_vms),
 		cmocka_unit_test_setup(test_vm_stop, setup_vms),
+		cmocka_unit_test_setup(test_vm_stop_while_it_boots, setup_vms),
 		cmocka_unit_test_setup(test_vm_stop_takes_too_long, setup_vms),
 		cmocka_unit_test_setup(test_vm_stop_interrupted, setup_vms),
 		cmocka_unit_test_setup(test_vm_console, setup_vms),

@@ -2,6 +2,7 @@
 /* A vCPU's parts of a saved VM's file: they come back as they were; each byte changed is refused or */
 /* taken, and what is taken is safe to load into a processor in root mode. */
 /* TEST_SOURCES: arch/x86/hvm/vcpu_save.c arch/x86/hvm/vlapic_save.c arch/x86/hvm/cr.c hv/mp_init.c */
+/* TEST_SOURCES: arch/x86/hvm/event_save.c */
 /* TEST_SOURCES: arch/x86/hvm/vmsr.c arch/x86/hvm/vmsr_rules.c arch/x86/hvm/vmsr_mtrr.c */
 /* TEST_SOURCES: arch/x86/hvm/kvm_leaf.c arch/x86/hvm/kvm_msr.c arch/x86/hvm/pvclock.c */
 /* TEST_SOURCES: arch/x86/hvm/pv_eoi.c arch/x86/hvm/pv_steal.c */
@@ -199,6 +200,50 @@ static void test_pending_exception(void **state)
 	}
 }
 
+/* The part of that name; its block is saved into the buffer. */
+static const struct hvm_part *save_part(const char *name, uint8_t block[BLOCK])
+{
+	const struct hvm_part *p;
+	unsigned int n = 0;
+
+	while ((p = hvm_part(n)) != NULL && strcmp(p->name, name) != 0) {
+		n++;
+	}
+	assert_non_null(p);
+	assert_int_equal(p->save(v, block), 0);
+	return p;
+}
+
+/* After its registers were taken, until the devices are: it is in the file, and nothing is there twice. */
+static void test_sent_meanwhile(void **state)
+{
+	static uint8_t cpu_block[BLOCK], event_block[BLOCK];
+	const struct hvm_part *cpu, *event;
+	uint32_t init;
+
+	(void)state;
+	v->pending = VCPU_PENDING_EXCEPTION | VCPU_PENDING_IRQ;
+	v->exception.vector = 6;
+	cpu = save_part("cpu", cpu_block);
+	assert_false(cpu->timed);
+	v->pending |= VCPU_PENDING_NMI;
+	mp_init_send_init(&v->start);
+	init = v->start.word;
+	event = save_part("event", event_block);
+	assert_true(event->timed);
+
+	v->pending = 0;
+	mp_init_reset(&v->start, true);
+	assert_int_equal(cpu->load(v, cpu_block), 0);
+	assert_int_equal(v->pending, VCPU_PENDING_EXCEPTION);
+	assert_int_equal(event->load(v, event_block), 0);
+	assert_int_equal(v->pending, VCPU_PENDING_EXCEPTION | VCPU_PENDING_NMI);
+	assert_int_equal(v->start.word, init);
+	event_block[0] = VCPU_PENDING_EXCEPTION;
+	assert_int_not_equal(event->load(v, event_block), 0);
+	assert_int_equal(v->pending, VCPU_PENDING_EXCEPTION | VCPU_PENDING_NMI);
+}
+
 /* Its own thread saves it, so part of its state is in the processor still. */
 static void test_live_state(void **state)
 {
@@ -243,6 +288,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_each_byte, intel, teardown),
 		cmocka_unit_test_setup_teardown(test_each_byte, amd, teardown),
 		cmocka_unit_test_setup_teardown(test_pending_exception, intel, teardown),
+		cmocka_unit_test_setup_teardown(test_sent_meanwhile, intel, teardown),
 		cmocka_unit_test_setup_teardown(test_live_state, amd, teardown),
 		cmocka_unit_test_setup_teardown(test_absent_leaves, intel, teardown),
 		cmocka_unit_test_setup_teardown(test_absent_leaves, amd, teardown),
