@@ -23,7 +23,8 @@ struct sched_group {
 	struct sched_budget cap;     /* it runs at most so much */
 	struct sched_budget reserve; /* it runs at least so much, if it wants to */
 	struct sched_window window;
-	uint32_t held; /* of its entities, by its cap; atomic */
+	uint32_t held;	 /* of its entities, by its cap; atomic */
+	uint64_t helped; /* ticks that helpers ran for it; atomic */
 };
 
 struct sched_entity {
@@ -36,6 +37,11 @@ struct sched_entity {
 	bool queued;
 	bool held;    /* queued, but may not run now */
 	bool started; /* has been in a queue before */
+	/*
+	 * It works for its group beside that: it shares the group's weight, so that the work is paid for,
+	 * but neither cap, reservation nor window, so that who waits for it waits no longer for these.
+	 */
+	bool helper;
 };
 
 struct sched_queue {
@@ -68,6 +74,11 @@ struct sched_ops {
 	void (*begin)(struct sched_queue *q, struct sched_entity *e);
 	/* e has run for `ran` ticks more, and stops. */
 	void (*charge)(struct sched_queue *q, struct sched_entity *e, uint64_t ran);
+	/*
+	 * e runs here, was just charged and has no group of its own: from now on it works for g; NULL: no
+	 * longer for any. What it owes as one is not asked of it as the other.
+	 */
+	void (*help)(struct sched_queue *q, struct sched_entity *e, struct sched_group *g);
 	/*
 	 * Ticks: when the CPU must look again (advance, then preempts), if nothing comes in between;
 	 * running (NULL: nobody does) since `since`. UINT64_MAX: never.

@@ -29,7 +29,7 @@ static struct sched_entity *entity(struct list_node *n)
 
 static bool capped(const struct sched_entity *e)
 {
-	return e->group != NULL && e->group->cap.percent != 0;
+	return e->group != NULL && !e->helper && e->group->cap.percent != 0;
 }
 
 static bool over_cap(const struct sched_entity *e, uint64_t now)
@@ -49,7 +49,7 @@ static void hold(struct sched_queue *q, struct sched_entity *e)
 
 static bool reserved(const struct sched_entity *e)
 {
-	return e->group != NULL && e->group->reserve.percent != 0;
+	return e->group != NULL && !e->helper && e->group->reserve.percent != 0;
 }
 
 /* It ran for `ran` ticks that are not charged yet. */
@@ -258,6 +258,13 @@ static void share_charge(struct sched_queue *q, struct sched_entity *e, uint64_t
 	q->min_vruntime = u64_max(q->min_vruntime, least);
 }
 
+static void share_help(struct sched_queue *q, struct sched_entity *e, struct sched_group *g)
+{
+	e->group = g;
+	e->helper = g != NULL;
+	e->vruntime = u64_min(e->vruntime, q->min_vruntime + q->slice);
+}
+
 /* It is owed at most so much there that the others wait for OWED_SLICES. */
 static void share_migrate(const struct sched_queue *to, struct sched_entity *e)
 {
@@ -344,6 +351,7 @@ const struct sched_ops sched_share_ops = {
 	.pick = share_pick,
 	.begin = share_begin,
 	.charge = share_charge,
+	.help = share_help,
 	.until = share_until,
 	.migrate = share_migrate,
 	.level = share_level,

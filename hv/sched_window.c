@@ -13,7 +13,7 @@ static struct sched_entity *entity(struct list_node *n)
 
 static bool windowed(const struct sched_entity *e)
 {
-	return e->group != NULL && e->group->window.frame != 0;
+	return e->group != NULL && !e->helper && e->group->window.frame != 0;
 }
 
 /* How far into e's window `now` is, or into its frame behind it. */
@@ -201,6 +201,11 @@ static void window_charge(struct sched_queue *q, struct sched_entity *e, uint64_
 	share->charge(q, e, ran);
 }
 
+static void window_help(struct sched_queue *q, struct sched_entity *e, struct sched_group *g)
+{
+	share->help(q, e, g);
+}
+
 static void window_migrate(const struct sched_queue *to, struct sched_entity *e)
 {
 	share->migrate(to, e);
@@ -249,6 +254,7 @@ const struct sched_ops sched_window_ops = {
 	.pick = window_pick,
 	.begin = window_begin,
 	.charge = window_charge,
+	.help = window_help,
 	.until = window_until,
 	.migrate = window_migrate,
 	.level = window_level,

@@ -113,6 +113,9 @@ static void charge(struct cpu_run *r, uint64_t now)
 	if (t != &r->idle) {
 		thread_policy->charge(&r->q, &t->se, ran);
 	}
+	if (t->se.helper) {
+		__atomic_fetch_add(&t->se.group->helped, ran, __ATOMIC_RELAXED);
+	}
 }
 
 /* First thing on the new stack: the old one is free to be run elsewhere. */
@@ -224,8 +227,8 @@ void thread_enqueue(struct thread *t, bool woken)
 /* t begins to want a CPU, or ends to. */
 static void count_runnable(struct thread *t, int change)
 {
-	if (t->p.group != NULL) {
-		__atomic_fetch_add(&t->p.group->runnable, (uint32_t)change, __ATOMIC_RELAXED);
+	if (t->se.group != NULL) {
+		__atomic_fetch_add(&t->se.group->runnable, (uint32_t)change, __ATOMIC_RELAXED);
 	}
 }
 
@@ -395,6 +398,20 @@ void thread_yield(void)
 		thread_policy->enqueue(&r->q, &t->se, false);
 	}
 	switch_next(r);
+}
+
+void thread_work_for(struct sched_group *g)
+{
+	struct cpu_run *r = this_run();
+	struct thread *t = r->current;
+
+	BUG_ON(spin_any_held() || t->p.group != NULL || t == &r->idle);
+	spin_lock(&r->lock);
+	charge(r, clock_now());
+	count_runnable(t, -1);
+	thread_policy->help(&r->q, &t->se, g);
+	count_runnable(t, 1);
+	spin_unlock(&r->lock);
 }
 
 bool thread_waits(const struct thread *t)

@@ -98,6 +98,12 @@ static inline uint64_t thread_waited(const struct thread *t)
 	return t->waited;
 }
 
+/*
+ * What the executing thread, which was created without a group, uses from now on is charged to g's
+ * weight; NULL: to itself again. g stays as long. No spinlock held.
+ */
+void thread_work_for(struct sched_group *g);
+
 /* Calls fn for every live thread, with the list locked. */
 void thread_for_each(void (*fn)(struct thread *t, void *arg), void *arg);
 

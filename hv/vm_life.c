@@ -98,9 +98,11 @@ void vm_life_end(struct vm *vm, enum vm_state state)
 	vm->cpu_time = vm_cpu_time(vm); /* what others see until the threads have ended */
 	vm->state = VM_STOPPING;
 	vm_list_unlock();
+	thread_work_for(&vm->share);
 	thread_checkpoint();
 	end_threads(vm);
 	take_apart(vm);
+	thread_work_for(NULL);
 	vm_list_lock();
 	vm_dump_keep(vm);
 	vm->crashed_on = NULL;
@@ -250,7 +252,9 @@ int vm_life_start_from(struct vm *vm, const struct vm_source *src, const char **
 	vm->crash_reason[0] = '\0';
 	vm->cpu_time = 0;
 	vm_list_unlock();
+	thread_work_for(&vm->share);
 	err = make_all(vm, src, why);
+	thread_work_for(NULL);
 	vm_list_lock();
 	if (err != 0) {
 		vm_life_end(vm, VM_STOPPED);

@@ -23,6 +23,8 @@ static void json_summary(struct json *j, struct vm *vm)
 	json_u64(j, "cpus", vm->cfg.cpus);
 	json_u64(j, "memory", vm->cfg.memory);
 	json_u64(j, "cpu_time_ns", clock_ticks_to_ns(vm_cpu_time(vm)));
+	json_u64(j, "helped_ns",
+		 clock_ticks_to_ns(__atomic_load_n(&vm->share.helped, __ATOMIC_RELAXED)));
 	json_u64(j, "uptime_ns", cmd_vm_uptime(vm));
 }
 
@@ -224,6 +226,17 @@ static void dump_print(struct shell_out *out, const struct vm *vm)
 	}
 }
 
+static void helped_print(struct shell_out *out, const struct vm *vm)
+{
+	uint64_t ticks = __atomic_load_n(&vm->share.helped, __ATOMIC_RELAXED);
+	char text[SHOW_MAX];
+
+	if (ticks != 0) {
+		shell_out_printf(out, "for it     %s of other threads: to make, save and end it\n",
+				 show_time(text, sizeof(text), clock_ticks_to_ns(ticks)));
+	}
+}
+
 static int info_locked(struct shell_call *c, struct vm *vm)
 {
 	char size[16], text[SHOW_MAX];
@@ -246,6 +259,7 @@ static int info_locked(struct shell_call *c, struct vm *vm)
 	}
 	shell_out_printf(c->out, "cpu time   %s\n",
 			 show_time(text, sizeof(text), clock_ticks_to_ns(vm_cpu_time(vm))));
+	helped_print(c->out, vm);
 	shell_out_printf(c->out, "starts     %lu\n", vm->starts);
 	if (vm_is_up(vm)) {
 		vcpus_print(c->out, vm);

@@ -90,7 +90,9 @@ static int write_file(struct saving *s, struct vm *vm, const char **why)
 	int err = config_text(vm, &t);
 
 	*why = errno_text(err);
+	thread_work_for(&vm->share);
 	err = err != 0 ? err : save_vm_write(vm, &out, t.buf, t.len, why);
+	thread_work_for(NULL);
 	heap_free(t.buf);
 	return err;
 }

@@ -198,6 +198,76 @@ static void go(uint64_t ticks)
 	run_until(m.now + ticks);
 }
 
+/* ---- work for a group that is not its own ---- */
+
+/* It works for another group from now on, having none; a hypervisor's thread. */
+static struct task *add_helper(unsigned int group, unsigned int cpu, uint64_t burst, uint64_t rest)
+{
+	struct task *t = add(group, cpu, burst, rest);
+
+	t->se.group = NULL;
+	ops->help(&m.cpus[cpu].q, &t->se, t->group);
+	return t;
+}
+
+/*
+ * Groups of random weights, each with one that is busy. The first has ten times as much done for it, by
+ * up to four others that are busy or sleep at times: all get what they get without.
+ */
+static void what_is_done_for_one_others_do_not_pay(void **state)
+{
+	(void)state;
+	for (unsigned int seed = 0; seed < 200; seed++) {
+		unsigned int groups = 2 + seed % 4, helpers = 1 + seed % 3;
+		uint64_t sum = 0;
+
+		srand(seed);
+		begin(1);
+		for (unsigned int g = 0; g < groups; g++) {
+			m.groups[g].weight = 128u << rand() % 3;
+			sum += m.groups[g].weight;
+			add(g, 0, BUSY, 0);
+		}
+		m.groups[0].cap.percent = seed % 2 != 0 ? 100 : 0; /* it does not hold them up */
+		add_helper(0, 0, BUSY, 0);
+		for (unsigned int i = 0; i < helpers; i++) {
+			add_helper(0, 0, (1 + (unsigned int)rand() % 20) * MS, MS);
+		}
+		go(20 * HZ);
+		for (unsigned int g = 0; g < groups; g++) {
+			uint64_t ideal = 20 * HZ * m.groups[g].weight / sum;
+			uint64_t spare = 20 * HZ / 100 + 4 * SLICE;
+
+			assert_in_range(ran(g), g == 0 ? 0 : ideal - spare,
+					g == 0 ? ideal + spare : 20 * HZ);
+		}
+	}
+}
+
+/* The console's thread saves a VM of the least weight; then it answers as it did before. */
+static void what_a_helper_owes_stays_with_the_group(void **state)
+{
+	struct task *console;
+
+	(void)state;
+	begin(1);
+	add(0, 0, BUSY, 0);
+	m.groups[1].weight = 1;
+	console = add_helper(1, 0, 3 * SLICE, 10 * MS);
+	m.groups[1].runnable = 1;
+	go(2 * HZ);
+	console->group = &m.groups[2];
+	console->burst = MS;
+	console->left = u64_min(console->left, MS);
+	ops->help(&m.cpus[0].q, &console->se, NULL);
+	console->se.weight = 256;
+	go(HZ / 10); /* it wakes, if it slept */
+	console->longest = 0;
+	go(HZ);
+	assert_in_range(console->longest, 0, 2 * SLICE);
+	assert_true(console->ran >= HZ / 20);
+}
+
 /* ---- caps ---- */
 
 /* One alone: exactly its cap, in ten seconds and in every tenth of one. */
@@ -418,6 +488,8 @@ static void nobody_starves(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_done_for_one_others_do_not_pay),
+		cmocka_unit_test(what_a_helper_owes_stays_with_the_group),
 		cmocka_unit_test(a_cap_holds_alone),
 		cmocka_unit_test(caps_hold_in_random_mixes),
 		cmocka_unit_test(a_cap_is_shared_among_vcpus),

@@ -324,6 +324,28 @@ static void one_that_may_not_leave_wakes_nobody(void **state)
 	assert_int_equal(kicked, 0);
 }
 
+/* Its time goes to the group's account while it works for it, and the group has a sharer more. */
+static void work_for_a_group_is_charged_to_it(void **state)
+{
+	struct sched_group g = { .weight = 1 };
+
+	(void)state;
+	threads[0] = make(1);
+	assert_ptr_equal(idle_on(0), threads[0]);
+	fake_now += 1000;
+	thread_work_for(&g);
+	assert_int_equal(g.runnable, 1);
+	assert_int_equal(g.helped, 0);
+	fake_now += 500;
+	thread_work_for(NULL);
+	assert_int_equal(g.runnable, 0);
+	assert_int_equal(g.helped, 500);
+	assert_int_equal(thread_time(threads[0]), 1500);
+	fake_now += 300;
+	yield_on(0);
+	assert_int_equal(g.helped, 500);
+}
+
 /* On CPU 0 alone: each waits for the other; who sleeps does not wait. */
 static void waiting_is_counted(void **state)
 {
@@ -469,6 +491,7 @@ int main(void)
 		cmocka_unit_test_setup(one_that_begins_to_wait_before_it_sleeps_is_offered, start),
 		cmocka_unit_test_setup(each_sleeper_gets_one, start),
 		cmocka_unit_test_setup(one_that_may_not_leave_wakes_nobody, start),
+		cmocka_unit_test_setup(work_for_a_group_is_charged_to_it, start),
 		cmocka_unit_test_setup(waiting_is_counted, start),
 		cmocka_unit_test_setup(nobody_sleeps_beside_one_that_waits, start),
 	};

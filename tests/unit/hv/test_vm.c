@@ -137,8 +137,18 @@ void thread_set_policy(const struct sched_ops *p)
 	(void)p;
 }
 
+static const struct sched_group *helped;
+
+/* Not as long as the list is locked: others wait for that. */
+void thread_work_for(struct sched_group *g)
+{
+	assert_true((g == NULL) != (helped == NULL));
+	helped = g;
+}
+
 void thread_wait(struct thread *t)
 {
+	assert_non_null(helped); /* the VM itself pays for its end */
 	assert_ptr_equal(t, &thread);
 	for (unsigned int i = 0; i < 3; i++) { /* all at once, then waited for */
 		assert_true(vcpu[i].vm == NULL || vcpu[i].requests & VCPU_REQ_STOP);

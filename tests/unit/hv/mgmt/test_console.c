@@ -233,11 +233,12 @@ static void test_vm_list(void **state)
 		"01:01:01\n"
 		"db                              stopped     1   256 MiB     0.000 s           "
 		"-\n");
-	assert_prints("vm list --json",
-		      "[{\"name\":\"web1\",\"state\":\"running\",\"cpus\":1,\"memory\":16777216,"
-		      "\"cpu_time_ns\":1234000000,\"uptime_ns\":3661000000000},{\"name\":\"db\","
-		      "\"state\":\"stopped\",\"cpus\":1,\"memory\":268435456,\"cpu_time_ns\":0,"
-		      "\"uptime_ns\":0}]\n");
+	assert_prints(
+		"vm list --json",
+		"[{\"name\":\"web1\",\"state\":\"running\",\"cpus\":1,\"memory\":16777216,"
+		"\"cpu_time_ns\":1234000000,\"helped_ns\":0,\"uptime_ns\":3661000000000},{\"name\":\"db\","
+		"\"state\":\"stopped\",\"cpus\":1,\"memory\":268435456,\"cpu_time_ns\":0,\"helped_ns\":0,"
+		"\"uptime_ns\":0}]\n");
 	vm_find("web1")->state = VM_STARTING; /* again: not the uptime of its last run */
 	assert_has(fake_host_command("vm list"),
 		   "starting    1    16 MiB     1.234 s           -\n");
@@ -266,7 +267,7 @@ static void test_vm_info(void **state)
 	assert_prints(
 		"vm info db --json",
 		"{\"id\":2,\"name\":\"db\",\"state\":\"crashed\",\"cpus\":1,"
-		"\"memory\":268435456,\"cpu_time_ns\":0,\"uptime_ns\":0,"
+		"\"memory\":268435456,\"cpu_time_ns\":0,\"helped_ns\":0,\"uptime_ns\":0,"
 		"\"crash_reason\":\"unexpected \\\"exit\\\" 99\",\"starts\":0,\"paravirt\":[],\"pci\":[],"
 		"\"config\":{"
 		"\"memory\":\"256M\",\"cpus\":1,\"weight\":256,\"cap\":0,\"reserve\":0,\"window\":\"0ms\",\"pin\":[],"
@@ -537,6 +538,8 @@ static void test_vm_stop_takes_too_long(void **state)
 					      "--force stops it at once\n");
 	assert_int_equal(fake_now - begun, 2000000000);
 	assert_int_equal(vm_find("web1")->state, VM_RUNNING);
+	vm_find("web1")->share.helped = 5000000;
+	assert_has(fake_host_command("vm info web1"), "\nfor it     0.005 s of other threads");
 }
 
 static void test_vm_stop_interrupted(void **state)
