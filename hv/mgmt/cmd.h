@@ -21,6 +21,7 @@ extern const struct shell_table cmd_host_memory_table;
 extern const struct shell_table cmd_host_power_table;
 extern const struct shell_table cmd_isolation_table;
 extern const struct shell_table cmd_config_table;
+extern const struct shell_table cmd_config_save_table;
 extern const struct shell_table cmd_misc_table;
 extern const struct shell_table cmd_top_table;
 extern const struct shell_table cmd_trace_table;
@@ -54,6 +55,8 @@ int cmd_config_load(const char *path, struct config *out, struct diag *d);
 /* Prints each message as "PREFIX FILE:LINE:COLUMN: TEXT", and how many more there are. */
 void cmd_config_print(struct shell_out *out, const char *prefix, const char *path,
 		      const struct diag *d);
+/* The configuration in force as a file: [host] and every VM's. List locked. */
+void cmd_config_write(struct shell_out *out);
 /* The [host] table in force. */
 void cmd_config_set_host(const struct host_config *host);
 const struct host_config *cmd_config_host(void);

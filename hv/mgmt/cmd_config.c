@@ -81,17 +81,22 @@ static void show_json(struct shell_call *c)
 	json_finish(&j);
 }
 
+void cmd_config_write(struct shell_out *out)
+{
+	config_write_host(&host, out);
+	for (struct vm *vm = vm_next(NULL); vm != NULL; vm = vm_next(vm)) {
+		thread_checkpoint();
+		shell_out_puts(out, "\n");
+		config_write_vm(&vm->cfg, out);
+	}
+}
+
 static int show_locked(struct shell_call *c)
 {
 	if (shell_json(c)) {
 		show_json(c);
 	} else {
-		config_write_host(&host, c->out);
-		for (struct vm *vm = vm_next(NULL); vm != NULL; vm = vm_next(vm)) {
-			thread_checkpoint();
-			shell_out_puts(c->out, "\n");
-			config_write_vm(&vm->cfg, c->out);
-		}
+		cmd_config_write(c->out);
 	}
 	return 0;
 }
@@ -219,7 +224,7 @@ static void offer_files(struct shell *sh UNUSED, struct line_edit *le, const cha
 static const struct shell_cmd cmds[] = {
 	{ "config", "show", "[--json]",
 	  "the configuration in force, as a file\n"
-	  "What differs from the defaults; put it into insula.conf to have it after a reboot.",
+	  "What differs from the defaults; config save keeps it in a file.",
 	  cmd_show },
 	{ "config", "check", "[FILE]",
 	  "look for errors in a configuration file\n"

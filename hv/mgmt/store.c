@@ -79,7 +79,7 @@ static bool name_ok(const char *name)
 	return p != name && *name != '.' && (size_t)(p - name) < STORE_FILE_MAX;
 }
 
-int store_create(const char *path, struct store_file *f, const char **why)
+int store_replace(const char *path, struct store_file *f, const char **why)
 {
 	const char *name;
 	const struct store *s = find(path, &name);
@@ -97,12 +97,20 @@ int store_create(const char *path, struct store_file *f, const char **why)
 			    "'-', '_' and '.'",
 			    name);
 	}
-	if (open_in(s, name, f) == 0) {
-		return fail(why, -EEXIST, "there is a file %.64s already", path);
-	}
 	*f = (struct store_file){ .store = s };
 	err = s->ops->create(name, f);
 	return err == 0 ? 0 : fail(why, err, "%s", errno_text(err));
+}
+
+int store_create(const char *path, struct store_file *f, const char **why)
+{
+	const char *name;
+	const struct store *s = find(path, &name);
+
+	if (s != NULL && s->ops->create != NULL && open_in(s, name, f) == 0) {
+		return fail(why, -EEXIST, "there is a file %.64s already", path);
+	}
+	return store_replace(path, f, why);
 }
 
 int store_remove(const char *path, const char **why)

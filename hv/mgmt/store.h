@@ -28,7 +28,8 @@ struct store_ops {
 	/* NULL, all four: the store is read-only. A file is seen by open and next once it is finished. */
 	int (*create)(const char *name, struct store_file *f);		  /* -ENOMEM */
 	int (*append)(struct store_file *f, const void *buf, size_t len); /* -ENOSPC */
-	void (*finish)(struct store_file *f, bool keep);		  /* or forget it */
+	void (*finish)(struct store_file *f,
+		       bool keep); /* in the place of one of that name; or forget it */
 	void (*remove)(const struct store_file *f);
 };
 
@@ -48,6 +49,8 @@ const struct store *store_get(unsigned int i);
  */
 int store_open(const char *path, struct store_file *f, const char **why);
 int store_create(const char *path, struct store_file *f, const char **why);
+/* As store_create, but a file of that name stays until the new one is finished, and goes then. */
+int store_replace(const char *path, struct store_file *f, const char **why);
 int store_remove(const char *path, const char **why);
 
 #endif

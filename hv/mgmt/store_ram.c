@@ -193,12 +193,21 @@ static void forget(struct ram_file *r)
 	heap_free(r);
 }
 
+static void take_out(struct ram_file *r)
+{
+	if (r != NULL) {
+		list_remove(&r->node);
+		forget(r);
+	}
+}
+
 static void ram_finish(struct store_file *f, bool keep)
 {
 	struct ram_file *r = f->file;
 
 	r->size = f->size;
 	if (keep) {
+		take_out(find(r->name));
 		list_push_back(&files, &r->node);
 	} else {
 		forget(r);
@@ -207,10 +216,7 @@ static void ram_finish(struct store_file *f, bool keep)
 
 static void ram_remove(const struct store_file *f)
 {
-	struct ram_file *r = f->file;
-
-	list_remove(&r->node);
-	forget(r);
+	take_out(f->file);
 }
 
 static const struct store_ops ops = {

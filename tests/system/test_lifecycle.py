@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Lives of many VMs: memory that comes back to the page and clean, a crowd, a crash loop, and a
 configuration that describes what runs."""
+import base64
 import os
 import random
 import re
@@ -86,7 +87,7 @@ def test_crowd(kind):
 
 
 def test_config_round_trip(kind):
-    """config show of VMs made at run time, as the configuration of the next boot, makes the same."""
+    """config save of VMs made at run time, as the configuration of the next boot, makes the same."""
     modules = guest_modules("hello")
     with machine(kind, "", modules, memory="256M") as m:
         prompt(m)
@@ -95,8 +96,14 @@ def test_config_round_trip(kind):
         m.command("vm set second start_order=-5 stop_timeout=90s autostart=false rng=false")
         m.command("vm create gone kernel=boot:k")
         assert m.command("vm delete gone") == "gone: deleted"
+        assert "error: " not in m.command("config save ram:all.conf")  # and again, in its place:
+        m.command("vm create late kernel=boot:k")
+        assert m.command("config save ram:all.conf").startswith("ram:all.conf: saved")
+        saved = base64.b64decode(m.command("store print ram:all.conf")).decode()
         text, full = m.command("config show"), m.command("config show --json")
-    with machine(kind, text, modules, memory="256M") as m:
+        assert saved == text + "\n" and "[vm.late]" in text, saved
+        assert "read-only" in m.command("config save boot:x")
+    with machine(kind, saved, modules, memory="256M") as m:
         prompt(m)
         assert m.command("config show") == text
         assert m.command("config show --json") == full

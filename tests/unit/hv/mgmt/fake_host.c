@@ -47,6 +47,7 @@ const struct shell_table cmd_isolation_table;
 /* Tested where their stores and files are: test_store.c, test_save_vm.c. */
 const struct shell_table cmd_vm_save_table;
 const struct shell_table cmd_store_table;
+const struct shell_table cmd_config_save_table;
 
 /* ---- serial port ---- */
 
