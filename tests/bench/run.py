@@ -23,11 +23,12 @@ import emulated  # noqa: E402
 import exits  # noqa: E402
 import linux  # noqa: E402
 import memory  # noqa: E402
+import paravirt  # noqa: E402
 import peer  # noqa: E402
 import scheduler  # noqa: E402
 import virtq  # noqa: E402
 
-BENCHES = (exits, linux, memory, crowd, scheduler, virtq)
+BENCHES = (exits, linux, memory, crowd, scheduler, virtq, paravirt)
 OUT = "build/bench.json"
 PEER_KIND = "qemu"  # the machine whose figures the peer's stand beside
 

@@ -58,6 +58,8 @@ def run_linux(kind, vcpus, cpus):
             guest.run(f"w='{wrong}'")  # apart: a line that wraps is echoed in pieces
             found = guest.run('dmesg | grep -iE "$w"', timeout=180).strip()
             assert not found, found
+            stolen = int(guest.run("head -n 1 /proc/stat").split()[8])  # in 10 ms
+            assert stolen > 0 or vcpus <= cpus, f"{vcpus} on {cpus}: none waited"
         used = value(m, "vm info linux")["paravirt"]
         print(f"in use: {used}")
         wanted = {"kvmclock", "pv-eoi", "steal-time"} | (OVERCOMMITTED if vcpus > 2 else set())
