@@ -16,6 +16,7 @@
 #include "hv/lib/fmt.h"
 #include "hv/mgmt/bootfs.h"
 #include "hv/mgmt/console.h"
+#include "hv/mgmt/disk.h"
 #include "hv/mgmt/loader.h"
 #include "hv/mgmt/screen.h"
 #include "hv/thread.h"
@@ -119,6 +120,7 @@ void hv_main(const struct boot_info *info)
 	vm_memory_init();
 	BUG_ON(vm_manager_start() != 0);
 	loader_init();
+	disk_init();
 	BUG_ON(console_start(info) != 0);
 	crash_test_start(info->cmdline);
 	stretch_reset();

@@ -13,6 +13,7 @@
 #include "hv/vcpu.h"
 #include "hv/virq.h"
 #include "hv/vm_config.h"
+#include "hv/vm_disk.h"
 
 enum vm_state { VM_STOPPED, VM_STARTING, VM_RUNNING, VM_PAUSED, VM_STOPPING, VM_CRASHED };
 
@@ -44,7 +45,9 @@ struct vm {
 	struct iobus mmio;	  /* [dev_lock] */
 	struct virq virq;	  /* [dev_lock] */
 	struct list_node devices; /* struct vdev */
-	void *pci;		  /* the PCI bus, drivers/emul/vpci.h */
+	struct vm_disk disk[VM_DISKS_MAX];
+	bool keep_disks; /* it ends to be started again: they stay open; the claimer's */
+	void *pci;	 /* the PCI bus, drivers/emul/vpci.h */
 	struct guest_console console; /* of its serial port */
 	struct guest_console hvc;     /* of its virtio console: `vm console N --port 1` */
 	struct vcpu *vcpus[VM_CPUS_MAX];

@@ -12,11 +12,30 @@
 #define VM_MODULES_MAX 8u
 #define VM_CPUID_MAX   16u
 #define VM_CPUS_MAX    16u /* vCPUs of one VM */
+#define VM_DISKS_MAX   8u
 #define VM_MEMORY_MIN  (2ul * MIB)
 #define VM_MEMORY_MAX  (256ul * GIB)
 
 enum vm_boot { VM_BOOT_LINUX, VM_BOOT_MULTIBOOT, VM_BOOT_FLAT };
+enum vm_disk_format {
+	VM_DISK_NO_FORMAT, /* in a configuration with errors only */
+	VM_DISK_RAW,
+	VM_DISK_QCOW2,
+	VM_DISK_VDI,
+	VM_DISK_VHD,
+	VM_DISK_QED,
+	VM_DISK_QCOW,
+};
+enum vm_disk_bus { VM_DISK_VIRTIO };
 enum vm_on_crash { VM_ON_CRASH_STOP, VM_ON_CRASH_RESTART };
+
+struct vm_disk_config {
+	char file[VM_PATH_MAX]; /* "STORE:FILE" */
+	enum vm_disk_format format;
+	enum vm_disk_bus bus;
+	bool readonly;
+	uint64_t overlay; /* bytes of RAM that keep what is written until the VM is off; 0 = none */
+};
 
 struct vm_config {
 	char name[VM_NAME_MAX];
@@ -35,6 +54,8 @@ struct vm_config {
 	char modules[VM_MODULES_MAX][VM_PATH_MAX + 64]; /* "STORE:FILE arguments" */
 	unsigned int cpuid_count;
 	char cpuid[VM_CPUID_MAX][24]; /* "-rdrand": a feature the guest must not see */
+	unsigned int disk_count;
+	struct vm_disk_config disks[VM_DISKS_MAX];
 	bool autostart;
 	int start_order;
 	enum vm_on_crash on_crash;

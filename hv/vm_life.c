@@ -90,6 +90,9 @@ static void take_apart(struct vm *vm)
 	hvm_vm_destroy(vm);
 	thread_checkpoint();
 	gpa_space_destroy(&vm->mem);
+	if (!vm->keep_disks) {
+		vm_disk_close_all(vm);
+	}
 }
 
 /* Nobody looks at its parts once it is not up. */
@@ -108,6 +111,23 @@ void vm_life_end(struct vm *vm, enum vm_state state)
 	vm->crashed_on = NULL;
 	vm->event = VM_EVENT_NONE;
 	vm->state = state;
+}
+
+/* Those of a VM that was to be started again, and is not; it is in `state` then. */
+static void close_disks(struct vm *vm, enum vm_state state)
+{
+	vm->state = VM_STOPPING;
+	vm_list_unlock();
+	vm_disk_close_all(vm);
+	vm_list_lock();
+	vm->state = state;
+}
+
+void vm_life_end_for_now(struct vm *vm, enum vm_state state)
+{
+	vm->keep_disks = true;
+	vm_life_end(vm, state);
+	vm->keep_disks = false;
 }
 
 /* Why gpa_space_create failed with err. */
@@ -145,6 +165,10 @@ static int put_together(struct vm *vm, struct vcpu_start *start, const struct vm
 	iobus_init(&vm->pio);
 	iobus_init(&vm->mmio);
 	memset(&vm->virq, 0, sizeof(vm->virq));
+	err = vm_disk_open_all(vm, why);
+	if (err != 0) {
+		return err;
+	}
 	err = vdev_create_all(vm);
 	if (err != 0) {
 		return fail(why, "a device could not be made (see host log)", err);
@@ -242,6 +266,7 @@ int vm_life_start_from(struct vm *vm, const struct vm_source *src, const char **
 	}
 	err = check_host(vm, why);
 	if (err != 0) {
+		close_disks(vm, vm->state);
 		return err;
 	}
 	vm_share_begin(vm);
@@ -270,7 +295,7 @@ int vm_life_stop(struct vm *vm, const char **why)
 {
 	if (vm->start_at != 0) {
 		vm->start_at = 0; /* it was about to be started again */
-		vm->state = VM_STOPPED;
+		close_disks(vm, VM_STOPPED);
 		return 0;
 	}
 	if (vm_is_off(vm)) {
@@ -286,7 +311,7 @@ int vm_life_reset(struct vm *vm, const char **why)
 	if (!vm_is_up(vm)) {
 		return fail(why, "it is not running", -EINVAL);
 	}
-	vm_life_end(vm, VM_STOPPED);
+	vm_life_end_for_now(vm, VM_STOPPED);
 	return vm_life_start(vm, why);
 }
 

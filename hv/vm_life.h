@@ -34,6 +34,8 @@ int vm_life_start_from(struct vm *vm, const struct vm_source *src, const char **
 int vm_life_await_pause(struct vm *vm, const char **why);
 /* Ends its threads and gives everything back; it is in `state` then. */
 void vm_life_end(struct vm *vm, enum vm_state state);
+/* The same, but its disks stay open: it is started again, or vm_life_stop closes them. */
+void vm_life_end_for_now(struct vm *vm, enum vm_state state);
 
 /* Sets request bits of every vCPU. The VM is up, or claimed by the caller. Any context. */
 void vm_request_all(struct vm *vm, uint32_t bits);

@@ -79,9 +79,12 @@ static bool ran_at_least(const struct vm *vm, uint64_t ns)
 	return clock_now() - vm->started >= clock_ns_to_ticks(ns);
 }
 
-/* Waits longer from crash to crash, and gives a guest up that never gets far. */
-static void restart_after_crash(struct vm *vm)
+/* A guest that never gets far is given up. */
+static bool restarts_after_crash(struct vm *vm)
 {
+	if (vm->cfg.on_crash != VM_ON_CRASH_RESTART) {
+		return false;
+	}
 	if (ran_at_least(vm, CRASH_LOOP_NS)) {
 		vm->crashes = 0;
 	}
@@ -89,24 +92,27 @@ static void restart_after_crash(struct vm *vm)
 		log_printf(LOG_GUEST, "vm %s: crashed %u times soon after its start: it stays off",
 			   vm->cfg.name, vm->crashes + 1);
 		vm->crashes = 0;
-		return;
+		return false;
 	}
-	start_again_in(vm, HASTY_NS << vm->crashes);
-	vm->crashes++;
+	return true;
 }
 
 static int act_on_event(struct vm *vm, const char **why UNUSED)
 {
 	enum vm_event ev = __atomic_load_n(&vm->event, __ATOMIC_SEQ_CST);
 
-	vm_life_end(vm, ev == VM_EVENT_CRASH ? VM_CRASHED : VM_STOPPED);
+	bool again = ev == VM_EVENT_RESET || (ev == VM_EVENT_CRASH && restarts_after_crash(vm));
+
+	(again ? vm_life_end_for_now : vm_life_end)(vm,
+						    ev == VM_EVENT_CRASH ? VM_CRASHED : VM_STOPPED);
 	if (ev == VM_EVENT_POWEROFF) {
 		log_printf(LOG_INFO, "vm %s: powered off", vm->cfg.name);
 	} else if (ev == VM_EVENT_RESET) {
 		log_printf(LOG_INFO, "vm %s: reset by its guest", vm->cfg.name);
 		start_again_in(vm, ran_at_least(vm, HASTY_NS) ? 0 : HASTY_NS);
-	} else if (vm->cfg.on_crash == VM_ON_CRASH_RESTART) {
-		restart_after_crash(vm);
+	} else if (again) { /* waits longer from crash to crash */
+		start_again_in(vm, HASTY_NS << vm->crashes);
+		vm->crashes++;
 	}
 	return 0;
 }

@@ -111,4 +111,43 @@
 #define VIRTIO_CONSOLE_RESIZE	     5u
 #define VIRTIO_CONSOLE_PORT_OPEN     6u
 
+/* 5.2 "Block Device": features as bit numbers; offsets in the configuration */
+#define VIRTIO_BLK_F_SEG_MAX	    2u
+#define VIRTIO_BLK_F_RO		    5u
+#define VIRTIO_BLK_F_BLK_SIZE	    6u
+#define VIRTIO_BLK_F_FLUSH	    9u
+#define VIRTIO_BLK_F_TOPOLOGY	    10u
+#define VIRTIO_BLK_F_DISCARD	    13u
+#define VIRTIO_BLK_F_WRITE_ZEROES   14u
+#define VIRTIO_BLK_CAPACITY	    0u
+#define VIRTIO_BLK_SEG_MAX	    12u
+#define VIRTIO_BLK_BLK_SIZE	    20u
+#define VIRTIO_BLK_PHYSICAL_EXP	    24u
+#define VIRTIO_BLK_MIN_IO	    26u
+#define VIRTIO_BLK_OPT_IO	    28u
+#define VIRTIO_BLK_NUM_QUEUES	    34u
+#define VIRTIO_BLK_MAX_DISCARD	    36u
+#define VIRTIO_BLK_MAX_DISCARD_SEG  40u
+#define VIRTIO_BLK_DISCARD_ALIGN    44u
+#define VIRTIO_BLK_MAX_ZEROES	    48u
+#define VIRTIO_BLK_MAX_ZEROES_SEG   52u
+#define VIRTIO_BLK_ZEROES_MAY_UNMAP 56u
+#define VIRTIO_BLK_CONFIG	    60u
+
+/* 5.2.6 "Device Operation" */
+#define VIRTIO_BLK_SECTOR	  512u
+#define VIRTIO_BLK_HEADER	  16u /* le32 type, le32 reserved, le64 sector */
+#define VIRTIO_BLK_RANGE	  16u /* le64 sector, le32 number of sectors, le32 flags */
+#define VIRTIO_BLK_RANGE_UNMAP	  1u
+#define VIRTIO_BLK_ID_BYTES	  20u
+#define VIRTIO_BLK_T_IN		  0u
+#define VIRTIO_BLK_T_OUT	  1u
+#define VIRTIO_BLK_T_FLUSH	  4u
+#define VIRTIO_BLK_T_GET_ID	  8u
+#define VIRTIO_BLK_T_DISCARD	  11u
+#define VIRTIO_BLK_T_WRITE_ZEROES 13u
+#define VIRTIO_BLK_S_OK		  0u
+#define VIRTIO_BLK_S_IOERR	  1u
+#define VIRTIO_BLK_S_UNSUPP	  2u
+
 #endif

@@ -16,6 +16,7 @@ extern const struct shell_table cmd_vm_table;
 extern const struct shell_table cmd_vm_info_table;
 extern const struct shell_table cmd_vm_save_table;
 extern const struct shell_table cmd_store_table;
+extern const struct shell_table cmd_disk_table;
 extern const struct shell_table cmd_host_table;
 extern const struct shell_table cmd_host_memory_table;
 extern const struct shell_table cmd_host_power_table;
@@ -45,6 +46,12 @@ int cmd_vm_console(struct shell_call *c);
 /* The PCI functions of vm, which is not stopped while the caller holds the list. */
 void cmd_vm_pci_print(struct shell_out *out, struct vm *vm);
 void cmd_vm_pci_json(struct json *j, struct vm *vm);
+
+/* ---- cmd_disk.c ---- */
+
+/* The disks of vm, and what went through them. List locked. */
+void cmd_disk_print(struct shell_out *out, const struct vm *vm);
+void cmd_disk_json(struct json *j, const struct vm *vm);
 
 /* ---- cmd_config.c ---- */
 

@@ -191,6 +191,13 @@ static int cmd_help(struct shell_call *c)
 	shell_out_printf(c->out, "  type     %s\n  allowed  %s\n", key->type->name, key->allowed);
 	shell_out_printf(c->out, "  default  %s\n",
 			 key->def != NULL ? key->def : "none: it must be given");
+	for (unsigned int i = 0; key->list != NULL && i < key->list->count; i++) {
+		const struct config_key *k = &key->list->keys[i];
+
+		if (k->type != NULL) {
+			shell_out_printf(c->out, "  %-8s %s: %s\n", k->name, k->help, k->allowed);
+		}
+	}
 	return 0;
 }
 

@@ -131,12 +131,29 @@ static int save_at_rest(struct saving *s, struct vm *vm)
 	return err == 0 ? 0 : save_failed(s, vm, err, why);
 }
 
+/* What a guest wrote to an overlay would be lost, and its memory restored to another disk. */
+static bool has_overlay(const struct vm *vm)
+{
+	bool has = false;
+
+	for (unsigned int i = 0; i < vm->cfg.disk_count; i++) {
+		has = has || vm->cfg.disks[i].overlay != 0;
+	}
+	return has;
+}
+
 /* List locked. */
 static int begin(struct shell_call *c, struct vm *vm)
 {
 	const char *why = "no reason given";
 	int err = vm_claim(vm, "being saved", &why);
 
+	if (err == 0 && has_overlay(vm)) {
+		vm_release(vm);
+		return shell_error(
+			c, "cannot save %s: a disk of it has an overlay, which is not saved",
+			vm->cfg.name);
+	}
 	if (err == 0 && !vm_is_up(vm)) {
 		err = shell_error(c, "cannot save %s: it is %s", vm->cfg.name,
 				  vm_state_name(vm->state));

@@ -133,8 +133,7 @@ const struct config_key *config_key_find(const char *path)
 
 /* ---- reading ---- */
 
-/* One key of a table into base; false after an error. */
-static bool read_key(struct config_reader *r, const struct config_key *key, void *base,
+bool config_read_key(struct config_reader *r, const struct config_key *key, void *base,
 		     const struct toml_node *n)
 {
 	if (key->type == NULL) {
@@ -166,7 +165,7 @@ static bool read_table(struct config_reader *r, enum config_table table, const c
 				 suggest_key(table, n->key, hint, sizeof(hint)));
 			ok = false;
 		} else {
-			ok &= read_key(r, key, base, n);
+			ok &= config_read_key(r, key, base, n);
 		}
 	}
 	return ok;
@@ -182,6 +181,23 @@ static void share_only(const struct vm_config *cfg, const char *key, unsigned in
 		diag_add(d, at,
 			 "vm.%s.%s: found %u, allowed: only with [host] scheduler = \"share\"",
 			 cfg->name, key, percent);
+	}
+}
+
+static void check_disk(const struct vm_config *cfg, unsigned int i, struct diag_place at,
+		       struct diag *d)
+{
+	const struct vm_disk_config *disk = &cfg->disks[i];
+
+	if (disk->format == VM_DISK_NO_FORMAT) {
+		diag_add(d, at, "vm.%s.disks[%u].format: missing, allowed: %s", cfg->name, i,
+			 CONFIG_DISK_FORMATS);
+	}
+	if (disk->readonly == (disk->overlay != 0)) {
+		diag_add(d, at,
+			 "vm.%s.disks[%u]: found %s, allowed: readonly = true or, as boot modules "
+			 "cannot be written, overlay = \"SIZE\"",
+			 cfg->name, i, disk->readonly ? "both" : "neither");
 	}
 }
 
@@ -204,6 +220,9 @@ void config_check_vm(const struct host_config *host, const struct vm_config *cfg
 			 cfg->reserve,
 			 cfg->reserve > 100 * cfg->cpus ? "100 for each of its cpus" : "its cap",
 			 cfg->reserve > 100 * cfg->cpus ? 100 * cfg->cpus : cfg->cap);
+	}
+	for (unsigned int i = 0; i < cfg->disk_count; i++) {
+		check_disk(cfg, i, at, d);
 	}
 	if (host->scheduler == SCHEDULER_WINDOW) {
 		share_only(cfg, "cap", cfg->cap, at, d);
@@ -427,8 +446,8 @@ static void make_line(struct line *l, const struct config_type *type, const char
 	l->len = 4;
 	if (type->toml == TOML_STRING) {
 		line_quote(l, text, strlen(text));
-	} else if (type->toml == TOML_ARRAY) {
-		line_array(l, text, type->items == TOML_STRING);
+	} else if (type->toml == TOML_ARRAY && strchr(text, '{') == NULL) {
+		line_array(l, text, type->items == TOML_STRING || type->items == TOML_TABLE);
 	} else {
 		for (; *text != '\0'; text++) {
 			line_put(l, *text);
@@ -455,7 +474,7 @@ static void set_key(struct config_reader *r, const struct config_key *key, struc
 		r->d->count = before;
 		diag_add(r->d, (struct diag_place){ 0, 0 }, "%s: found %.60s, allowed: %s", r->path,
 			 text, key->allowed);
-	} else if (root->children != NULL && read_key(r, key, copy, root->children)) {
+	} else if (root->children != NULL && config_read_key(r, key, copy, root->children)) {
 		*cfg = *copy;
 	}
 	toml_free(root);
@@ -477,7 +496,7 @@ void config_set_vm(struct vm_config *cfg, const char *name, const char *text,
 		diag_add(d, nowhere.at, "%s: unknown key%s", r.path,
 			 suggest_key(CONFIG_VM, name, hint, sizeof(hint)));
 	} else if (key->type == NULL) {
-		read_key(&r, key, cfg, &nowhere);
+		config_read_key(&r, key, cfg, &nowhere);
 	} else {
 		set_key(&r, key, cfg, text);
 	}
@@ -557,8 +576,11 @@ static void json_table(enum config_table table, const void *base, struct json *j
 
 	for (unsigned int i = 0; i < count; i++) {
 		if (keys[i].table == table && keys[i].type != NULL) {
+			const struct config_type *type = keys[i].type;
+
 			json_raw(j, keys[i].name, "");
-			keys[i].type->text(&keys[i], (const char *)base + keys[i].offset, j->out);
+			(type->json != NULL ? type->json : type->text)(
+				&keys[i], (const char *)base + keys[i].offset, j->out);
 		}
 	}
 }

@@ -46,8 +46,22 @@ struct config_key {
 	const char *const *names;	/* a choice: its names, by value; NULL ends */
 	const char *const *later;	/* a choice: names of later versions; NULL or NULL ends */
 	int64_t min, max;
-	size_t offset, size; /* of the field in struct vm_config or host_config */
+	size_t offset, size;		/* of the field in struct vm_config or host_config */
+	const struct config_list *list; /* NULL, or what the tables of a list have */
 };
+
+/* A list of inline tables, each an item of an array; a string in place of one gives its first key. */
+struct config_list {
+	const struct config_key *keys; /* offsets are into the item */
+	unsigned int count;
+	size_t item_size;
+	size_t counter; /* offset of the number of items, an unsigned int, in the struct */
+	void (*defaults)(void *item); /* NULL: all 0 */
+};
+
+#define CONFIG_DISK_FORMATS                                                                        \
+	"\"raw\", \"qcow2\", \"vdi\", \"vhd\", \"qed\" or \"qcow\"; it is never guessed"
+extern const char *const config_disk_formats[]; /* by enum vm_disk_format */
 
 /*
  * Reads a file. Every error is in d; what has no error is in *out, which the caller frees with

@@ -38,6 +38,68 @@ static const char *const crash_names[] = {
 		.help = (what)                                                                     \
 	}
 
+/* ---- the tables of disks ---- */
+
+const char *const config_disk_formats[] = {
+	[VM_DISK_NO_FORMAT] = "",  [VM_DISK_RAW] = "raw",
+	[VM_DISK_QCOW2] = "qcow2", [VM_DISK_VDI] = "vdi",
+	[VM_DISK_VHD] = "vhd",	   [VM_DISK_QED] = "qed",
+	[VM_DISK_QCOW] = "qcow",   NULL,
+};
+static const char *const format_later[] = { "vmdk", NULL };
+static const char *const bus_names[] = { [VM_DISK_VIRTIO] = "virtio", NULL };
+static const char *const bus_later[] = { "ide", NULL };
+
+static const struct config_key disk_keys[] = {
+	{ .name = "file",
+	  .type = &config_type_file,
+	  .allowed = "a file like \"boot:web1.qcow2\"",
+	  .help = "what the disk is in",
+	  FIELD(struct vm_disk_config, file) },
+	{ .name = "format",
+	  .type = &config_type_choice,
+	  .allowed = CONFIG_DISK_FORMATS,
+	  .names = config_disk_formats,
+	  .later = format_later,
+	  .help = "the file's format",
+	  FIELD(struct vm_disk_config, format) },
+	{ .name = "bus",
+	  .type = &config_type_choice,
+	  .allowed = "\"virtio\"",
+	  .def = "\"virtio\"",
+	  .names = bus_names,
+	  .later = bus_later,
+	  .help = "what the guest sees",
+	  FIELD(struct vm_disk_config, bus) },
+	{ .name = "readonly",
+	  .type = &config_type_boolean,
+	  .allowed = "true or false",
+	  .def = "false",
+	  .help = "the guest cannot write",
+	  FIELD(struct vm_disk_config, readonly) },
+	{ .name = "overlay",
+	  .type = &config_type_size,
+	  .allowed = "a size like \"64M\", \"64K\" to \"1T\"",
+	  .def = "\"0\"",
+	  .min = 64 * (int64_t)KIB,
+	  .max = 1024 * (int64_t)GIB,
+	  .help = "what is written goes to so much RAM, until the VM is off",
+	  FIELD(struct vm_disk_config, overlay) },
+	LATER(CONFIG_VM, "cdrom", "a CD-ROM drive"),
+	LATER(CONFIG_VM, "iops", "requests per second"),
+	LATER(CONFIG_VM, "bandwidth", "bytes per second"),
+	LATER(CONFIG_VM, "on_io_error", "what becomes of the VM at an I/O error"),
+};
+
+static const struct config_list disks = {
+	.keys = disk_keys,
+	.count = ARRAY_SIZE(disk_keys),
+	.item_size = sizeof(struct vm_disk_config),
+	.counter = offsetof(struct vm_config, disk_count),
+};
+
+/* ---- all keys ---- */
+
 static const struct config_key keys[] = {
 	{ .table = CONFIG_HOST,
 	  .name = "name",
@@ -253,7 +315,14 @@ static const struct config_key keys[] = {
 	  .def = "true",
 	  .help = "offer KVM's interfaces; vm info says which are used",
 	  FIELD(struct vm_config, paravirt) },
-	LATER(CONFIG_VM, "disks", "disks of the VM"),
+	{ .table = CONFIG_VM,
+	  .name = "disks",
+	  .type = &config_type_list,
+	  .allowed = "[{ file = \"boot:a.qcow2\", format = \"qcow2\", overlay = \"64M\" }, ...]",
+	  .def = "[]",
+	  .list = &disks,
+	  .help = "virtual disks: file, format, bus, readonly, overlay",
+	  FIELD(struct vm_config, disks) },
 	LATER(CONFIG_VM, "nics", "network interfaces of the VM"),
 	LATER(CONFIG_VM, "pci", "host PCI devices given to the VM"),
 	LATER(CONFIG_VM, "boot_order", "order of boot devices"),

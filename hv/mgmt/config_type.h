@@ -21,6 +21,8 @@ struct config_type {
 	bool (*read)(struct config_reader *r, const struct config_key *key, void *field,
 		     const struct toml_node *n);
 	void (*text)(const struct config_key *key, const void *field, struct shell_out *out);
+	/* NULL (text is JSON as well) or: the same as one JSON value. */
+	void (*json)(const struct config_key *key, const void *field, struct shell_out *out);
 };
 
 extern const struct config_type config_type_string;
@@ -33,7 +35,11 @@ extern const struct config_type config_type_integer;  /* 4 bytes */
 extern const struct config_type config_type_boolean;
 extern const struct config_type config_type_choice; /* 4 bytes: the index of the name */
 extern const struct config_type config_type_cpus;   /* uint64_t mask */
+extern const struct config_type config_type_list;   /* config_list.c: array of key->list's items */
 
+/* One key of a table into base, by its type; false after an error. Of config.c. */
+bool config_read_key(struct config_reader *r, const struct config_key *key, void *base,
+		     const struct toml_node *n);
 /* "KEY: found X, allowed: Y". */
 bool config_type_wrong(struct config_reader *r, const struct config_key *key,
 		       const struct toml_node *n);

@@ -26,6 +26,7 @@ unsigned int fake_works;
 unsigned int fake_logs;
 char fake_log[160];
 bool fake_intr;
+bool fake_ending;
 unsigned int fake_sent;
 struct virq_msg fake_msg;
 
@@ -93,7 +94,7 @@ static const struct virq_lapic_ops lapic = { .send = take_msg,
 
 bool vdev_is_ending(void)
 {
-	return false;
+	return fake_ending;
 }
 
 static void create(const struct vdev_class *cls, unsigned int i)
@@ -127,6 +128,10 @@ __attribute__((no_sanitize("address"))) static void create_stage(enum vdev_stage
 	}
 }
 
+__attribute__((weak)) void fake_pc_configure(struct vm *vm UNUSED)
+{
+}
+
 int fake_pc_start(void **state UNUSED)
 {
 	memset(&fake_vm, 0, sizeof(fake_vm));
@@ -143,6 +148,7 @@ int fake_pc_start(void **state UNUSED)
 	guest_console_init(&fake_vm.console);
 	guest_console_init(&fake_vm.hvc);
 	virq_set_lapic_ops(&lapic);
+	fake_pc_configure(&fake_vm);
 	create_stage(VDEV_CONTROLLER);
 	create_stage(VDEV_CHIP);
 	fake_pc_reset();

@@ -21,10 +21,13 @@ extern unsigned int fake_poweroffs;
 extern unsigned int fake_works; /* times that devices asked for work() */
 extern unsigned int fake_logs;	/* lines that devices logged; the last one: */
 extern char fake_log[160];
+extern bool fake_ending;       /* the VM ends, as devices see it */
 extern bool fake_intr;	       /* the PIC's INTR */
 extern unsigned int fake_sent; /* messages sent to local APICs; the last one: */
 extern struct virq_msg fake_msg;
 
+/* What a program may define: the VM's configuration, before its devices are made. */
+void fake_pc_configure(struct vm *vm);
 /* Makes the VM and all its devices, powered on. Usable as cmocka set-up and tear-down. */
 int fake_pc_start(void **state);
 int fake_pc_stop(void **state);

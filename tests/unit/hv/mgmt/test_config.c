@@ -2,7 +2,7 @@
 /* The configuration: what a whole file becomes, and the catalogue of errors, each rule one case. */
 /* The grammar's own cases are in test_toml.c. */
 /* TEST_SOURCES: tests/unit/fakes/fake_checkpoint.c */
-/* TEST_SOURCES: hv/mgmt/config.c hv/mgmt/config_schema.c hv/mgmt/config_type.c hv/mgmt/toml.c hv/mgmt/toml_scan.c */
+/* TEST_SOURCES: hv/mgmt/config.c hv/mgmt/config_schema.c hv/mgmt/config_list.c hv/mgmt/config_type.c hv/mgmt/toml.c hv/mgmt/toml_scan.c */
 /* TEST_SOURCES: hv/mgmt/diag.c hv/mgmt/near.c hv/mgmt/utf8.c hv/mgmt/shell_out.c hv/vm_config.c */
 /* TEST_SOURCES: hv/lib/fmt.c hv/lib/string.c tests/unit/fakes/fake_heap.c hv/mgmt/json.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_panic_abort.c */
@@ -287,8 +287,25 @@ static const struct {
 	  "vm.a.reserve: found 25, allowed: only with [host] scheduler = \"share\"" },
 	{ VM "window = \"5ms\"", 1, 1,
 	  "vm.a.window: found \"5ms\", allowed: only with [host] scheduler = \"window\"" },
-	{ VM "disks = [{ file = \"main:a\" }]", 3, 1,
-	  "vm.a.disks: not supported in this version (disks of the VM)" },
+	{ VM "disks = [{ file = \"boot:a\", readonly = true }]", 3, 10,
+	  "vm.a.disks[0].format: missing, allowed: \"raw\", \"qcow2\", \"vdi\", \"vhd\", \"qed\" or "
+	  "\"qcow\"; it is never guessed" },
+	{ VM "disks = [{ file = \"boot:a\", format = \"vmdk\", readonly = true }]", 3, 29,
+	  "vm.a.disks[0].format: \"vmdk\" is not supported in this version, allowed: \"raw\", "
+	  "\"qcow2\", \"vdi\", \"vhd\", \"qed\" or \"qcow\"; it is never guessed" },
+	{ VM "disks = [{ file = \"boot:a\", format = \"raw\", bus = \"ide\", readonly = true }]", 3,
+	  45, "vm.a.disks[0].bus: \"ide\" is not supported in this version, allowed: \"virtio\"" },
+	{ VM "disks = [{ file = \"boot:a\", format = \"raw\" }]", 1, 1,
+	  "vm.a.disks[0]: found neither, allowed: readonly = true or, as boot modules cannot be "
+	  "written, overlay = \"SIZE\"" },
+	{ VM "disks = [{ file = \"boot:a\", format = \"raw\", readonly = true, overlay = \"1M\" }]",
+	  1, 1,
+	  "vm.a.disks[0]: found both, allowed: readonly = true or, as boot modules cannot be "
+	  "written, overlay = \"SIZE\"" },
+	{ VM "disks = [{ file = \"boot:a\", format = \"raw\", overlay = \"1K\" }]", 3, 45,
+	  "vm.a.disks[0].overlay: found \"1K\", allowed: a size like \"64M\", \"64K\" to \"1T\"" },
+	{ VM "disks = [{ file = \"boot:a\", format = \"raw\", iops = 5, readonly = true }]", 3, 45,
+	  "vm.a.disks[0].iops: not supported in this version (requests per second)" },
 	{ VM "nics = []", 3, 1,
 	  "vm.a.nics: not supported in this version (network interfaces of the VM)" },
 	{ VM "window = \"2s\"", 3, 1,
@@ -427,7 +444,9 @@ static const struct {
 	  "memory: found \"1\", allowed: a size like \"512M\" or \"1G\", \"2M\" to "
 	  "\"256G\"" },
 	{ "wieght", "1", "wieght: unknown key; did you mean weight?" },
-	{ "disks", "x", "disks: not supported in this version (disks of the VM)" },
+	{ "pci", "x", "pci: not supported in this version (host PCI devices given to the VM)" },
+	{ "disks", "x", "disks: found \"x\", allowed: a file like \"boot:web1.qcow2\"" },
+	{ "disks", "[{ file = \"boot:a\", format = \"raw\", overlay = \"1M\" }]", NULL },
 };
 
 static void test_set(void **state)

@@ -4,7 +4,7 @@
 /* TEST_SOURCES: hv/mgmt/console.c hv/mgmt/screen.c hv/mgmt/startup.c hv/mgmt/shell.c */
 /* TEST_SOURCES: hv/mgmt/shell_words.c hv/mgmt/shell_out.c hv/mgmt/shell_buf.c hv/mgmt/line_edit.c hv/mgmt/line_key.c hv/mgmt/utf8.c */
 /* TEST_SOURCES: hv/mgmt/near.c hv/mgmt/json.c hv/mgmt/show.c hv/mgmt/diag.c hv/mgmt/toml.c hv/mgmt/toml_scan.c */
-/* TEST_SOURCES: hv/mgmt/config.c hv/mgmt/config_schema.c hv/mgmt/config_type.c */
+/* TEST_SOURCES: hv/mgmt/config.c hv/mgmt/config_schema.c hv/mgmt/config_list.c hv/mgmt/config_type.c */
 /* TEST_SOURCES: hv/mgmt/power_button.c hv/mgmt/cmd_vm.c hv/mgmt/cmd_vm_info.c hv/mgmt/cmd_vm_console.c hv/mgmt/cmd_vm_pci.c */
 /* TEST_SOURCES: hv/mgmt/cmd_host.c hv/mgmt/cmd_host_power.c hv/mgmt/cmd_host_memory.c hv/mgmt/cmd_config.c hv/mgmt/cmd_misc.c hv/mgmt/cmd_top.c */
 /* TEST_SOURCES: hv/mgmt/cmd_trace.c hv/guest_console.c hv/vm_config.c hv/lib/errno.c */
@@ -268,13 +268,13 @@ static void test_vm_info(void **state)
 		"vm info db --json",
 		"{\"id\":2,\"name\":\"db\",\"state\":\"crashed\",\"cpus\":1,"
 		"\"memory\":268435456,\"cpu_time_ns\":0,\"helped_ns\":0,\"uptime_ns\":0,"
-		"\"crash_reason\":\"unexpected \\\"exit\\\" 99\",\"starts\":0,\"paravirt\":[],\"pci\":[],"
+		"\"crash_reason\":\"unexpected \\\"exit\\\" 99\",\"starts\":0,\"paravirt\":[],\"disks\":[],\"pci\":[],"
 		"\"config\":{"
 		"\"memory\":\"256M\",\"cpus\":1,\"weight\":256,\"cap\":0,\"reserve\":0,\"window\":\"0ms\",\"pin\":[],"
 		"\"boot\":\"multiboot\",\"kernel\":\"boot:db.elf\",\"initrd\":\"\","
 		"\"modules\":[],\"cmdline\":\"\",\"cpuid\":[],\"autostart\":false,"
 		"\"start_order\":0,\"on_crash\":\"stop\",\"stop_timeout\":\"1m\","
-		"\"testdev\":false,\"hvc\":true,\"rng\":true,\"balloon\":true,\"paravirt\":true}}\n");
+		"\"testdev\":false,\"hvc\":true,\"rng\":true,\"balloon\":true,\"paravirt\":true,\"disks\":[]}}\n");
 	assert_has(fake_host_command("vm info web1"), "memory     16 MiB, allocated\nuptime ");
 	assert_has(fake_host_command("vm info web1"), "paravirt   none in use\n");
 	vm_find("web1")->vcpus[0] = &cpu;
@@ -1001,8 +1001,8 @@ static void test_config_help(void **state)
 		      "  allowed  a size like \"512M\" or \"1G\", \"2M\" to \"256G\"\n"
 		      "  default  \"256M\"\n");
 	assert_has(fake_host_command("config help kernel"), "  default  none: it must be given\n");
-	assert_prints("config help disks",
-		      "vm.NAME.disks: disks of the VM\nNot supported in this version.\n");
+	assert_prints("config help pci", "vm.NAME.pci: host PCI devices given to the VM\n"
+					 "Not supported in this version.\n");
 	assert_prints("config help zzz", "error: no key is named \"zzz\"; config help lists all\n");
 	assert_has(fake_host_command("config help"), "\nvm.NAME.weight ");
 }

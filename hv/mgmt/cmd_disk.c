@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Owns the commands about disks: those that VMs have, what is in an image; and their rows of vm info. */
+/* Changes nothing. */
+#include "drivers/block/block.h"
+#include "drivers/block/overlay.h"
+#include "hv/lib/fmt.h"
+#include "hv/lib/string.h"
+#include "hv/mgmt/cmd.h"
+#include "hv/mgmt/disk.h"
+#include "hv/vm.h"
+
+/* What becomes of writes. */
+static const char *mode(const struct vm_disk_config *cfg)
+{
+	return cfg->readonly ? "read-only" : "overlay";
+}
+
+/* Bytes of RAM that hold what the guest wrote; 0 while the disk is not open. VM list locked. */
+static uint64_t written(const struct vm *vm, unsigned int i)
+{
+	bool has = vm_is_up(vm) && vm->cfg.disks[i].overlay != 0 && vm->disk[i].dev != NULL;
+
+	return has ? overlay_used(vm->disk[i].dev) : 0;
+}
+
+/* ---- rows of vm info ---- */
+
+static void print_counters(struct shell_out *out, const struct vm_disk *disk)
+{
+	for (unsigned int op = 0; op < VM_DISK_OPS; op++) {
+		char size[16];
+
+		shell_out_printf(out, "%s%s %lu", op == 0 ? "           " : ", ",
+				 vm_disk_op_name((enum vm_disk_op)op), disk->requests[op]);
+		if (op != VM_DISK_FLUSH) {
+			shell_out_printf(out, " (%s)",
+					 fmt_size(size, sizeof(size), disk->bytes[op]));
+		}
+	}
+	shell_out_printf(out, ", errors %lu\n", disk->errors);
+}
+
+void cmd_disk_print(struct shell_out *out, const struct vm *vm)
+{
+	for (unsigned int i = 0; i < vm->cfg.disk_count; i++) {
+		const struct vm_disk_config *cfg = &vm->cfg.disks[i];
+		char size[16], used[16];
+
+		shell_out_printf(out, "disk %-2u    %s, %s, %s", i, cfg->file,
+				 config_disk_formats[cfg->format], mode(cfg));
+		if (!vm_is_up(vm) || vm->disk[i].dev == NULL) {
+			shell_out_puts(out, "\n");
+			continue;
+		}
+		shell_out_printf(out, ", %s", fmt_size(size, sizeof(size), vm->disk[i].dev->size));
+		if (cfg->overlay != 0) {
+			shell_out_printf(out, ", %s of %s written to RAM",
+					 fmt_size(used, sizeof(used), written(vm, i)),
+					 fmt_size(size, sizeof(size), cfg->overlay));
+		}
+		shell_out_puts(out, "\n");
+		print_counters(out, &vm->disk[i]);
+	}
+}
+
+static void json_counters(struct json *j, const struct vm_disk *disk)
+{
+	json_u64(j, "size", disk->dev->size);
+	for (unsigned int op = 0; op < VM_DISK_OPS; op++) {
+		json_object(j, vm_disk_op_name((enum vm_disk_op)op));
+		json_u64(j, "requests", disk->requests[op]);
+		json_u64(j, "bytes", disk->bytes[op]);
+		json_end(j);
+	}
+	json_u64(j, "errors", disk->errors);
+}
+
+void cmd_disk_json(struct json *j, const struct vm *vm)
+{
+	json_array(j, "disks");
+	for (unsigned int i = 0; i < vm->cfg.disk_count; i++) {
+		const struct vm_disk_config *cfg = &vm->cfg.disks[i];
+
+		json_object(j, NULL);
+		json_string(j, "vm", vm->cfg.name);
+		json_u64(j, "disk", i);
+		json_string(j, "file", cfg->file);
+		json_string(j, "format", config_disk_formats[cfg->format]);
+		json_string(j, "mode", mode(cfg));
+		json_u64(j, "overlay_used", written(vm, i));
+		if (vm_is_up(vm) && vm->disk[i].dev != NULL) {
+			json_counters(j, &vm->disk[i]);
+		}
+		json_end(j);
+	}
+	json_end(j);
+}
+
+/* ---- list ---- */
+
+static void list_json(struct shell_call *c)
+{
+	struct json j;
+
+	json_begin(&j, c->out);
+	json_object(&j, NULL);
+	for (struct vm *vm = vm_next(NULL); vm != NULL; vm = vm_next(vm)) {
+		json_object(&j, vm->cfg.name);
+		cmd_disk_json(&j, vm);
+		json_end(&j);
+	}
+	json_finish(&j);
+}
+
+static unsigned int list_vm(struct shell_call *c, const struct vm *vm)
+{
+	for (unsigned int i = 0; i < vm->cfg.disk_count; i++) {
+		const struct vm_disk_config *cfg = &vm->cfg.disks[i];
+		bool open = vm_is_up(vm) && vm->disk[i].dev != NULL;
+		char size[16], used[16];
+
+		shell_out_printf(c->out, "%-15.15s %4u %-28.28s %-6s %-9s %9s %s\n", vm->cfg.name,
+				 i, cfg->file, config_disk_formats[cfg->format], mode(cfg),
+				 open ? fmt_size(size, sizeof(size), vm->disk[i].dev->size) : "-",
+				 open ? fmt_size(used, sizeof(used), written(vm, i)) : "-");
+	}
+	return vm->cfg.disk_count;
+}
+
+static int list_locked(struct shell_call *c)
+{
+	unsigned int rows = 0;
+
+	if (shell_json(c)) {
+		list_json(c);
+		return 0;
+	}
+	for (const struct vm *vm = vm_next(NULL); vm != NULL; vm = vm_next(vm)) {
+		if (rows == 0 && vm->cfg.disk_count > 0) {
+			shell_out_printf(c->out, "%-15s %4s %-28s %-6s %-9s %9s %s\n", "VM", "DISK",
+					 "FILE", "FORMAT", "MODE", "SIZE", "WRITTEN");
+		}
+		rows += list_vm(c, vm);
+	}
+	if (rows == 0) {
+		shell_out_puts(c->out,
+			       "No VM has a disk; config help disks says how to give it one.\n");
+	}
+	return 0;
+}
+
+static int cmd_list(struct shell_call *c)
+{
+	return cmd_vm_locked(c, list_locked);
+}
+
+/* ---- info ---- */
+
+static bool find_format(const char *name, enum vm_disk_format *out)
+{
+	for (unsigned int i = VM_DISK_NO_FORMAT + 1; config_disk_formats[i] != NULL; i++) {
+		if (strcmp(config_disk_formats[i], name) == 0) {
+			*out = (enum vm_disk_format)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The format that a VM's configuration gives the file. */
+static bool configured_format(const char *file, enum vm_disk_format *out)
+{
+	bool found = false;
+
+	vm_list_lock();
+	for (const struct vm *vm = vm_next(NULL); vm != NULL && !found; vm = vm_next(vm)) {
+		for (unsigned int i = 0; i < vm->cfg.disk_count && !found; i++) {
+			found = strcmp(vm->cfg.disks[i].file, file) == 0;
+			*out = vm->cfg.disks[i].format;
+		}
+	}
+	vm_list_unlock();
+	return found;
+}
+
+static void print_info(struct shell_call *c, const struct vm_disk_config *cfg,
+		       const struct block_dev *d)
+{
+	const char *format = config_disk_formats[cfg->format];
+	struct json j;
+	char size[16];
+
+	if (!shell_json(c)) {
+		shell_out_printf(c->out, "format     %s\nsize       %lu bytes, %s\n", format,
+				 d->size, fmt_size(size, sizeof(size), d->size));
+		shell_out_printf(c->out, "clusters   %s\n",
+				 fmt_size(size, sizeof(size), d->granularity));
+		return;
+	}
+	json_begin(&j, c->out);
+	json_object(&j, NULL);
+	json_string(&j, "file", cfg->file);
+	json_string(&j, "format", format);
+	json_u64(&j, "size", d->size);
+	json_u64(&j, "cluster_size", d->granularity);
+	json_finish(&j);
+}
+
+static int cmd_info(struct shell_call *c)
+{
+	struct vm_disk_config cfg = { .readonly = true };
+	const char *format = shell_value(c, "--format");
+	struct block_dev *d;
+	char why[160];
+
+	if (format != NULL ? !find_format(format, &cfg.format)
+			   : !configured_format(c->argv[0], &cfg.format)) {
+		return shell_error(
+			c,
+			format != NULL ? "found the format \"%.20s\", allowed: %s"
+				       : "no VM has the disk %.64s: --format says what it is: %s",
+			format != NULL ? format : c->argv[0], CONFIG_DISK_FORMATS);
+	}
+	string_copy(cfg.file, c->argv[0], sizeof(cfg.file));
+	if (disk_open(&cfg, &d, why, sizeof(why)) != 0) {
+		return shell_error(c, "%s", why);
+	}
+	print_info(c, &cfg, d);
+	(void)block_close(d);
+	return 0;
+}
+
+static const struct shell_cmd cmds[] = {
+	{ "disk", "list", "[--json]",
+	  "the disks of all VMs\n"
+	  "MODE is what becomes of writes: refused, or kept in RAM (WRITTEN) until the VM is\n"
+	  "off. vm info VM has how many requests went through.",
+	  cmd_list },
+	{ "disk", "info", "FILE [--format FORMAT] [--json]",
+	  "format, size and clusters of a disk image\n"
+	  "FORMAT need be given for a file that no VM has as a disk: it is never guessed.",
+	  cmd_info },
+};
+
+const struct shell_table cmd_disk_table = { cmds, ARRAY_SIZE(cmds), NULL, 0 };

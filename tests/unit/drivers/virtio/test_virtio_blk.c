@@ -1,0 +1,522 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The block device as polite and as rude drivers see it: every type of request, framing at will, what */
+/* lies behind the end, errors of the disk, requests that are cut short, reset, saved state. */
+/* TEST_SOURCES: drivers/virtio/virtq.c drivers/virtio/virtio_dev.c drivers/virtio/virtio_common.c */
+/* TEST_SOURCES: drivers/virtio/virtio_pci.c drivers/virtio/virtio_blk.c drivers/virtio/virtio_blk_request.c */
+/* TEST_SOURCES: drivers/block/block.c hv/vm_disk.c */
+/* TEST_SOURCES: drivers/emul/vpci.c drivers/emul/vpci_function.c drivers/emul/vpci_msix.c drivers/emul/isa.c */
+/* TEST_SOURCES: drivers/emul/vpic.c drivers/emul/vioapic.c */
+/* TEST_SOURCES: hv/virq.c hv/iobus.c hv/timer.c hv/guest_console.c hv/base/lock.c */
+/* TEST_SOURCES: hv/lib/fmt.c hv/lib/errno.c tests/unit/fakes/fake_pc.c tests/unit/fakes/fake_arch.c */
+/* TEST_SOURCES: tests/unit/fakes/fake_panic_abort.c tests/unit/fakes/fake_guest_mem.c */
+/* TEST_SOURCES: tests/unit/fakes/fake_driver.c tests/unit/fakes/fake_disk.c */
+/* TEST_LIBS: -Wl,-T,tests/unit/fakes/fake_pc.ld */
+#include "drivers/virtio/virtio_blk_request.h"
+#include "drivers/virtio/virtio_pci.h"
+#include "hv/lib/bytes.h"
+#include "hv/lib/errno.h"
+#include "tests/unit/fakes/fake_arch.h"
+#include "tests/unit/fakes/fake_disk.h"
+#include "tests/unit/fakes/fake_driver.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define RW   VIRTIO_SLOT_DISKS
+#define RO   (VIRTIO_SLOT_DISKS + 1)
+#define LIVE (VIRTIO_ACKNOWLEDGE | VIRTIO_DRIVER | VIRTIO_FEATURES_OK | VIRTIO_DRIVER_OK)
+#define W    VIRTQ_DESC_WRITE
+#define N    VIRTQ_DESC_NEXT
+#define I    VIRTQ_DESC_INDIRECT
+#define FEATURES                                                                                   \
+	(DRV_FEATURES | BIT(VIRTIO_BLK_F_FLUSH) | BIT(VIRTIO_BLK_F_DISCARD) |                      \
+	 BIT(VIRTIO_BLK_F_WRITE_ZEROES))
+#define HEAD   0x40000ul /* where the test's header, data and status are */
+#define DATA   0x50000ul
+#define STATUS 0x48000ul
+#define NONE   0x77 /* no status was written */
+
+static int start(void **state)
+{
+	return fake_disk_start(state);
+}
+
+static void header(uint32_t type, uint64_t sector)
+{
+	fake_guest_mem_put32(HEAD, type);
+	fake_guest_mem_put32(HEAD + 4, 0);
+	fake_guest_mem_put64(HEAD + 8, sector);
+	fake_ram[STATUS] = NONE;
+}
+
+static void work(void)
+{
+	for (unsigned int i = 0; i < 20; i++) {
+		fake_pc_work();
+	}
+}
+
+/* Header, `len` bytes at DATA (flags: which way), status; its status. */
+static uint8_t request(uint32_t type, uint64_t sector, uint32_t len, uint16_t flags)
+{
+	header(type, sector);
+	drv_desc(0, 0, HEAD, 16, N, 1);
+	drv_desc(0, 1, DATA, len, N | flags, 2);
+	drv_desc(0, 2, STATUS, 1, W, 0);
+	drv_offer(0, 0);
+	drv_kick(0);
+	work();
+	return fake_ram[STATUS];
+}
+
+static uint8_t read_sectors(uint64_t sector, uint32_t len)
+{
+	return request(VIRTIO_BLK_T_IN, sector, len, W);
+}
+
+static uint8_t write_sectors(uint64_t sector, uint32_t len, int byte)
+{
+	memset(&fake_ram[DATA], byte, len);
+	return request(VIRTIO_BLK_T_OUT, sector, len, 0);
+}
+
+static uint8_t one_range(uint32_t type, uint64_t sector, uint32_t sectors, uint32_t flags)
+{
+	fake_guest_mem_put64(DATA, sector);
+	fake_guest_mem_put32(DATA + 8, sectors);
+	fake_guest_mem_put32(DATA + 12, flags);
+	return request(type, 0, 16, 0);
+}
+
+/* The last request was completed with that length. */
+static void assert_length(uint32_t len)
+{
+	assert_int_equal(drv_used_len(0, drv_used(0) - 1u), len);
+}
+
+static void assert_broken(const char *why)
+{
+	assert_int_equal(drv_status(), LIVE | VIRTIO_NEEDS_RESET);
+	assert_non_null(strstr(fake_log, why));
+	assert_int_equal(fake_ram[STATUS], NONE);
+}
+
+/* ---- what it says of itself ---- */
+
+static void test_configuration(void **state)
+{
+	(void)state;
+	drv_map(RW);
+	assert_int_equal(drv_config_get(0, 4), 0x10421af4);
+	assert_int_equal(drv_offered(), FEATURES | BIT(VIRTIO_BLK_F_SEG_MAX) |
+						BIT(VIRTIO_BLK_F_BLK_SIZE) |
+						BIT(VIRTIO_BLK_F_TOPOLOGY));
+	assert_int_equal(drv_get(DRV_DEVICE, 8), FAKE_DISK / 512);
+	assert_int_equal(drv_get(DRV_DEVICE + VIRTIO_BLK_SEG_MAX, 4), 254);
+	assert_int_equal(drv_get(DRV_DEVICE + VIRTIO_BLK_BLK_SIZE, 4), 512);
+	assert_int_equal(drv_get(DRV_DEVICE + VIRTIO_BLK_DISCARD_ALIGN, 4), 8);
+	drv_map(RO);
+	assert_int_equal(drv_offered() & (BIT(VIRTIO_BLK_F_RO) | BIT(VIRTIO_BLK_F_DISCARD) |
+					  BIT(VIRTIO_BLK_F_WRITE_ZEROES)),
+			 BIT(VIRTIO_BLK_F_RO));
+}
+
+static void test_id(void **state)
+{
+	(void)state;
+	drv_start(RO, FEATURES & ~BIT(VIRTIO_BLK_F_DISCARD) & ~BIT(VIRTIO_BLK_F_WRITE_ZEROES), 1);
+	memset(&fake_ram[DATA], 0xff, 32);
+	assert_int_equal(request(VIRTIO_BLK_T_GET_ID, 0, 20, W), VIRTIO_BLK_S_OK);
+	assert_memory_equal(&fake_ram[DATA], "disk1-web1\0\0\0\0\0\0\0\0\0\0\xff", 21);
+	assert_length(21);
+	assert_int_equal(request(VIRTIO_BLK_T_GET_ID, 0, 3, W), VIRTIO_BLK_S_OK);
+	assert_length(4);
+}
+
+/* ---- data ---- */
+
+static void test_read_and_write(void **state)
+{
+	const struct vm_disk *disk = &fake_vm.disk[0];
+
+	(void)state;
+	drv_start(RW, FEATURES, 1);
+	assert_int_equal(read_sectors(3, 4096), VIRTIO_BLK_S_OK);
+	assert_memory_equal(&fake_ram[DATA], &fake_disk[3 * 512], 4096);
+	assert_length(4097);
+	assert_int_equal(write_sectors(8, 1024, 0x5a), VIRTIO_BLK_S_OK);
+	assert_length(1);
+	assert_int_equal(fake_disk[8 * 512 + 1023], 0x5a);
+	assert_int_equal(fake_disk[8 * 512 + 1024], fake_disk_byte(8 * 512 + 1024));
+	assert_int_equal(fake_disk_flushes, 0);
+	assert_int_equal(request(VIRTIO_BLK_T_FLUSH, 0, 0, 0), VIRTIO_BLK_S_OK);
+	assert_int_equal(fake_disk_flushes, 1);
+	assert_int_equal(disk->requests[VM_DISK_READ], 1);
+	assert_int_equal(disk->bytes[VM_DISK_READ], 4096);
+	assert_int_equal(disk->bytes[VM_DISK_WRITE], 1024);
+	assert_int_equal(disk->requests[VM_DISK_FLUSH], 1);
+	assert_int_equal(disk->errors, 0);
+}
+
+/* 2.7.4: any split of header, data and status over descriptors is the same request. */
+static void test_framing(void **state)
+{
+	static const uint32_t pieces[] = { 1, 511, 512, 513, 700, 4096, 33 };
+
+	(void)state;
+	drv_start(RW, FEATURES, 1);
+	for (unsigned int p = 0; p < ARRAY_SIZE(pieces); p++) {
+		uint32_t len = 6 * 1024, left = len + 1;
+		unsigned int i = 3;
+		uint64_t at = DATA;
+
+		header(VIRTIO_BLK_T_IN, 5);
+		memset(&fake_ram[DATA], NONE, len + 8);
+		drv_desc(0, 0, HEAD, 32, I, 0);
+		drv_indirect(0, 0, HEAD, 7, N, 1);
+		drv_indirect(0, 1, HEAD + 7, 0, N, 2);
+		drv_indirect(0, 2, HEAD + 7, 9, N, 3);
+		while (left > 0) {
+			uint32_t part = i == 14 ? left : (uint32_t)u64_min(pieces[p], left);
+
+			drv_indirect(0, i, at, part, (uint16_t)(W | (part < left ? N : 0)),
+				     (uint16_t)(i + 1));
+			at += part;
+			left -= part;
+			i++;
+		}
+		drv_desc(0, 0, DRV_INDIRECT(0), 16 * i, I, 0);
+		drv_offer(0, 0);
+		drv_kick(0);
+		work();
+		assert_int_equal(drv_status(), LIVE);
+		assert_memory_equal(&fake_ram[DATA], &fake_disk[5 * 512], len);
+		assert_int_equal(fake_ram[DATA + len], VIRTIO_BLK_S_OK);
+		assert_int_equal(fake_ram[DATA + len + 1], NONE);
+		assert_length(len + 1);
+	}
+}
+
+/* The same for what is written: header and data in one descriptor, cut in the middle of a sector. */
+static void test_framing_of_writes(void **state)
+{
+	(void)state;
+	drv_start(RW, FEATURES, 1);
+	header(VIRTIO_BLK_T_OUT, 9);
+	memset(&fake_ram[HEAD + 16], 0x31, 100);
+	memset(&fake_ram[DATA], 0x32, 9000);
+	drv_desc(0, 0, HEAD, 116, N, 1);
+	drv_desc(0, 1, DATA, 8192 - 100, N, 2);
+	drv_desc(0, 2, STATUS, 1, W, 0);
+	drv_offer(0, 0);
+	drv_kick(0);
+	work();
+	assert_int_equal(fake_ram[STATUS], VIRTIO_BLK_S_OK);
+	assert_int_equal(fake_disk[9 * 512 + 99], 0x31);
+	assert_int_equal(fake_disk[9 * 512 + 100], 0x32);
+	assert_int_equal(fake_disk[9 * 512 + 8191], 0x32);
+	assert_int_equal(fake_disk[9 * 512 + 8192], fake_disk_byte(9 * 512 + 8192));
+}
+
+/* 5.2.6.2: what a driver that knows no flush was told is written is safe. */
+static void test_write_through(void **state)
+{
+	(void)state;
+	drv_start(RW, DRV_FEATURES, 1);
+	assert_int_equal(write_sectors(0, 512, 1), VIRTIO_BLK_S_OK);
+	assert_int_equal(fake_disk_flushes, 1);
+	assert_int_equal(request(VIRTIO_BLK_T_FLUSH, 0, 0, 0), VIRTIO_BLK_S_UNSUPP);
+}
+
+/* After a request that is a turn's work the driver is asked for notifications all the same. */
+static void test_long_request(void **state)
+{
+	uint32_t len = FAKE_DISK - 512;
+
+	(void)state;
+	drv_start(RW, FEATURES, 1);
+	assert_int_equal(read_sectors(1, len), VIRTIO_BLK_S_OK);
+	assert_memory_equal(&fake_ram[DATA], &fake_disk[512], len);
+	assert_int_equal(fake_disk_longest, 32 * KIB);
+	assert_int_equal(drv_get16(DRV_USED(0) + VIRTQ_AVAIL_EVENT(DRV_SIZE)), 1);
+	assert_true(fake_works >= 2);
+}
+
+static void test_many(void **state)
+{
+	(void)state;
+	drv_start(RW, FEATURES, 1);
+	drv_msix_on(2);
+	for (unsigned int i = 0; i < 5; i++) {
+		fake_guest_mem_put32(HEAD + 16 * i, VIRTIO_BLK_T_IN);
+		fake_guest_mem_put64(HEAD + 16 * i + 8, i);
+		drv_desc(0, 3 * i, HEAD + 16 * i, 16, N, (uint16_t)(3 * i + 1));
+		drv_desc(0, 3 * i + 1, DATA + 512 * i, 512, N | W, (uint16_t)(3 * i + 2));
+		drv_desc(0, 3 * i + 2, STATUS + i, 1, W, 0);
+		drv_offer(0, (uint16_t)(3 * i));
+	}
+	drv_kick(0);
+	assert_int_equal(drv_used(0), 0); /* the exit's own part does no work */
+	fake_pc_work();
+	assert_int_equal(drv_used(0), 5);
+	assert_int_equal(fake_sent, 1); /* one interrupt for all */
+	assert_memory_equal(&fake_ram[DATA], fake_disk, 5 * 512);
+}
+
+/* ---- mistakes that get a status ---- */
+
+static void test_behind_the_end(void **state)
+{
+	static const uint64_t sectors[] = { FAKE_DISK / 512, FAKE_DISK / 512 + 1,
+					    UINT64_MAX,	     UINT64_MAX / 512,
+					    1ul << 55,	     FAKE_DISK / 512 - 1 };
+
+	(void)state;
+	drv_start(RW, FEATURES, 1);
+	for (unsigned int i = 0; i < ARRAY_SIZE(sectors); i++) {
+		assert_int_equal(read_sectors(sectors[i], 1024), VIRTIO_BLK_S_IOERR);
+		assert_length(0);
+		assert_int_equal(write_sectors(sectors[i], 1024, 1), VIRTIO_BLK_S_IOERR);
+		assert_length(1);
+		assert_int_equal(one_range(VIRTIO_BLK_T_DISCARD, sectors[i], 2, 0),
+				 VIRTIO_BLK_S_IOERR);
+		assert_int_equal(one_range(VIRTIO_BLK_T_WRITE_ZEROES, sectors[i], 2, 0),
+				 VIRTIO_BLK_S_IOERR);
+	}
+	assert_int_equal(read_sectors(FAKE_DISK / 512 - 1, 512), VIRTIO_BLK_S_OK);
+	assert_int_equal(read_sectors(0, 0), VIRTIO_BLK_S_OK);
+	assert_int_equal(fake_disk_calls, 1);
+	assert_int_equal(fake_vm.disk[0].errors, 0); /* the guest's, not the disk's */
+	assert_int_equal(drv_status(), LIVE);
+}
+
+static void test_odd_requests(void **state)
+{
+	(void)state;
+	drv_start(RW, FEATURES, 1);
+	assert_int_equal(read_sectors(0, 511), VIRTIO_BLK_S_IOERR);
+	assert_int_equal(write_sectors(0, 513, 1), VIRTIO_BLK_S_IOERR);
+	assert_int_equal(request(2, 0, 512, W), VIRTIO_BLK_S_UNSUPP); /* SCSI commands, once */
+	assert_int_equal(request(14, 0, 16, 0), VIRTIO_BLK_S_UNSUPP); /* secure erase */
+	assert_int_equal(request(0xffffffff, 0, 512, W), VIRTIO_BLK_S_UNSUPP);
+	/* Data the wrong way round: nothing to write, and nothing to read into. */
+	assert_int_equal(request(VIRTIO_BLK_T_OUT, 0, 512, W), VIRTIO_BLK_S_OK);
+	assert_int_equal(request(VIRTIO_BLK_T_IN, 0, 512, 0), VIRTIO_BLK_S_OK);
+	assert_int_equal(fake_disk_calls, 0);
+	assert_memory_equal(fake_disk, &(uint8_t){ fake_disk_byte(0) }, 1);
+	assert_int_equal(drv_status(), LIVE);
+}
+
+static void test_read_only(void **state)
+{
+	(void)state;
+	drv_start(RO, DRV_FEATURES | BIT(VIRTIO_BLK_F_FLUSH) | BIT(VIRTIO_BLK_F_RO), 1);
+	assert_int_equal(read_sectors(0, 512), VIRTIO_BLK_S_OK);
+	assert_int_equal(write_sectors(0, 512, 1), VIRTIO_BLK_S_IOERR);
+	assert_int_equal(one_range(VIRTIO_BLK_T_DISCARD, 0, 8, 0), VIRTIO_BLK_S_UNSUPP);
+	assert_int_equal(request(VIRTIO_BLK_T_FLUSH, 0, 0, 0), VIRTIO_BLK_S_OK);
+	assert_int_equal(fake_disk[0], fake_disk_byte(0));
+}
+
+/* ---- ranges ---- */
+
+static void test_ranges(void **state)
+{
+	(void)state;
+	drv_start(RW, FEATURES, 1);
+	assert_int_equal(one_range(VIRTIO_BLK_T_DISCARD, 8, 8, 0), VIRTIO_BLK_S_OK);
+	assert_int_equal(fake_disk_discarded, 4096);
+	assert_int_equal(one_range(VIRTIO_BLK_T_DISCARD, 8, 8, 1), VIRTIO_BLK_S_UNSUPP);
+	assert_int_equal(one_range(VIRTIO_BLK_T_WRITE_ZEROES, 8, 8, 2), VIRTIO_BLK_S_UNSUPP);
+	assert_int_equal(one_range(VIRTIO_BLK_T_WRITE_ZEROES, 16, 2, 1), VIRTIO_BLK_S_OK);
+	assert_int_equal(fake_disk[16 * 512], 0);
+	assert_int_equal(fake_disk[18 * 512 - 1], 0);
+	assert_int_equal(fake_disk[18 * 512], fake_disk_byte(18 * 512));
+	assert_int_equal(one_range(VIRTIO_BLK_T_WRITE_ZEROES, 0, 0xffffffff, 0),
+			 VIRTIO_BLK_S_IOERR);
+	assert_int_equal(request(VIRTIO_BLK_T_DISCARD, 0, 0, 0), VIRTIO_BLK_S_IOERR);
+	assert_int_equal(request(VIRTIO_BLK_T_DISCARD, 0, 15, 0), VIRTIO_BLK_S_IOERR);
+	memset(&fake_ram[DATA], 0, 0x1000);
+	assert_int_equal(request(VIRTIO_BLK_T_DISCARD, 0, 16 * 32, 0), VIRTIO_BLK_S_OK);
+	assert_int_equal(request(VIRTIO_BLK_T_DISCARD, 0, 16 * 33, 0), VIRTIO_BLK_S_IOERR);
+	drv_start(RW, DRV_FEATURES, 1);
+	assert_int_equal(one_range(VIRTIO_BLK_T_DISCARD, 8, 8, 0), VIRTIO_BLK_S_UNSUPP);
+}
+
+/* ---- broken rules ---- */
+
+static void test_no_room(void **state)
+{
+	(void)state;
+	drv_start(RW, FEATURES, 1);
+	header(VIRTIO_BLK_T_IN, 0);
+	drv_desc(0, 0, HEAD, 16, 0, 0); /* no status */
+	drv_offer(0, 0);
+	drv_kick(0);
+	work();
+	assert_broken("request of 16 bytes, and 0 for the answer");
+	drv_start(RW, FEATURES, 1);
+	header(VIRTIO_BLK_T_IN, 0);
+	drv_desc(0, 0, HEAD, 15, N, 1); /* not all of a header */
+	drv_desc(0, 1, STATUS, 1, W, 0);
+	drv_offer(0, 0);
+	drv_kick(0);
+	work();
+	assert_broken("request of 15 bytes, and 1 for the answer");
+	assert_int_equal(drv_used(0), 0);
+	drv_start(RW, FEATURES, 1);
+	assert_int_equal(read_sectors(0, 512), VIRTIO_BLK_S_OK); /* a reset mends it */
+}
+
+static void test_loops_and_holes(void **state)
+{
+	(void)state;
+	drv_start(RW, FEATURES, 1);
+	header(VIRTIO_BLK_T_IN, 0);
+	drv_desc(0, 0, HEAD, 16, N, 0);
+	drv_offer(0, 0);
+	drv_kick(0);
+	work();
+	assert_broken("loop");
+	drv_start(RW, FEATURES, 1);
+	header(VIRTIO_BLK_T_IN, 0);
+	drv_desc(0, 0, HEAD, 16, N, 1);
+	drv_desc(0, 1, FAKE_RAM - 256, 512, N | W, 2);
+	drv_desc(0, 2, STATUS, 1, W, 0);
+	drv_offer(0, 0);
+	drv_kick(0);
+	work();
+	assert_broken("outside of RAM");
+}
+
+/* ---- errors of the disk ---- */
+
+static void test_errors(void **state)
+{
+	(void)state;
+	drv_start(RW, FEATURES, 1);
+	fake_disk_fails = -EIO;
+	assert_int_equal(read_sectors(0, 512), VIRTIO_BLK_S_IOERR);
+	assert_int_equal(write_sectors(0, 512, 1), VIRTIO_BLK_S_IOERR);
+	assert_int_equal(request(VIRTIO_BLK_T_FLUSH, 0, 0, 0), VIRTIO_BLK_S_IOERR);
+	fake_disk_fails = -ENOSPC;
+	assert_int_equal(write_sectors(0, 512, 1), VIRTIO_BLK_S_IOERR);
+	fake_disk_fails = 0;
+	assert_int_equal(read_sectors(0, 512), VIRTIO_BLK_S_OK);
+	assert_int_equal(fake_vm.disk[0].errors, 4);
+	assert_int_equal(fake_vm.disk[0].requests[VM_DISK_READ], 1);
+	assert_int_equal(fake_disk_logs, 1);
+	assert_non_null(strstr(fake_disk_log, "vm web1: disk 0, boot:a.raw: "));
+}
+
+/* ---- resets and requests under way ---- */
+
+static void reset_by_another(void)
+{
+	drv_set_status(0);
+	assert_int_not_equal(drv_status(), 0); /* not before the disk is done with the buffers */
+}
+
+static void test_reset_under_way(void **state)
+{
+	(void)state;
+	drv_start(RW, FEATURES, 1);
+	fake_disk_meanwhile = reset_by_another;
+	assert_int_equal(read_sectors(0, 512), VIRTIO_BLK_S_OK); /* into the buffer, not the ring */
+	assert_int_equal(drv_used(0), 0);
+	assert_int_equal(drv_status(), 0);
+	fake_disk_meanwhile = NULL;
+	drv_start(RW, FEATURES, 1);
+	assert_int_equal(read_sectors(0, 512), VIRTIO_BLK_S_OK);
+	assert_int_equal(drv_used(0), 1);
+}
+
+static unsigned int nested;
+
+/* Another vCPU notifies and serves while the disk is busy with the first request. */
+static void serve_another(void)
+{
+	if (nested++ > 0) {
+		return;
+	}
+	drv_desc(0, 3, HEAD, 16, N, 4);
+	drv_desc(0, 4, DATA + 0x4000, 512, N | W, 5);
+	drv_desc(0, 5, STATUS + 1, 1, W, 0);
+	drv_offer(0, 3);
+	drv_kick(0);
+	fake_pc_work();
+	assert_int_equal(drv_used(0), 1); /* it overtook the first */
+}
+
+static void test_two_at_once(void **state)
+{
+	(void)state;
+	nested = 0;
+	drv_start(RW, FEATURES, 1);
+	fake_disk_meanwhile = serve_another;
+	assert_int_equal(read_sectors(2, 512), VIRTIO_BLK_S_OK);
+	assert_int_equal(drv_used(0), 2);
+	assert_int_equal(fake_guest_mem_get64(DRV_USED(0) + 4) & 0xffffffff, 3);
+	assert_memory_equal(&fake_ram[DATA + 0x4000], &fake_disk[2 * 512], 512);
+	assert_memory_equal(&fake_ram[DATA], &fake_disk[2 * 512], 512);
+}
+
+/* The VM ends: a long request is not finished, nor completed. */
+static void test_vm_ends(void **state)
+{
+	(void)state;
+	drv_start(RW, FEATURES, 1);
+	fake_ending = true;
+	assert_int_equal(read_sectors(0, 128 * KIB), NONE);
+	assert_int_equal(drv_used(0), 0);
+	assert_int_equal(fake_disk_calls, 1);
+	fake_ending = false;
+}
+
+/* ---- saved state ---- */
+
+static void test_save(void **state)
+{
+	(void)state;
+	drv_start(RW, FEATURES, 1);
+	assert_int_equal(read_sectors(0, 512), VIRTIO_BLK_S_OK);
+	assert_int_equal(fake_pc_save_and_load("virtio-blk", 1000), 0);
+	assert_int_equal(drv_status(), LIVE);
+	assert_int_equal(read_sectors(1, 512), VIRTIO_BLK_S_OK);
+	assert_int_equal(drv_used(0), 2);
+	/* The disk has another size than the one that the guest knows. */
+	assert_int_equal(
+		fake_pc_load_corrupt("virtio-blk", fake_pc_state_size("virtio-blk") - 1, 1),
+		-EINVAL);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, start, fake_pc_stop)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_configuration),
+		TEST(test_id),
+		TEST(test_read_and_write),
+		TEST(test_framing),
+		TEST(test_framing_of_writes),
+		TEST(test_write_through),
+		TEST(test_long_request),
+		TEST(test_many),
+		TEST(test_behind_the_end),
+		TEST(test_odd_requests),
+		TEST(test_read_only),
+		TEST(test_ranges),
+		TEST(test_no_room),
+		TEST(test_loops_and_holes),
+		TEST(test_errors),
+		TEST(test_reset_under_way),
+		TEST(test_two_at_once),
+		TEST(test_vm_ends),
+		TEST(test_save),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
