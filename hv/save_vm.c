@@ -73,7 +73,7 @@ static struct item part_item(struct vcpu *v, const struct hvm_part *p)
 
 static int visit(struct moment *m, struct item it, item_fn *fn, void *arg)
 {
-	it.block = m->blocks + m->size;
+	it.block = m->blocks != NULL ? m->blocks + m->size : NULL;
 	m->size += it.size;
 	return fn(&it, arg);
 }
