@@ -151,7 +151,7 @@ static void end_wait(struct thread *t, uint64_t now)
 static void switch_to(struct cpu_run *r, struct thread *next)
 {
 	struct thread *prev = r->current;
-	uint64_t now = clock_now();
+	uint64_t now = prev->since; /* it was charged up to here: no time is lost in between */
 
 	next->state = THREAD_RUNNING;
 	__atomic_store_n(&r->resched, false, __ATOMIC_RELAXED);
@@ -175,7 +175,7 @@ static void switch_to(struct cpu_run *r, struct thread *next)
 		prev->p.switched_out(prev->p.arg);
 	}
 	paging_space_load(next->p.space);
-	trace_event(TRACE_SWITCH, next->id, (uint64_t)next, prev->id);
+	trace_event_at(now, TRACE_SWITCH, next->id, (uint64_t)next, prev->id);
 	cpu_stack_switch(&prev->sp, next->sp);
 	finish_switch();
 }

@@ -26,6 +26,11 @@ int trace_init_cpu(void)
 
 void trace_event(enum trace_kind kind, uint16_t code, uint64_t a, uint32_t b)
 {
+	trace_event_at(clock_now(), kind, code, a, b);
+}
+
+void trace_event_at(uint64_t tsc, enum trace_kind kind, uint16_t code, uint64_t a, uint32_t b)
+{
 	struct trace_ring *ring = &trace_rings[cpu_id()];
 	struct trace_record *r;
 
@@ -33,7 +38,7 @@ void trace_event(enum trace_kind kind, uint16_t code, uint64_t a, uint32_t b)
 		return;
 	}
 	r = trace_add(ring);
-	r->tsc = clock_now();
+	r->tsc = tsc;
 	r->took = 0;
 	r->kind = (uint16_t)kind;
 	r->code = code;

@@ -37,5 +37,7 @@ static inline struct trace_record *trace_add(struct trace_ring *ring)
 }
 
 void trace_event(enum trace_kind kind, uint16_t code, uint64_t a, uint32_t b);
+/* As of a moment (ticks) that is just past. */
+void trace_event_at(uint64_t tsc, enum trace_kind kind, uint16_t code, uint64_t a, uint32_t b);
 
 #endif

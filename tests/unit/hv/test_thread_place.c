@@ -137,8 +137,9 @@ void paging_space_load(const struct paging_space *s)
 	(void)s;
 }
 
-void trace_event(enum trace_kind kind, uint16_t code, uint64_t a, uint32_t b)
+void trace_event_at(uint64_t tsc, enum trace_kind kind, uint16_t code, uint64_t a, uint32_t b)
 {
+	(void)tsc;
 	(void)kind;
 	(void)code;
 	(void)a;
