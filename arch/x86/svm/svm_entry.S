@@ -56,6 +56,14 @@ svm_entry:
 	movq	%r13, 13*8(%rdi)
 	movq	%r14, 14*8(%rdi)
 	movq	%r15, 15*8(%rdi)
+	/* No guest value stays in a register that C code might use before writing it. */
+	xorl	%ecx, %ecx
+	xorl	%edx, %edx
+	xorl	%esi, %esi
+	xorl	%r8d, %r8d
+	xorl	%r9d, %r9d
+	xorl	%r10d, %r10d
+	xorl	%r11d, %r11d
 	popq	%rax
 	vmload	%rax
 	cli
