@@ -9,7 +9,7 @@
 #include "hv/thread.h"
 #include "hv/vdev.h"
 
-#define SLICE  (32ul * KIB) /* bytes between checkpoints */
+#define SLICE  (64ul * KIB) /* bytes between checkpoints of ours; what is below has its own */
 #define BOUNCE PAGE_SIZE
 
 /* The data in the chain from some byte on. */

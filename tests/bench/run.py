@@ -19,6 +19,7 @@ import traceback
 os.chdir(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 sys.path[:0] = ["tests/bench"]
 import crowd  # noqa: E402
+import disk  # noqa: E402
 import emulated  # noqa: E402
 import exits  # noqa: E402
 import linux  # noqa: E402
@@ -28,7 +29,7 @@ import peer  # noqa: E402
 import scheduler  # noqa: E402
 import virtq  # noqa: E402
 
-BENCHES = (exits, linux, memory, crowd, scheduler, virtq, paravirt)
+BENCHES = (exits, linux, memory, crowd, scheduler, virtq, paravirt, disk)
 OUT = "build/bench.json"
 PEER_KIND = "qemu"  # the machine whose figures the peer's stand beside
 

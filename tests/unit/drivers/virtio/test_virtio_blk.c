@@ -239,7 +239,7 @@ static void test_long_request(void **state)
 	drv_start(RW, FEATURES, 1);
 	assert_int_equal(read_sectors(1, len), VIRTIO_BLK_S_OK);
 	assert_memory_equal(&fake_ram[DATA], &fake_disk[512], len);
-	assert_int_equal(fake_disk_longest, 32 * KIB);
+	assert_int_equal(fake_disk_longest, 64 * KIB);
 	assert_int_equal(drv_get16(DRV_USED(0) + VIRTQ_AVAIL_EVENT(DRV_SIZE)), 1);
 	assert_true(fake_works >= 2);
 }
