@@ -9,6 +9,7 @@
 #include "hv/lib/errno.h"
 #include "hv/lib/fmt.h"
 #include "hv/lib/string.h"
+#include "hv/thread.h"
 #include "hv/vdev.h"
 #include "hv/vm.h"
 
@@ -107,6 +108,7 @@ static uint64_t carry_out(struct virtio_blk *b, struct virtq *q, struct virtio_b
 	b->target.features = b->pci.d.s->driver_features;
 	spin_unlock(&vm->dev_lock);
 	done = virtio_blk_request_run(r, &b->target);
+	thread_checkpoint();
 	spin_lock(&vm->dev_lock);
 	b->busy--;
 	if (!done) {
