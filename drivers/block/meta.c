@@ -8,9 +8,12 @@
 #include "hv/base/panic.h"
 #include "hv/lib/errno.h"
 #include "hv/lib/string.h"
+#include "hv/thread.h"
 
-#define DATA_ORDER 6u /* 256 KiB for each image, whatever the image says */
-#define DATA_BYTES (PAGE_SIZE << DATA_ORDER)
+#define PART_ORDER 4u /* allocating zeroes it in one go, masked */
+#define PART_BYTES (PAGE_SIZE << PART_ORDER)
+#define PARTS	   4u
+#define DATA_BYTES (PARTS * PART_BYTES) /* 256 KiB for each image, whatever the image says */
 #define NONE	   UINT16_MAX
 #define BUCKETS	   64u
 
@@ -25,7 +28,7 @@ struct block {
 
 struct meta {
 	struct block_file *file; /* (c) */
-	uint8_t *data;		 /* (c) count blocks of block_size */
+	uint8_t *data[PARTS];	 /* (c) count blocks of block_size, in all */
 	uint32_t block_size;	 /* (c) */
 	uint32_t count;		 /* (c) */
 	uint32_t dirty[META_KINDS];
@@ -44,10 +47,13 @@ struct meta *meta_new(struct block_file *file, uint32_t unit)
 	if (m == NULL) {
 		return NULL;
 	}
-	m->data = page_alloc(DATA_ORDER);
-	if (m->data == NULL) {
-		heap_free(m);
-		return NULL;
+	for (unsigned int i = 0; i < PARTS; i++) {
+		m->data[i] = page_alloc(PART_ORDER);
+		if (m->data[i] == NULL) {
+			meta_free(m);
+			return NULL;
+		}
+		thread_checkpoint();
 	}
 	m->file = file;
 	m->block_size = block_size;
@@ -59,7 +65,9 @@ struct meta *meta_new(struct block_file *file, uint32_t unit)
 void meta_free(struct meta *m)
 {
 	if (m != NULL) {
-		page_free(m->data, DATA_ORDER);
+		for (unsigned int i = 0; i < PARTS && m->data[i] != NULL; i++) {
+			page_free(m->data[i], PART_ORDER);
+		}
 		heap_free(m);
 	}
 }
@@ -71,7 +79,9 @@ uint32_t meta_block_size(const struct meta *m)
 
 static uint8_t *bytes_of(const struct meta *m, const struct block *b)
 {
-	return m->data + (size_t)(b - m->block) * m->block_size;
+	size_t at = (size_t)(b - m->block) * m->block_size;
+
+	return m->data[at / PART_BYTES] + at % PART_BYTES;
 }
 
 static uint16_t *bucket_of(struct meta *m, uint64_t off)
@@ -212,8 +222,13 @@ int meta_get(struct meta *m, uint64_t off, enum meta_kind kind, uint8_t **p)
 
 void meta_dirty(struct meta *m, const uint8_t *p)
 {
-	struct block *b = &m->block[(size_t)(p - m->data) / m->block_size];
+	unsigned int part = 0;
+	struct block *b;
 
+	while (p < m->data[part] || p >= m->data[part] + PART_BYTES) {
+		part++;
+	}
+	b = &m->block[(part * PART_BYTES + (size_t)(p - m->data[part])) / m->block_size];
 	m->dirty[b->kind] += !b->dirty;
 	b->dirty = true;
 }
