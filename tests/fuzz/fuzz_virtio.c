@@ -7,16 +7,20 @@
 /* FUZZ_SOURCES: hv/virq.c hv/iobus.c hv/timer.c hv/guest_console.c hv/base/lock.c hv/base/random.c */
 /* FUZZ_SOURCES: hv/lib/chacha20.c hv/lib/fmt.c tests/unit/fakes/fake_pc.c tests/unit/fakes/fake_arch.c */
 /* FUZZ_SOURCES: tests/unit/fakes/fake_panic_abort.c tests/unit/fakes/fake_guest_mem.c */
-/* FUZZ_SOURCES: tests/unit/fakes/fake_driver.c */
+/* FUZZ_SOURCES: tests/unit/fakes/fake_driver.c tests/unit/fakes/fake_vm_memory.c */
+/* FUZZ_SOURCES: drivers/virtio/virtio_balloon.c */
 /* FUZZ_LIBS: -Wl,-T,tests/unit/fakes/fake_pc.ld */
 /* FUZZ_CFLAGS: -include tests/fuzz/virtq_mem_hook.h */
+#include "drivers/virtio/virtio_balloon.h"
 #include "drivers/virtio/virtio_pci.h"
 #include "tests/unit/fakes/fake_arch.h"
 #include "tests/unit/fakes/fake_driver.h"
+#include "tests/unit/fakes/fake_vm_memory.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#define MOVES_MAX 12u	/* pages that a balloon moves in one access */
 #define LOADS_MAX 5000u /* ring loads in one access: 4 KiB of cost at the devices' least */
 
 static struct {
@@ -43,7 +47,7 @@ void fuzz_loaded(const void *p, size_t len)
 {
 	uint64_t how;
 
-	if (++in.loads > LOADS_MAX) {
+	if (++in.loads > LOADS_MAX || fake_moves > 2 * MOVES_MAX) {
 		abort();
 	}
 	if (!in.races || in.left == 0 || len == 0) {
@@ -171,7 +175,12 @@ static void start(void)
 			    (how & 4 && how & 8 ? BIT(VIRTIO_CONSOLE_F_MULTIPORT) : 0) |
 			    (how & 32 && how & 8 ? BIT(VIRTIO_CONSOLE_F_SIZE) : 0);
 
-	drv_start(how & 8 ? VIRTIO_SLOT_CONSOLE : VIRTIO_SLOT_RNG, features, how & 8 ? 4 : 1);
+	if (how & 64 && !(how & 8)) {
+		drv_start(VIRTIO_SLOT_BALLOON, features | BIT(VIRTIO_BALLOON_F_STATS_VQ), 3);
+	} else {
+		drv_start(how & 8 ? VIRTIO_SLOT_CONSOLE : VIRTIO_SLOT_RNG, features,
+			  how & 8 ? 4 : 1);
+	}
 	if (how & 16) {
 		drv_msix_on(5);
 	}
@@ -185,27 +194,28 @@ static void set_up_queue(void)
 static void time_and_work(void)
 {
 	fake_pass(1ul << take(1) % 24);
-	in.loads = 0;
+	in.loads = fake_moves = 0;
 	fake_pc_work();
 }
 
 static void type(void)
 {
 	guest_console_type(&fake_vm.hvc, "some words that are typed", take(1) % 25);
-	in.loads = 0;
+	in.loads = fake_moves = 0;
 	fake_pc_work();
 }
 
 static void resize(void)
 {
 	guest_console_resize(&fake_vm.hvc, (uint16_t)take(1), (uint16_t)take(1));
-	in.loads = 0;
+	in.loads = fake_moves = 0;
 	fake_pc_work();
 }
 
 static void load_state(void)
 {
-	const char *name = take(1) & 1 ? "virtio-rng" : "virtio-console";
+	static const char *const names[] = { "virtio-console", "virtio-rng", "virtio-balloon" };
+	const char *name = names[take(1) % ARRAY_SIZE(names)];
 	size_t at = take(2);
 
 	if (at < fake_pc_state_size(name)) {
@@ -213,6 +223,16 @@ static void load_state(void)
 	} else {
 		fake_pc_save_and_load(name, 1000);
 	}
+}
+
+static void balloon(void)
+{
+	struct virtio_balloon_info info;
+
+	(void)virtio_balloon_look(&fake_vm, &info);
+	(void)virtio_balloon_set_target(&fake_vm, take(4) * PAGE_SIZE);
+	in.loads = fake_moves = 0;
+	fake_pc_work();
 }
 
 static void status(void)
@@ -239,7 +259,7 @@ static void (*const steps[])(void) = {
 	write_direct, write_direct,  write_direct, write_indirect, write_indirect,   offer,
 	offer,	      offer,	     offer_many,   write_memory,   write_ring_index, register_write,
 	bar_access,   config_access, start,	   set_up_queue,   time_and_work,    type,
-	load_state,   status,	     negotiate,	   resize,
+	load_state,   status,	     negotiate,	   resize,	   balloon,
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -253,6 +273,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	start();
 	while (in.left > 0) {
 		in.loads = 0;
+		fake_moves = 0;
 		steps[take(1) % ARRAY_SIZE(steps)]();
 	}
 	fake_pc_reset();

@@ -139,7 +139,7 @@ int fake_pc_start(void **state UNUSED)
 	fake_resets = fake_poweroffs = fake_sent = fake_works = fake_logs = 0;
 	fake_log[0] = '\0';
 	fake_intr = false;
-	fake_vm.cfg.testdev = fake_vm.cfg.hvc = fake_vm.cfg.rng = true;
+	fake_vm.cfg.testdev = fake_vm.cfg.hvc = fake_vm.cfg.rng = fake_vm.cfg.balloon = true;
 	fake_vm.mem.size = 5 * GIB;
 	fake_vm.mem.low_size = GPA_LOW_RAM_MAX;
 	timer_init_cpu();
