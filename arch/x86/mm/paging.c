@@ -7,6 +7,7 @@
 #include "arch/x86/cpu/idt.h"
 #include "arch/x86/cpu/x86.h"
 #include "arch/x86/mm/mm.h"
+#include "arch/x86/mm/space.h"
 #include "boot/boot_info.h"
 #include "hv/base/lock.h"
 #include "hv/base/page.h"
@@ -44,11 +45,9 @@ extern char boot_stack_guard[];
 
 static hpa_t kernel_root; /* .v = 0 until the bootstrap map is left */
 static struct spinlock lock = SPINLOCK_INIT(LOCK_PAGING);
-static uint64_t vmap_next = VMAP_BASE;	    /* [lock] */
-static unsigned int stacks_made;	    /* [lock] */
-static void *stacks_free;		    /* [lock] linked through their top words */
-static uint64_t loaded_root[CPU_MAX];	    /* atomic; written by its CPU */
-static uint64_t loaded_generation[CPU_MAX]; /* likewise */
+static uint64_t vmap_next = VMAP_BASE; /* [lock] */
+static unsigned int stacks_made;       /* [lock] */
+static void *stacks_free;	       /* [lock] linked through their top words */
 static paging_fault_fn *fault_fn;
 static uint64_t *window_pde[CPU_MAX];
 
@@ -183,7 +182,7 @@ void paging_init(const struct boot_info *info)
 	*walk(kernel_root, (uint64_t)boot_stack_guard, 0) = 0;
 	page_for_each_hypervisor_chunk(map_chunk);
 	map_modules(info);
-	loaded_root[0] = kernel_root.v;
+	(void)space_note(0, kernel_root.v, 0);
 	x86_write_cr3(kernel_root.v);
 }
 
@@ -403,14 +402,7 @@ int paging_space_unmap(struct paging_space *s, gpa_t gpa)
 
 bool paging_space_is_clean(const struct paging_space *s, uint64_t generation)
 {
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	for (unsigned int c = 0; c < cpu_count(); c++) {
-		if (__atomic_load_n(&loaded_root[c], __ATOMIC_SEQ_CST) == s->root.v &&
-		    __atomic_load_n(&loaded_generation[c], __ATOMIC_SEQ_CST) < generation) {
-			return false;
-		}
-	}
-	return true;
+	return space_is_clean(cpu_count(), s->root.v, generation);
 }
 
 int paging_space_make_sink(struct paging_space *s)
@@ -442,22 +434,14 @@ void paging_space_sink(struct paging_space *s, gpa_t gpa)
 	put_entry(s, e, s->sink.v | PTE_P | PTE_W | PTE_SINK);
 }
 
-/*
- * What is noted before CR3 is written counts: between the two this CPU touches no guest memory. CR3
- * is not written where nothing has changed.
- */
 void paging_space_load(const struct paging_space *s)
 {
-	unsigned int cpu = cpu_id();
 	uint64_t root = s != NULL ? s->root.v : kernel_root.v;
 	uint64_t generation = s != NULL ? __atomic_load_n(&s->generation, __ATOMIC_ACQUIRE) : 0;
 
-	if (loaded_root[cpu] == root && loaded_generation[cpu] == generation) {
-		return;
+	if (space_note(cpu_id(), root, generation)) {
+		x86_write_cr3(root);
 	}
-	__atomic_store_n(&loaded_generation[cpu], generation, __ATOMIC_RELEASE);
-	__atomic_store_n(&loaded_root[cpu], root, __ATOMIC_RELEASE);
-	x86_write_cr3(root);
 }
 
 void paging_set_fault(paging_fault_fn *fn)

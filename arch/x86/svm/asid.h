@@ -15,6 +15,7 @@ struct asid_pool {	/* one per CPU, touched only by it */
 struct asid_tag { /* one per vCPU */
 	const struct asid_pool *pool;
 	uint64_t generation;
+	uint64_t tables; /* generation of the VM's second-level tables that the ASID may know */
 	uint32_t asid;
 };
 
@@ -36,5 +37,20 @@ static inline bool asid_valid(const struct asid_pool *p, const struct asid_tag *
 
 /* Gives t an ASID that nobody has had on this CPU in this generation. */
 enum asid_flush asid_assign(struct asid_pool *p, struct asid_tag *t);
+
+/* What the next VMRUN of t's vCPU here must do, its VM's tables being of that generation now. */
+static inline enum asid_flush asid_prepare(struct asid_pool *p, struct asid_tag *t, uint64_t tables)
+{
+	enum asid_flush flush = ASID_FLUSH_OWN;
+
+	if (likely(asid_valid(p, t) && t->tables == tables)) {
+		return ASID_KEEP;
+	}
+	if (!asid_valid(p, t)) {
+		flush = asid_assign(p, t);
+	}
+	t->tables = tables;
+	return flush;
+}
 
 #endif

@@ -293,19 +293,14 @@ static void switched_out(struct vcpu *v)
 /* The TLB may hold nothing of this vCPU that is older than its page tables, nor anyone else's. */
 static void prepare_tlb(struct vcpu *v, struct svm_vcpu *s, struct svm_cpu *c)
 {
-	uint64_t generation = slat_generation(v->vm->slat);
 	struct vmcb_control *ctl = &s->b->c;
-	enum asid_flush flush = ASID_FLUSH_OWN;
+	enum asid_flush flush = asid_prepare(&c->asids, &s->asid, slat_generation(v->vm->slat));
 
 	ctl->tlb_control = VMCB_TLB_KEEP;
-	if (likely(asid_valid(&c->asids, &s->asid) && generation == s->slat_generation)) {
+	if (likely(flush == ASID_KEEP)) {
 		return;
 	}
-	if (!asid_valid(&c->asids, &s->asid)) {
-		flush = asid_assign(&c->asids, &s->asid);
-		svm_dirty(s, VMCB_CLEAN_ASID);
-	}
-	s->slat_generation = generation;
+	svm_dirty(s, VMCB_CLEAN_ASID);
 	ctl->asid = s->asid.asid;
 	ctl->tlb_control = flush == ASID_FLUSH_OWN && svm_features.flush_by_asid
 				   ? VMCB_TLB_FLUSH_ASID
@@ -317,7 +312,7 @@ static void prepare_tlb(struct vcpu *v, struct svm_vcpu *s, struct svm_cpu *c)
 
 static void flush_tlb(struct vcpu *v)
 {
-	svm_of(v)->slat_generation = NO_GENERATION;
+	svm_of(v)->asid.tables = NO_GENERATION;
 }
 
 /*

@@ -47,13 +47,12 @@ struct svm_vcpu { /* all [O], as struct vcpu says */
 	struct trace_ring *ring; /* that CPU's */
 	struct stretch *stretch;
 	struct asid_tag asid;
-	uint64_t slat_generation; /* of the translations that the ASID may carry */
-	uint64_t redo;		  /* EXITINTINFO of an event to deliver again, 0: none */
-	uint64_t entry_rip;	  /* with entry_shadow: where it was */
-	bool entry_shadow;	  /* the last VMRUN began in an interrupt shadow */
-	bool window;		  /* V_IRQ is set, VINTR intercepted */
-	bool lme;		  /* EFER.LME as the guest set it */
-	bool nmi_blocked;	  /* from an NMI's injection to the IRET that ends it */
+	uint64_t redo;	    /* EXITINTINFO of an event to deliver again, 0: none */
+	uint64_t entry_rip; /* with entry_shadow: where it was */
+	bool entry_shadow;  /* the last VMRUN began in an interrupt shadow */
+	bool window;	    /* V_IRQ is set, VINTR intercepted */
+	bool lme;	    /* EFER.LME as the guest set it */
+	bool nmi_blocked;   /* from an NMI's injection to the IRET that ends it */
 	enum svm_step step;
 	uint64_t step_tf; /* RFLAGS.TF and DR6 as the guest had them */
 	uint64_t step_dr6;
