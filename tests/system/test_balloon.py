@@ -3,7 +3,7 @@
 account stays exact; who gets that memory meanwhile sees zeros only."""
 import time
 
-from guestvm import LOG_LINE
+from guestvm import LOG_LINE, Guests, Neighbour
 from lab import Guest, LINUX, guest_modules, machine, prompt, value, wait_state
 
 MIB = 1 << 20
@@ -77,6 +77,23 @@ def test_linux(kind):
             assert "bad" not in text and "/tmp/f: OK" in text, text
         assert account(m)["vms"] == {"linux": 256 * MIB}
         assert "crash" not in LOG_LINE.sub("", m.command("vm list"))
+
+
+
+def test_rude_driver(kind):
+    """What is no RAM, the same twice, a ring in use: only the guilty VM ends, memory adds up, a
+    neighbour finds its own unharmed."""
+    vms = {"odd": {"kernel": "balloon"}, "ring": {"kernel": "balloon", "cmdline": "ring"},
+           "neighbour": Neighbour.CONFIG}
+    with Guests(kind, vms, memory="256M", timeout=120) as guests:
+        before = account(guests.machine)
+        with Neighbour(guests):
+            assert "balloon 5 checks, 0 failed" in guests.run("odd")
+            guests.start("ring")
+            info = guests.wait("ring", 60)
+            assert info["state"] == "crashed" and "gave away" in info["crash_reason"], info
+        guests.stop("neighbour")
+        assert account(guests.machine)["guest"] == before["guest"]
 
 
 test_linux.timeout = 900

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A balloon's driver that is told by nobody: gives away what is no RAM, the same twice, whole chunks that it */
+/* then touches or takes back; with "ring" on the command line also a ring that the device uses. */
+#include "guests/lib/guest.h"
+#include "guests/lib/mboot.h"
+#include "guests/lib/print.h"
+#include "guests/lib/virtio.h"
+
+#define PAGE	 4096ul
+#define CHUNK	 0x800000ul /* 2 MiB that nothing else is in */
+#define PAGES	 512u
+#define RING_AT	 0xc00000ul /* and these */
+#define AT_ONCE	 256u
+#define FEATURES (1ul << VIRTIO_F_VERSION_1)
+enum { INFLATE, DEFLATE };
+
+static struct virtio balloon;
+static uint32_t numbers[AT_ONCE];
+static unsigned int checks, failed;
+
+static void check(bool ok, const char *what)
+{
+	checks++;
+	if (!ok) {
+		failed++;
+		print("balloon FAILED: %s\n", what);
+	}
+}
+
+/* A ring for one queue at a time: the other one is set up anew. */
+static void begin(unsigned int queue)
+{
+	virtio_start(&balloon, queue, 16, FEATURES);
+}
+
+static void send(unsigned int count)
+{
+	virtio_desc[0] = (struct virtio_desc){ (uintptr_t)numbers, 4 * count, 0, 0 };
+	virtio_offer(&balloon, 0);
+	virtio_kick(&balloon);
+	while (virtio_used[1] != balloon.avail) {
+	}
+}
+
+static void send_chunk(uint64_t at)
+{
+	for (unsigned int i = 0; i < PAGES; i++) {
+		numbers[i % AT_ONCE] = (uint32_t)(at / PAGE + i);
+		if (i % AT_ONCE == AT_ONCE - 1) {
+			send(AT_ONCE);
+		}
+	}
+}
+
+/* Beyond all memory, behind RAM, the VGA hole, a BAR, the local APIC: nothing happens. */
+static void give_odd(void)
+{
+	static const uint32_t odd[] = {
+		0xffffffff, 0x100000, 0xa0, 0xbf, 0xe0000, 0xfee00, 0xfec00
+	};
+
+	for (unsigned int i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+		numbers[i] = odd[i];
+	}
+	numbers[7] = (uint32_t)(mboot_ram_end() / PAGE);
+	send(8);
+	check(virtio_status(&balloon) == 15, "the device lives");
+}
+
+static uint64_t *word(uint64_t at, unsigned int page)
+{
+	return (uint64_t *)(at + page * PAGE);
+}
+
+static void fill(uint64_t at)
+{
+	for (unsigned int i = 0; i < PAGES; i++) {
+		*(volatile uint64_t *)word(at, i) = 0x1111111111111111ul * (i % 15 + 1);
+	}
+}
+
+/* Each page is zero once and then keeps what is written. */
+static void touch(uint64_t at)
+{
+	unsigned int wrong = 0;
+
+	for (unsigned int i = 0; i < PAGES; i++) {
+		volatile uint64_t *p = word(at, i);
+
+		wrong += *p != 0 || p[511] != 0;
+		*p = i + 1;
+	}
+	for (unsigned int i = 0; i < PAGES; i++) {
+		wrong += *(volatile uint64_t *)word(at, i) != i + 1;
+	}
+	check(wrong == 0, "pages come back zeroed and stay");
+}
+
+/* The other queue's ring is in a chunk that goes: the device looks for a buffer there. */
+static void give_ring(void)
+{
+	virtio_negotiate(&balloon, FEATURES);
+	virtio_queue(&balloon, INFLATE, 16);
+	virtio_set(&balloon, VIRTIO_COMMON_QUEUE_SELECT, 2, DEFLATE);
+	virtio_set(&balloon, VIRTIO_COMMON_QUEUE_SIZE, 2, 16);
+	virtio_set(&balloon, VIRTIO_COMMON_QUEUE_DESC, 4, RING_AT);
+	virtio_set(&balloon, VIRTIO_COMMON_QUEUE_DRIVER, 4, RING_AT + PAGE);
+	virtio_set(&balloon, VIRTIO_COMMON_QUEUE_DEVICE, 4, RING_AT + 2 * PAGE);
+	virtio_set(&balloon, VIRTIO_COMMON_QUEUE_ENABLE, 2, 1);
+	virtio_set(&balloon, VIRTIO_COMMON_STATUS, 1, 15);
+	send_chunk(RING_AT);
+	print("balloon gives its ring\n");
+	balloon.queue = DEFLATE;
+	for (unsigned int i = 0; i < 1000; i++) {
+		virtio_kick(&balloon);
+	}
+}
+
+void guest_main(void)
+{
+	if (!virtio_find(&balloon, VIRTIO_ID_BALLOON)) {
+		print("no balloon\n");
+		return;
+	}
+	begin(INFLATE);
+	give_odd();
+	for (unsigned int i = 0; i < 3; i++) {
+		fill(CHUNK);
+		send_chunk(CHUNK);
+		send_chunk(CHUNK); /* once is enough */
+		touch(CHUNK);
+	}
+	fill(CHUNK);
+	send_chunk(CHUNK);
+	begin(DEFLATE);
+	send_chunk(CHUNK);
+	touch(CHUNK);
+	if (mboot_has("ring")) {
+		give_ring();
+	}
+	print("balloon %u checks, %u failed\n", checks, failed);
+}
