@@ -31,6 +31,7 @@ void virtq_reset(struct virtq *q, uint16_t size)
 	memset(q->s, 0, sizeof(*q->s));
 	q->s->size = size;
 	q->s->vector = VIRTIO_NO_VECTOR;
+	q->put = 0;
 	q->epoch++;
 }
 
@@ -226,7 +227,7 @@ void virtq_put_back(struct virtq *q, const struct virtq_chain *c)
 
 /* ---- completing them ---- */
 
-void virtq_push(struct virtq *q, const struct virtq_chain *c, uint32_t len)
+void virtq_put(struct virtq *q, const struct virtq_chain *c, uint32_t len)
 {
 	struct virtq_state *s = q->s;
 	uint8_t *entry;
@@ -234,11 +235,31 @@ void virtq_push(struct virtq *q, const struct virtq_chain *c, uint32_t len)
 	if (!is_live(q) || c->epoch != q->epoch) {
 		return;
 	}
-	entry = q->used + VIRTQ_RING_ENTRIES + 8u * (s->used & (s->size - 1u));
+	entry = q->used + VIRTQ_RING_ENTRIES + 8u * ((uint32_t)(s->used + q->put) & (s->size - 1u));
 	virtq_mem_store32(entry, c->head);
 	virtq_mem_store32(entry + 4, len);
-	s->used++;
-	virtq_mem_store16(q->used + VIRTQ_RING_IDX, s->used);
+	q->put++;
+}
+
+void virtq_publish(struct virtq *q)
+{
+	if (q->put != 0) {
+		q->s->used = (uint16_t)(q->s->used + q->put);
+		q->put = 0;
+		virtq_mem_store16(q->used + VIRTQ_RING_IDX, q->s->used);
+	}
+}
+
+void virtq_push(struct virtq *q, const struct virtq_chain *c, uint32_t len)
+{
+	virtq_put(q, c, len);
+	virtq_publish(q);
+}
+
+void virtq_unpop(struct virtq *q, unsigned int n)
+{
+	q->s->next = (uint16_t)(q->s->next - n);
+	q->put = 0;
 }
 
 /* 2.7.7 "Used Buffer Notification Suppression" */
@@ -307,4 +328,15 @@ size_t virtq_write(const struct virtq_chain *c, uint64_t off, const void *buf, s
 {
 	return copy(c->seg + c->readable, c->seg + c->count, off, (uint8_t *)(uintptr_t)buf, len,
 		    true);
+}
+
+uint8_t *virtq_byte(const struct virtq_chain *c, uint64_t off)
+{
+	for (unsigned int i = c->readable; i < c->count; i++) {
+		if (off < c->seg[i].len) {
+			return c->seg[i].base + off;
+		}
+		off -= c->seg[i].len;
+	}
+	return NULL;
 }

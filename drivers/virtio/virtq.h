@@ -34,6 +34,7 @@ struct virtq {
 	bool indirect;	 /* negotiated features, while enabled */
 	bool event_idx;
 	uint32_t epoch; /* of the enabling: older completions vanish */
+	uint16_t put;	/* virtq_put since virtq_publish */
 };
 
 struct virtq_seg {
@@ -64,6 +65,12 @@ void virtq_put_back(struct virtq *q, const struct virtq_chain *c);
  * a chain from before a reset is ignored. The driver hears of it at virtq_signal().
  */
 void virtq_push(struct virtq *q, const struct virtq_chain *c, uint32_t len);
+/* As virtq_push, but the driver sees it at virtq_publish only, with all others put since, at once. */
+void virtq_put(struct virtq *q, const struct virtq_chain *c, uint32_t len);
+/* In the same go as the virtq_put()s. */
+void virtq_publish(struct virtq *q);
+/* The last n chains taken are as if they had not been: not pushed yet; what was put is forgotten. */
+void virtq_unpop(struct virtq *q, unsigned int n);
 /* After a batch of virtq_push(): interrupts the driver if it wants that. */
 void virtq_signal(struct virtq *q);
 /* Is there a chain to take? A hint, costs one load. */
@@ -72,6 +79,8 @@ bool virtq_has_next(const struct virtq *q);
 /* Copies between c's readable (writable) part from byte off on, and buf; bytes that there were. */
 size_t virtq_read(const struct virtq_chain *c, uint64_t off, void *buf, size_t len);
 size_t virtq_write(const struct virtq_chain *c, uint64_t off, const void *buf, size_t len);
+/* Where byte off of c's writable part lies; NULL: it is shorter. */
+uint8_t *virtq_byte(const struct virtq_chain *c, uint64_t off);
 
 /* ---- the transport's side ---- */
 
