@@ -71,7 +71,8 @@ enum netport_policy {
 	NETPORT_UPLINK = 2,   /* leads elsewhere: many addresses; its DHCP servers are believed */
 	NETPORT_TAGGED = 4,   /* may send frames with VLAN tags */
 	NETPORT_NEVER_WAIT =
-		8 /* netport_send never asks it to wait: a full receiver loses the packet */
+		8, /* netport_send never asks it to wait: a full receiver loses the packet */
+	NETPORT_SPOOFS = 16, /* netport_plug() leaves it unguarded */
 };
 
 /*
@@ -116,7 +117,8 @@ struct netport_stats {
 	uint64_t drops[NETPORT_DROPS];
 };
 
-#define NETPORT_NAME 40u
+#define NETPORT_NAME	   40u
+#define NETPORT_MTU_TO_LEN 14u /* max_len of a port without tags, less its MTU */
 
 struct netport {
 	const struct netport_ops *ops; /* (c) */
@@ -151,6 +153,23 @@ uint64_t netport_send(struct netport *p, const struct netpkt *pkt);
 void netport_ready(struct netport *p);
 /* Cable in or out, by the administrator or a host NIC. Calls ops->link_changed if that is news. */
 void netport_set_link(struct netport *p, bool up);
+
+/* ---- networks by name, which the configuration has made ---- */
+
+/*
+ * Attaches p, all filled in but guard and max_len, to that network: it has the network's MTU from then
+ * on, and the network's guard unless p->policy has NETPORT_SPOOFS. -ENOENT: no such network, -ENOSPC,
+ * -EEXIST: another port has its MAC address; -ENOMEM. Thread context, no lock held.
+ */
+int netport_plug(struct netport *p, const char *network);
+/* As netswitch_detach. */
+void netport_unplug(struct netport *p);
+/* Bytes per second that it may send, and receive; 0: no limit. */
+void netport_set_rate(struct netport *p, uint64_t rate, uint64_t now);
+/* The address that its network's DHCP server has given it; 0: none that its guard has seen. */
+uint32_t netport_leased(const struct netport *p);
+/* A VM goes on elsewhere: p had that address. Ignored if p may not have it here. */
+void netport_set_leased(struct netport *p, uint32_t ip);
 
 /* ---- packets, for those who make and take them ---- */
 

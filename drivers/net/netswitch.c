@@ -107,6 +107,21 @@ void netswitch_set_guard(struct netport *p, const struct netguard *g)
 	spin_unlock(&sw->lock);
 }
 
+void netswitch_set_leased(struct netport *p, uint32_t ip)
+{
+	struct netswitch *sw = p->sw;
+	bool taken = false;
+
+	spin_lock(&sw->lock);
+	for (unsigned int i = 0; i < sw->ports; i++) {
+		taken |= sw->port[i] != NULL && sw->port[i]->guard.leased == ip;
+	}
+	if (!taken) {
+		p->guard.leased = ip;
+	}
+	spin_unlock(&sw->lock);
+}
+
 void netswitch_set_rates(struct netport *p, uint64_t send, uint64_t receive, uint64_t now)
 {
 	spin_lock(&p->sw->lock);
@@ -120,6 +135,25 @@ void netswitch_tick(struct netswitch *sw, uint64_t now)
 	spin_lock(&sw->lock);
 	mactable_expire(&sw->macs, now);
 	spin_unlock(&sw->lock);
+}
+
+bool netswitch_next_port(struct netswitch *sw, unsigned int *cursor, struct netswitch_port *out)
+{
+	const struct netport *p = NULL;
+
+	spin_lock(&sw->lock);
+	while (p == NULL && *cursor < sw->ports) {
+		p = sw->port[(*cursor)++];
+	}
+	if (p != NULL) {
+		memcpy(out->name, p->name, sizeof(out->name));
+		memcpy(out->mac, p->mac, sizeof(out->mac));
+		out->link = p->link;
+		out->leased = p->guard.leased;
+		out->stats = p->stats;
+	}
+	spin_unlock(&sw->lock);
+	return p != NULL;
 }
 
 /* A port is used while its ops are called: netswitch_detach waits for that to end. */

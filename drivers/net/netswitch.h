@@ -41,8 +41,21 @@ void netswitch_detach(struct netport *p);
 void netswitch_set_guard(struct netport *p, const struct netguard *g);
 /* Bytes per second, 0: no limit. */
 void netswitch_set_rates(struct netport *p, uint64_t send, uint64_t receive, uint64_t now);
+/* p has that address by DHCP, if no other port has. Any lock below LOCK_NET held. */
+void netswitch_set_leased(struct netport *p, uint32_t ip);
 /* Housekeeping, every few seconds. */
 void netswitch_tick(struct netswitch *sw, uint64_t now);
+
+/* What lists tell of a port: a copy, so that it may go. */
+struct netswitch_port {
+	char name[NETPORT_NAME];
+	uint8_t mac[6];
+	bool link;
+	uint32_t leased; /* address by DHCP; 0: none seen */
+	struct netport_stats stats;
+};
+/* Copies the port at *cursor (which begins with 0) and moves on; false: no more. */
+bool netswitch_next_port(struct netswitch *sw, unsigned int *cursor, struct netswitch_port *out);
 
 /* netport_send's second half: pkt is sane and p may send it. Value as netport_send's. */
 uint64_t netswitch_forward(struct netswitch *sw, struct netport *from, const struct netpkt *pkt);

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Networks by name, and the segments that they are made of. */
+/* How a switch forwards and what a gateway does is netswitch.c's and natnet.c's. */
+#include "drivers/net/network.h"
+#include "drivers/net/wire.h"
+#include "hv/base/heap.h"
+#include "hv/lib/errno.h"
+#include "hv/lib/string.h"
+#include "hv/thread.h"
+
+#define ADDRESSES     1024u	       /* a shared segment's table */
+#define ADDRESSES_NAT 16u	       /* one guest's */
+#define GATEWAY_MAC   0x02494e530001ul /* the same on each segment: they never meet */
+#define NOWHERE_NAT   16u
+
+static struct spinlock lock = SPINLOCK_INIT(LOCK_NET);
+static struct list_node networks = { &networks, &networks }; /* [lock] */
+static struct list_node segments = { &segments, &segments }; /* [lock] */
+static uint64_t last_id;				     /* [lock] */
+static struct hostif nowhere; /* the host's side of networks without an uplink: no address ever */
+
+/* ---- segments ---- */
+
+/* The first address is the gateway's; the others, as many as there may be, its leases. */
+static int make_gateway(struct network_segment *s, const struct network_config *c)
+{
+	struct network_subnet sub = network_config_subnet(c);
+	uint32_t mask = network_mask(&sub);
+	struct natnet_config *n;
+	int err;
+
+	if (sub.prefix < NETWORK_PREFIX_MIN || sub.prefix > NETWORK_PREFIX_MAX) {
+		return -EINVAL;
+	}
+	n = heap_alloc(sizeof(*n));
+	s->gateway = heap_alloc(sizeof(*s->gateway));
+	if (n == NULL || s->gateway == NULL) {
+		heap_free(n);
+		return -ENOMEM;
+	}
+	n->connections = NETWORK_NAT_MOST;
+	n->dhcp.addr = (sub.addr & mask) + 1;
+	n->dhcp.mask = mask;
+	n->dhcp.first = n->dhcp.addr + 1;
+	n->dhcp.last = (uint32_t)u64_min((sub.addr | ~mask) - 1, n->dhcp.addr + DHCPS_RANGE_MAX);
+	n->dhcp.lease = c->lease / 1000;
+	err = natnet_init(s->gateway, "gateway", GATEWAY_MAC, &nowhere, n);
+	heap_free(n);
+	if (err != 0) {
+		heap_free(s->gateway);
+		s->gateway = NULL;
+		return err;
+	}
+	return netswitch_attach(&s->sw, &s->gateway->inside.port);
+}
+
+static void destroy(struct network_segment *s)
+{
+	if (s->gateway != NULL) {
+		if (s->gateway->inside.port.sw != NULL) {
+			netswitch_detach(&s->gateway->inside.port);
+		}
+		natnet_exit(s->gateway);
+		heap_free(s->gateway);
+	}
+	netswitch_exit(&s->sw);
+	heap_free(s);
+}
+
+static void publish(struct network_segment *s)
+{
+	spin_lock(&lock);
+	s->id = ++last_id;
+	list_push_back(&segments, &s->node);
+	spin_unlock(&lock);
+}
+
+/* Takes it out of every walk before it is taken apart. */
+static void retract(struct network_segment *s)
+{
+	spin_lock(&lock);
+	list_remove(&s->node);
+	spin_unlock(&lock);
+	while (__atomic_load_n(&s->users, __ATOMIC_ACQUIRE) != 0) {
+		thread_yield();
+	}
+}
+
+static int make_segment(const struct network *net, struct network_segment **out)
+{
+	uint32_t addresses = net->c.mode == NETWORK_NAT ? ADDRESSES_NAT : ADDRESSES;
+	struct network_segment *s = heap_alloc(sizeof(*s));
+	int err;
+
+	if (s == NULL) {
+		return -ENOMEM;
+	}
+	s->net = net;
+	err = netswitch_init(&s->sw, net->c.name, addresses);
+	thread_checkpoint();
+	if (err == 0 && net->c.mode != NETWORK_INTERNAL) {
+		err = make_gateway(s, &net->c);
+	}
+	if (err != 0) {
+		destroy(s);
+		return err;
+	}
+	publish(s);
+	*out = s;
+	return 0;
+}
+
+struct network_segment *network_next_segment(struct network_segment *prev)
+{
+	struct network_segment *next = NULL;
+	struct list_node *it;
+
+	spin_lock(&lock);
+	list_for_each (it, &segments) {
+		struct network_segment *s = container_of(it, struct network_segment, node);
+
+		if (prev == NULL || s->id > prev->id) {
+			__atomic_fetch_add(&s->users, 1, __ATOMIC_RELAXED);
+			next = s;
+			break;
+		}
+	}
+	spin_unlock(&lock);
+	if (prev != NULL) {
+		network_segment_unuse(prev);
+	}
+	return next;
+}
+
+void network_segment_unuse(struct network_segment *s)
+{
+	__atomic_fetch_sub(&s->users, 1, __ATOMIC_RELEASE);
+}
+
+/* ---- networks ---- */
+
+const struct network *network_next(const struct network *prev)
+{
+	struct list_node *it;
+
+	spin_lock(&lock);
+	it = prev != NULL ? prev->node.next : networks.next;
+	spin_unlock(&lock);
+	return it != &networks ? container_of(it, struct network, node) : NULL;
+}
+
+const struct network *network_find(const char *name)
+{
+	const struct network *net = NULL;
+
+	while ((net = network_next(net)) != NULL && strcmp(net->c.name, name) != 0) {
+	}
+	return net;
+}
+
+/* What gateways without an uplink have behind them; made when the first network is. */
+static int make_nowhere(void)
+{
+	const struct hostif_config c = { .nat_buckets = NOWHERE_NAT, .nat_most = NOWHERE_NAT };
+
+	return nowhere.outside.ops == NULL ? hostif_init(&nowhere, "nowhere", GATEWAY_MAC + 1, &c)
+					   : 0;
+}
+
+int network_create(const struct network_config *c)
+{
+	struct network *net;
+	int err;
+
+	if (network_find(c->name) != NULL) {
+		return -EEXIST;
+	}
+	err = make_nowhere();
+	net = heap_alloc(sizeof(*net));
+	if (err != 0 || net == NULL) {
+		heap_free(net);
+		return -ENOMEM;
+	}
+	net->c = *c;
+	err = c->mode == NETWORK_NAT ? 0 : make_segment(net, &net->segment);
+	if (err != 0) {
+		heap_free(net);
+		return err;
+	}
+	spin_lock(&lock);
+	list_push_back(&networks, &net->node);
+	spin_unlock(&lock);
+	return 0;
+}
+
+void network_tick(uint64_t now)
+{
+	struct network_segment *s = NULL;
+
+	while ((s = network_next_segment(s)) != NULL) {
+		netswitch_tick(&s->sw, now);
+		thread_checkpoint();
+		if (s->gateway != NULL) {
+			natnet_tick(s->gateway, now);
+			thread_checkpoint();
+		}
+	}
+}
+
+/* ---- ports ---- */
+
+/* What its guest could do harm with: RFC 2131 servers of its own where we are the server, too. */
+static const uint8_t guards[] = {
+	[NETWORK_INTERNAL] = NETGUARD_MAC,
+	[NETWORK_NATNET] = NETGUARD_ALL,
+	[NETWORK_NAT] = NETGUARD_ALL,
+};
+
+int netport_plug(struct netport *p, const char *network)
+{
+	const struct network *net = network_find(network);
+	struct network_segment *s = net != NULL ? net->segment : NULL;
+	int err = net != NULL ? 0 : -ENOENT;
+
+	if (err == 0 && s == NULL) {
+		err = make_segment(net, &s);
+	}
+	if (err != 0) {
+		return err;
+	}
+	p->guard.flags = p->policy & NETPORT_SPOOFS ? 0 : guards[net->c.mode];
+	p->max_len = net->c.mtu + NETPORT_MTU_TO_LEN;
+	err = netswitch_attach(&s->sw, p);
+	if (err != 0 && net->segment == NULL) {
+		retract(s);
+		destroy(s);
+	}
+	return err;
+}
+
+static struct network_segment *segment_of(struct netport *p)
+{
+	return container_of(p->sw, struct network_segment, sw);
+}
+
+void netport_unplug(struct netport *p)
+{
+	struct network_segment *s = segment_of(p);
+
+	netswitch_detach(p);
+	if (s->net->segment == NULL) {
+		retract(s);
+		destroy(s);
+	}
+}
+
+void netport_set_rate(struct netport *p, uint64_t rate, uint64_t now)
+{
+	netswitch_set_rates(p, rate, rate, now);
+}
+
+uint32_t netport_leased(const struct netport *p)
+{
+	return __atomic_load_n(&p->guard.leased, __ATOMIC_RELAXED);
+}
+
+void netport_set_leased(struct netport *p, uint32_t ip)
+{
+	struct network_segment *s = segment_of(p);
+	struct network_subnet sub = network_config_subnet(&s->net->c);
+
+	if (s->gateway != NULL && ip != 0 && ((ip ^ sub.addr) & network_mask(&sub)) == 0) {
+		netswitch_set_leased(p, ip);
+	}
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a network is made of, as configured. Filled by hv/mgmt/config, read by network.c. */
+/* Plain data, its defaults, and what follows from it. */
+#ifndef DRIVERS_NET_NETWORK_CONFIG_H
+#define DRIVERS_NET_NETWORK_CONFIG_H
+
+#include "hv/lib/types.h"
+
+#define NETWORK_NAME	   32u
+#define NETWORK_MTU	   1500u
+#define NETWORK_MTU_MIN	   576u /* RFC 791: what every host takes */
+#define NETWORK_MTU_MAX	   9000u
+#define NETWORK_PREFIX_MIN 8u
+#define NETWORK_PREFIX_MAX 29u		       /* a gateway and some guests */
+#define NETWORK_LEASE	   (12u * 3600 * 1000) /* ms */
+#define NETWORK_LEASE_MIN  60000u
+
+enum network_mode { NETWORK_INTERNAL, NETWORK_NATNET, NETWORK_NAT };
+
+struct network_subnet {
+	uint32_t addr; /* the subnet's own; 0: the mode's default */
+	uint32_t prefix;
+};
+
+struct network_config {
+	char name[NETWORK_NAME];
+	enum network_mode mode;
+	struct network_subnet subnet; /* of natnet and nat */
+	uint32_t mtu;
+	uint32_t lease; /* ms that a DHCP lease is good for */
+};
+
+/* No name; internal. */
+void network_config_defaults(struct network_config *c);
+/* The subnet that it has: its own or the mode's. */
+struct network_subnet network_config_subnet(const struct network_config *c);
+static inline uint32_t network_mask(const struct network_subnet *s)
+{
+	return s->prefix == 0 ? 0 : ~0u << (32 - s->prefix);
+}
+
+#endif
