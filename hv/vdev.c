@@ -95,13 +95,13 @@ void vdev_reset_all(struct vm *vm)
 	spin_unlock(&vm->dev_lock);
 }
 
-/* vCPUs come and go under the lock that the caller holds. */
+/* vCPUs are made after the devices and taken apart after them, too. */
 void vdev_request_work(struct vm *vm)
 {
 	struct vcpu *v = vcpu_current();
 
 	if (v == NULL || v->vm != vm) {
-		v = vm->vcpus[0];
+		v = __atomic_load_n(&vm->vcpus[0], __ATOMIC_ACQUIRE);
 	}
 	if (v != NULL) {
 		vcpu_request(v, VCPU_REQ_DEVICES);

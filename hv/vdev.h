@@ -67,7 +67,7 @@ void vdev_destroy_all(struct vm *vm);
 /*
  * For devices: asks for work() and serve() of vm's devices on one of its vCPUs' threads, before that enters the
  * guest again: what came in a timer or from another thread but touches guest memory, or would take
- * long in one go. Devices' lock held; any thread, interrupt windows too.
+ * long in one go. Any thread, interrupt windows too; devices' lock held, or by what destroy() waits for.
  */
 void vdev_request_work(struct vm *vm);
 /* In serve(): the VM ends, so that nothing which is under way need be finished. */

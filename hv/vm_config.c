@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Owns the defaults of a VM's configuration. */
+/* Owns the defaults of a VM's configuration, MAC addresses included. */
 /* Does not parse: that is hv/mgmt/config. */
 #include "hv/vm_config.h"
 #include "hv/lib/string.h"
@@ -18,4 +18,33 @@ void vm_config_defaults(struct vm_config *cfg)
 	cfg->rng = true;
 	cfg->balloon = true;
 	cfg->paravirt = true;
+}
+
+#define FNV_OFFSET 0xcbf29ce484222325ul /* FNV-1a, 64 bits */
+#define FNV_PRIME  0x100000001b3ul
+#define MAC_LOCAL  0x02u /* IEEE 802, "locally administered" */
+
+static uint64_t hash(const char *name, unsigned int i)
+{
+	uint64_t h = FNV_OFFSET;
+
+	for (; *name != '\0'; name++) {
+		h = (h ^ (uint8_t)*name) * FNV_PRIME;
+	}
+	return (h ^ i) * FNV_PRIME;
+}
+
+void vm_config_mac(const struct vm_config *cfg, unsigned int i, uint8_t mac[6])
+{
+	static const uint8_t none[6];
+	uint64_t h = hash(cfg->name, i);
+
+	memcpy(mac, cfg->nics[i].mac, 6);
+	if (memcmp(mac, none, 6) == 0) {
+		h ^= h >> 32;
+		mac[0] = MAC_LOCAL;
+		for (unsigned int b = 1; b < 6; b++) {
+			mac[b] = (uint8_t)(h >> 8 * b);
+		}
+	}
 }

@@ -13,6 +13,7 @@
 #define VM_CPUID_MAX   16u
 #define VM_CPUS_MAX    16u /* vCPUs of one VM */
 #define VM_DISKS_MAX   8u
+#define VM_NICS_MAX    8u
 #define VM_MEMORY_MIN  (2ul * MIB)
 #define VM_MEMORY_MAX  (256ul * GIB)
 
@@ -37,6 +38,17 @@ struct vm_disk_config {
 	uint64_t overlay; /* bytes of RAM that keep what is written until the VM is off; 0 = none */
 };
 
+enum vm_nic_model { VM_NIC_VIRTIO };
+
+struct vm_nic {
+	char net[VM_NAME_MAX]; /* the network */
+	enum vm_nic_model model;
+	uint8_t mac[6]; /* all 0: one made of the VM's name */
+	bool spoof;	/* may use other MAC and IP addresses */
+	bool link;	/* begins with its cable plugged in */
+	uint64_t rate;	/* bytes per second, each way; 0: no limit */
+};
+
 struct vm_config {
 	char name[VM_NAME_MAX];
 	uint64_t memory; /* bytes */
@@ -56,6 +68,8 @@ struct vm_config {
 	char cpuid[VM_CPUID_MAX][24]; /* "-rdrand": a feature the guest must not see */
 	unsigned int disk_count;
 	struct vm_disk_config disks[VM_DISKS_MAX];
+	unsigned int nic_count;
+	struct vm_nic nics[VM_NICS_MAX];
 	bool autostart;
 	int start_order;
 	enum vm_on_crash on_crash;
@@ -72,5 +86,7 @@ struct vm_config {
  * one minute to power off.
  */
 void vm_config_defaults(struct vm_config *cfg);
+/* The MAC address of the i-th NIC: as configured, else the same for the same name and number always. */
+void vm_config_mac(const struct vm_config *cfg, unsigned int i, uint8_t mac[6]);
 
 #endif

@@ -12,7 +12,8 @@
 #define VIRTIO_SLOT_RNG	    4u
 #define VIRTIO_SLOT_BALLOON 5u
 #define VIRTIO_SLOT_FREE    6u
-#define VIRTIO_SLOT_DISKS   8u /* the first disk's; the others' follow */
+#define VIRTIO_SLOT_DISKS   8u	/* the first disk's; the others' follow */
+#define VIRTIO_SLOT_NIC	    16u /* the first; the others follow */
 
 #define VIRTIO_PCI_STATE_VERSION 1u
 

@@ -93,6 +93,41 @@
 #define VIRTIO_BALLOON_S_MEMFREE	4u
 #define VIRTIO_BALLOON_S_AVAIL		6u
 
+/* 5.1 "Network Device": features, configuration, */
+#define VIRTIO_NET_F_CSUM	0u
+#define VIRTIO_NET_F_GUEST_CSUM 1u
+#define VIRTIO_NET_F_MTU	3u
+#define VIRTIO_NET_F_MAC	5u
+#define VIRTIO_NET_F_GUEST_TSO4 7u
+#define VIRTIO_NET_F_GUEST_TSO6 8u
+#define VIRTIO_NET_F_GUEST_ECN	9u
+#define VIRTIO_NET_F_HOST_TSO4	11u
+#define VIRTIO_NET_F_HOST_TSO6	12u
+#define VIRTIO_NET_F_HOST_ECN	13u
+#define VIRTIO_NET_F_MRG_RXBUF	15u
+#define VIRTIO_NET_F_STATUS	16u
+#define VIRTIO_NET_MAC		0u
+#define VIRTIO_NET_STATUS	6u
+#define VIRTIO_NET_PAIRS	8u
+#define VIRTIO_NET_MTU		10u
+#define VIRTIO_NET_CONFIG	12u
+#define VIRTIO_NET_LINK_UP	1u
+/* and the header of each packet: 5.1.6 "Device Operation" */
+#define VIRTIO_NET_HDR_FLAGS	   0u
+#define VIRTIO_NET_HDR_GSO_TYPE	   1u
+#define VIRTIO_NET_HDR_LEN	   2u
+#define VIRTIO_NET_HDR_GSO_SIZE	   4u
+#define VIRTIO_NET_HDR_CSUM_START  6u
+#define VIRTIO_NET_HDR_CSUM_OFFSET 8u
+#define VIRTIO_NET_HDR_BUFFERS	   10u
+#define VIRTIO_NET_HDR		   12u
+#define VIRTIO_NET_NEEDS_CSUM	   1u
+#define VIRTIO_NET_DATA_VALID	   2u
+#define VIRTIO_NET_GSO_NONE	   0u
+#define VIRTIO_NET_GSO_TCP4	   1u
+#define VIRTIO_NET_GSO_TCP6	   4u
+#define VIRTIO_NET_GSO_ECN	   0x80u
+
 /* 5.3 "Console Device" */
 #define VIRTIO_CONSOLE_F_SIZE	     0u
 #define VIRTIO_CONSOLE_F_MULTIPORT   1u

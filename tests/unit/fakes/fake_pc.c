@@ -25,6 +25,7 @@ unsigned int fake_poweroffs;
 unsigned int fake_works;
 unsigned int fake_logs;
 char fake_log[160];
+unsigned int fake_nics;
 bool fake_intr;
 bool fake_ending;
 unsigned int fake_sent;
@@ -140,6 +141,10 @@ int fake_pc_start(void **state UNUSED)
 	fake_log[0] = '\0';
 	fake_intr = false;
 	fake_vm.cfg.testdev = fake_vm.cfg.hvc = fake_vm.cfg.rng = fake_vm.cfg.balloon = true;
+	fake_vm.cfg.nic_count = fake_nics;
+	for (unsigned int i = 0; i < fake_nics; i++) {
+		fake_vm.cfg.nics[i] = (struct vm_nic){ .net = "lan", .link = true };
+	}
 	fake_vm.mem.size = 5 * GIB;
 	fake_vm.mem.low_size = GPA_LOW_RAM_MAX;
 	timer_init_cpu();

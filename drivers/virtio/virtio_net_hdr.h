@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The header in front of each packet of a virtio NIC, and what the switch's packets say of the same. */
+/* Pure; whether a packet keeps what its header promises is drivers/net's to check. */
+#ifndef DRIVERS_VIRTIO_VIRTIO_NET_HDR_H
+#define DRIVERS_VIRTIO_VIRTIO_NET_HDR_H
+
+#include "drivers/net/netqueue.h"
+#include "drivers/virtio/virtio_regs.h"
+
+/* Features by which a driver may ask for that, and those by which it takes it. */
+#define VIRTIO_NET_OFFLOADS                                                                        \
+	(BIT(VIRTIO_NET_F_CSUM) | BIT(VIRTIO_NET_F_GUEST_CSUM) | BIT(VIRTIO_NET_F_HOST_TSO4) |     \
+	 BIT(VIRTIO_NET_F_HOST_TSO6) | BIT(VIRTIO_NET_F_HOST_ECN) | BIT(VIRTIO_NET_F_GUEST_TSO4) | \
+	 BIT(VIRTIO_NET_F_GUEST_TSO6) | BIT(VIRTIO_NET_F_GUEST_ECN))
+
+/* enum netport_offload of what a driver with these features takes. */
+uint32_t virtio_net_offload(uint64_t features);
+/* A driver's header: fills pkt's offload fields. False: it asks for what was not negotiated. */
+bool virtio_net_hdr_read(const uint8_t hdr[VIRTIO_NET_HDR], uint64_t features, struct netpkt *pkt);
+/* The header for a driver that takes p; the number of buffers is 1. */
+void virtio_net_hdr_write(uint8_t hdr[VIRTIO_NET_HDR], uint64_t features,
+			  const struct netqueue_packet *p);
+
+#endif

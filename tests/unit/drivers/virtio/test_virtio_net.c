@@ -1,0 +1,665 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The network device over a network that the test plays: what a driver sends and receives, offload, */
+/* waiting, buffers of every shape, rude drivers, the cable, saved state. */
+/* TEST_SOURCES: drivers/virtio/virtio_net.c drivers/virtio/virtio_net_hdr.c drivers/net/netqueue.c */
+/* TEST_SOURCES: drivers/net/netpkt.c drivers/net/frame.c drivers/net/gso.c drivers/net/checksum.c */
+/* TEST_SOURCES: drivers/virtio/virtq.c drivers/virtio/virtio_dev.c drivers/virtio/virtio_common.c */
+/* TEST_SOURCES: drivers/virtio/virtio_pci.c tests/unit/fakes/fake_page.c hv/vm_config.c */
+/* TEST_SOURCES: drivers/emul/vpci.c drivers/emul/vpci_function.c drivers/emul/vpci_msix.c drivers/emul/isa.c */
+/* TEST_SOURCES: hv/virq.c hv/iobus.c hv/timer.c hv/guest_console.c hv/base/lock.c */
+/* TEST_SOURCES: hv/lib/string.c hv/lib/fmt.c hv/lib/errno.c tests/unit/fakes/fake_pc.c */
+/* TEST_SOURCES: tests/unit/fakes/fake_arch.c tests/unit/fakes/fake_panic_abort.c */
+/* TEST_SOURCES: tests/unit/fakes/fake_guest_mem.c tests/unit/fakes/fake_driver.c */
+/* TEST_LIBS: -Wl,-T,tests/unit/fakes/fake_pc.ld */
+#include "drivers/net/netpkt.h"
+#include "drivers/net/netqueue.h"
+#include "drivers/virtio/virtio_net.h"
+#include "drivers/virtio/virtio_pci.h"
+#include "hv/lib/errno.h"
+#include "tests/unit/fakes/fake_driver.h"
+#include "tests/unit/fakes/fake_page.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define NIC  VIRTIO_SLOT_NIC
+#define W    VIRTQ_DESC_WRITE
+#define N    VIRTQ_DESC_NEXT
+#define HDR  VIRTIO_NET_HDR
+#define LIVE (VIRTIO_ACKNOWLEDGE | VIRTIO_DRIVER | VIRTIO_FEATURES_OK | VIRTIO_DRIVER_OK)
+enum { RX, TX };
+
+#define PLAIN DRV_VERSION_1
+#define MERGE (DRV_VERSION_1 | BIT(VIRTIO_NET_F_MRG_RXBUF))
+#define SUMS  (MERGE | BIT(VIRTIO_NET_F_CSUM) | BIT(VIRTIO_NET_F_GUEST_CSUM))
+#define OFFLOAD                                                                                    \
+	(SUMS | BIT(VIRTIO_NET_F_HOST_TSO4) | BIT(VIRTIO_NET_F_GUEST_TSO4) |                       \
+	 BIT(VIRTIO_NET_F_GUEST_ECN))
+
+/* ---- the network ---- */
+
+static struct {
+	struct netport *port; /* of the NIC created last */
+	unsigned int plugged, sent, malformed, ready;
+	uint64_t wait; /* what the next send returns */
+	struct netpkt last;
+	uint8_t frame[NETPKT_LEN_MAX];
+	uint32_t leased;
+} lan;
+
+int netport_plug(struct netport *p, const char *network)
+{
+	assert_string_equal(network, "lan");
+	p->max_len = 1500 + NETPORT_MTU_TO_LEN;
+	lan.port = p;
+	lan.plugged++;
+	return 0;
+}
+
+void netport_unplug(struct netport *p)
+{
+	assert_non_null(p);
+	lan.plugged--;
+}
+
+void netport_set_rate(struct netport *p, uint64_t rate, uint64_t now)
+{
+	(void)p;
+	(void)now;
+	assert_int_equal(rate, 0);
+}
+
+void netport_set_link(struct netport *p, bool up)
+{
+	p->link = up;
+}
+
+void netport_ready(struct netport *p)
+{
+	assert_ptr_equal(p, lan.port);
+	lan.ready++;
+}
+
+uint32_t netport_leased(const struct netport *p)
+{
+	assert_ptr_equal(p, lan.port);
+	return 0x0a140002;
+}
+
+void netport_set_leased(struct netport *p, uint32_t ip)
+{
+	assert_ptr_equal(p, lan.port);
+	lan.leased = ip;
+}
+
+uint64_t netport_send(struct netport *p, const struct netpkt *pkt)
+{
+	assert_ptr_equal(p, lan.port);
+	if (lan.wait != 0) {
+		return lan.wait;
+	}
+	if (!netpkt_is_sane(pkt)) {
+		lan.malformed++;
+		return 0;
+	}
+	lan.sent++;
+	lan.last = *pkt;
+	assert_int_equal(netpkt_copy(pkt, 0, lan.frame, sizeof(lan.frame)), pkt->len);
+	return 0;
+}
+
+static int start(void **state)
+{
+	memset(&lan, 0, sizeof(lan));
+	fake_nics = 1;
+	return fake_pc_start(state);
+}
+
+static int stop(void **state)
+{
+	int r = fake_pc_stop(state);
+
+	return lan.plugged == 0 && fake_page_live == 0 ? r : -1;
+}
+
+/* Bytes 0, 1, 2 … but an even first one, as a source address has. */
+static void put_frame(uint64_t gpa, uint32_t from, uint32_t len)
+{
+	for (uint32_t i = 0; i < len; i++) {
+		fake_ram[gpa + i] = (uint8_t)((from + i) * 2);
+	}
+}
+
+static void put_header(uint64_t gpa, uint8_t flags, uint8_t gso, uint16_t size, uint16_t at,
+		       uint16_t off)
+{
+	memset(&fake_ram[gpa], 0, HDR);
+	fake_ram[gpa] = flags;
+	fake_ram[gpa + 1] = gso;
+	drv_put16(gpa + VIRTIO_NET_HDR_GSO_SIZE, size);
+	drv_put16(gpa + VIRTIO_NET_HDR_CSUM_START, at);
+	drv_put16(gpa + VIRTIO_NET_HDR_CSUM_OFFSET, off);
+}
+
+/* Header and frame in one buffer. */
+static void offer_frame(uint16_t head, uint32_t len)
+{
+	uint64_t at = DRV_DATA(TX) + 0x800ul * head;
+
+	put_header(at, 0, 0, 0, 0, 0);
+	put_frame(at + HDR, 0, len);
+	drv_desc(TX, head, at, HDR + len, 0, 0);
+	drv_offer(TX, head);
+}
+
+static void offer_room(uint16_t head, uint32_t len)
+{
+	drv_desc(RX, head, DRV_DATA(RX) + 0x800ul * head, len, W, 0);
+	drv_offer(RX, head);
+}
+
+/* Somebody sends to the NIC: its port takes it, and then a vCPU's thread passes it on. */
+static bool arrive(uint32_t len, uint8_t flags, uint8_t gso, uint16_t more)
+{
+	static uint8_t frame[NETPKT_LEN_MAX];
+	struct netseg seg[2] = { { frame, (uint32_t)u64_min(len, NETPKT_HEAD) },
+				 { frame + NETPKT_HEAD,
+				   len - (uint32_t)u64_min(len, NETPKT_HEAD) } };
+	struct netpkt pkt = { .seg = seg,
+			      .len = len,
+			      .segs = len > NETPKT_HEAD ? 2 : 1,
+			      .flags = flags,
+			      .gso = gso,
+			      .gso_size = 1448,
+			      .csum_start = 34,
+			      .csum_offset = 16,
+			      .more = more };
+	bool taken;
+
+	for (uint32_t i = 0; i < len; i++) {
+		frame[i] = (uint8_t)(i * 3);
+	}
+	frame[46] = 0x80; /* TCP: 32 bytes of header */
+	taken = lan.port->ops->receive(lan.port, &pkt);
+	fake_pc_work();
+	return taken;
+}
+
+static uint8_t arrived(uint64_t gpa)
+{
+	return fake_ram[gpa];
+}
+
+/* ---- what it is ---- */
+
+static void test_configuration(void **state)
+{
+	uint8_t mac[6];
+
+	(void)state;
+	drv_map(NIC);
+	assert_int_equal(drv_config_get(0, 4), 0x10411af4);
+	assert_int_equal(drv_config_get(8, 4) >> 8, 0x020000);
+	vm_config_mac(&fake_vm.cfg, 0, mac);
+	for (unsigned int i = 0; i < 6; i++) {
+		assert_int_equal(drv_get(DRV_DEVICE + i, 1), mac[i]);
+	}
+	assert_int_equal(mac[0], 2);
+	assert_int_equal(drv_get(DRV_DEVICE + VIRTIO_NET_STATUS, 2), 1);
+	assert_int_equal(drv_get(DRV_DEVICE + VIRTIO_NET_MTU, 2), 1500);
+	assert_false(lan.port->link); /* nobody drives it */
+	drv_start(NIC, PLAIN, 2);
+	assert_true(lan.port->link);
+	drv_set_status(0);
+	assert_false(lan.port->link);
+}
+
+/* Names differ, so do addresses; a configured one counts. */
+static void test_addresses(void **state)
+{
+	struct vm_config a = { .name = "a" }, b = { .name = "b" };
+	uint8_t mac[4][6];
+
+	(void)state;
+	vm_config_mac(&a, 0, mac[0]);
+	vm_config_mac(&a, 1, mac[1]);
+	vm_config_mac(&b, 0, mac[2]);
+	memcpy(a.nics[0].mac, "\x52\x54\x00\x00\x00\x01", 6);
+	vm_config_mac(&a, 0, mac[3]);
+	for (unsigned int i = 0; i < 4; i++) {
+		assert_false(mac[i][0] & 1);
+		for (unsigned int k = 0; k < i; k++) {
+			assert_memory_not_equal(mac[i], mac[k], 6);
+		}
+	}
+	assert_memory_equal(mac[3], a.nics[0].mac, 6);
+}
+
+/* ---- sending ---- */
+
+static void test_sends(void **state)
+{
+	(void)state;
+	drv_start(NIC, PLAIN, 2);
+	drv_msix_on(3);
+	offer_frame(0, 60);
+	drv_kick(TX);
+	assert_int_equal(lan.sent, 1);
+	assert_int_equal(lan.last.len, 60);
+	assert_int_equal(lan.frame[59], 118);
+	assert_int_equal(drv_used(TX), 1);
+	assert_int_equal(drv_used_len(TX, 0), 0);
+	assert_int_equal(fake_msg.vector, 0x42);
+}
+
+/* 2.7.4: framing is the driver's; the head is a copy, the rest as it lies there. */
+static void test_sends_pieces(void **state)
+{
+	uint64_t at = DRV_DATA(TX);
+
+	(void)state;
+	drv_start(NIC, PLAIN, 2);
+	put_header(at, 0, 0, 0, 0, 0);
+	put_frame(at + 0x100, 0, 1514);
+	drv_desc(TX, 0, at, 5, N, 1);
+	drv_desc(TX, 1, at + 5, 7, N, 2);
+	drv_desc(TX, 2, at + 0x100, 100, N, 3);
+	drv_desc(TX, 3, at + 0x100 + 100, 900, N, 4);
+	drv_desc(TX, 4, at + 0x100 + 1000, 514, 0, 0);
+	drv_offer(TX, 0);
+	drv_kick(TX);
+	assert_int_equal(lan.sent, 1);
+	assert_int_equal(lan.last.len, 1514);
+	assert_int_equal(lan.last.segs, 3);
+	assert_int_equal(lan.last.seg[0].len, NETPKT_HEAD);
+	assert_memory_equal(lan.frame, &fake_ram[at + 0x100], 1514);
+}
+
+static void test_send_offload(void **state)
+{
+	uint64_t at = DRV_DATA(TX);
+
+	(void)state;
+	drv_start(NIC, SUMS, 2);
+	offer_frame(0, 600);
+	put_header(at, VIRTIO_NET_NEEDS_CSUM | 0xf0, 0, 0, 34, 16); /* unknown flags: ignored */
+	drv_kick(TX);
+	assert_int_equal(lan.sent, 1);
+	assert_int_equal(lan.last.flags, NETPKT_CSUM_PARTIAL);
+	assert_int_equal(lan.last.csum_start, 34);
+	assert_int_equal(lan.last.csum_offset, 16);
+}
+
+/* What was not negotiated, and what makes no sense, is lost and counted. */
+static void test_send_nonsense(void **state)
+{
+	static const struct {
+		uint64_t features;
+		uint32_t len;
+		uint8_t flags, gso;
+		uint16_t size, at, off;
+	} cases[] = {
+		{ PLAIN, 60, VIRTIO_NET_NEEDS_CSUM, 0, 0, 34, 16 },
+		{ SUMS, 60, VIRTIO_NET_NEEDS_CSUM, VIRTIO_NET_GSO_TCP4, 1448, 34, 16 },
+		{ OFFLOAD, 60, VIRTIO_NET_NEEDS_CSUM, VIRTIO_NET_GSO_TCP6, 1448, 54, 16 },
+		{ OFFLOAD, 60, VIRTIO_NET_NEEDS_CSUM, 3, 1448, 34, 16 },    /* UDP */
+		{ OFFLOAD, 60, VIRTIO_NET_NEEDS_CSUM, 0x81, 1448, 34, 16 }, /* ECN */
+		{ OFFLOAD, 60, 0, VIRTIO_NET_GSO_TCP4, 1448, 0, 0 },
+		{ OFFLOAD, 60, VIRTIO_NET_NEEDS_CSUM, VIRTIO_NET_GSO_TCP4, 0, 34, 16 },
+		{ OFFLOAD, 60, VIRTIO_NET_NEEDS_CSUM, VIRTIO_NET_GSO_TCP4, 1448, 34, 16 },
+		{ SUMS, 60, VIRTIO_NET_NEEDS_CSUM, 0, 0, 59, 0 },
+		{ SUMS, 60, VIRTIO_NET_NEEDS_CSUM, 0, 0, 0xffff, 0xffff },
+		{ SUMS, 60, VIRTIO_NET_NEEDS_CSUM, 0, 0, 0, 0 },
+		{ SUMS, 13, 0, 0, 0, 0, 0 },
+	};
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_SIZE(cases); i++) {
+		drv_start(NIC, cases[i].features, 2);
+		offer_frame(0, cases[i].len);
+		put_header(DRV_DATA(TX), cases[i].flags, cases[i].gso, cases[i].size, cases[i].at,
+			   cases[i].off);
+		drv_kick(TX);
+		assert_int_equal(lan.sent, 0);
+		assert_int_equal(lan.malformed, i + 1);
+		assert_int_equal(drv_used(TX), 1);
+		assert_int_equal(drv_status(), LIVE);
+	}
+	drv_start(NIC, PLAIN, 2);
+	drv_desc(TX, 0, DRV_DATA(TX), 4, 0, 0); /* not even a header */
+	drv_offer(TX, 0);
+	drv_desc(TX, 1, 0, FAKE_RAM, 0, 0); /* 1 MiB */
+	drv_offer(TX, 1);
+	drv_kick(TX);
+	assert_int_equal(lan.malformed, ARRAY_SIZE(cases) + 2);
+}
+
+/* More pieces than the switch takes: lost, not read beyond. */
+static void test_send_many_pieces(void **state)
+{
+	(void)state;
+	drv_start(NIC, DRV_FEATURES, 2);
+	drv_desc(TX, 0, DRV_INDIRECT(TX), 16 * 16, VIRTQ_DESC_INDIRECT, 0);
+	for (unsigned int i = 0; i < 16; i++) {
+		drv_indirect(TX, i, DRV_DATA(TX) + 64 * i, 64, i < 15 ? N : 0, (uint16_t)(i + 1));
+	}
+	drv_offer(TX, 0);
+	drv_kick(TX);
+	assert_int_equal(lan.sent, 1);
+	assert_int_equal(lan.last.len, 1024 - HDR);
+}
+
+/* The network says wait: the buffer stays the driver's until somebody resumes, or the time is up. */
+static void test_waits(void **state)
+{
+	(void)state;
+	drv_start(NIC, DRV_FEATURES, 2);
+	lan.wait = FAKE_PC_START + 1000000;
+	offer_frame(0, 60);
+	offer_frame(1, 64);
+	drv_kick(TX);
+	assert_int_equal(drv_used(TX), 0);
+	lan.wait = 0;
+	fake_pass(500000);
+	fake_pc_work();
+	assert_int_equal(lan.sent, 0);
+	fake_pass(600000);
+	fake_pc_work();
+	assert_int_equal(lan.sent, 2);
+	assert_int_equal(drv_used(TX), 2);
+	lan.wait = ~0ul;
+	offer_frame(2, 66);
+	drv_kick(TX);
+	lan.wait = 0;
+	lan.port->ops->resume(lan.port);
+	assert_int_equal(lan.sent, 2); /* only a thread of the VM's may read its memory */
+	fake_pc_work();
+	assert_int_equal(lan.sent, 3);
+	assert_int_equal(lan.last.len, 66);
+}
+
+/* ---- receiving ---- */
+
+static void test_receives(void **state)
+{
+	uint64_t at = DRV_DATA(RX);
+
+	(void)state;
+	drv_start(NIC, PLAIN, 2);
+	drv_msix_on(3);
+	offer_room(0, HDR + 1514);
+	assert_true(arrive(100, NETPKT_CSUM_VALID, 0, 0));
+	assert_int_equal(drv_used(RX), 1);
+	assert_int_equal(drv_used_len(RX, 0), HDR + 100);
+	assert_int_equal(fake_msg.vector, 0x41);
+	assert_int_equal(arrived(at), 0); /* sums were not negotiated: no flags */
+	assert_int_equal(drv_get16(at + VIRTIO_NET_HDR_BUFFERS), 1);
+	assert_int_equal(arrived(at + HDR + 99), (uint8_t)(99 * 3));
+	assert_int_equal(lan.ready, 1);
+}
+
+/* No buffers yet: the packet waits; the driver's next notification brings it. */
+static void test_keeps(void **state)
+{
+	(void)state;
+	drv_start(NIC, DRV_FEATURES, 2);
+	for (unsigned int i = 0; i < 20; i++) {
+		assert_true(arrive(60 + i, 0, 0, 0));
+	}
+	assert_int_equal(drv_used(RX), 0);
+	for (uint16_t i = 0; i < 15; i++) {
+		offer_room(i, 1600);
+	}
+	drv_kick(RX);
+	while (fake_works-- > 0) {
+		fake_pc_work();
+	}
+	assert_int_equal(drv_used(RX), 15);
+	assert_int_equal(drv_used_len(RX, 14), HDR + 74);
+}
+
+static void test_full(void **state)
+{
+	unsigned int n = 0;
+
+	(void)state;
+	drv_start(NIC, PLAIN, 2);
+	while (arrive(1514, 0, 0, 0)) {
+		n++;
+	}
+	assert_in_range(n, NETQUEUE_SIZE / 1536 - 1, NETQUEUE_SIZE / 1536 + 1);
+	assert_false(arrive(1514, 0, 0, 0));
+	offer_room(0, 1600);
+	drv_kick(RX);
+	assert_int_equal(lan.ready, 1);
+	assert_true(arrive(1514, 0, 0, 0));
+	drv_set_status(0); /* forgets them all */
+	drv_start(NIC, PLAIN, 2);
+	assert_true(arrive(60, 0, 0, 0));
+	offer_room(0, 1600);
+	drv_kick(RX);
+	assert_int_equal(drv_used_len(RX, 0), HDR + 60);
+}
+
+/* All segments of a packet, or none. */
+static void test_more(void **state)
+{
+	(void)state;
+	drv_start(NIC, PLAIN, 2);
+	assert_false(arrive(1514, 0, 0, 100));
+	assert_true(arrive(1514, 0, 0, 44));
+}
+
+/* 5.1.6.4: one packet over several buffers, counted in the first; seen at once. */
+static void test_merges(void **state)
+{
+	static const uint32_t room[] = { 13, 500, 12, 64, 1000, 200 };
+	uint32_t done = 0;
+
+	(void)state;
+	drv_start(NIC, MERGE, 2);
+	drv_msix_on(3);
+	for (uint16_t i = 0; i < ARRAY_SIZE(room); i++) {
+		offer_room(i, room[i]);
+	}
+	assert_true(arrive(1514, 0, 0, 0));
+	assert_int_equal(drv_used(RX), 5);
+	assert_int_equal(drv_get16(DRV_DATA(RX) + VIRTIO_NET_HDR_BUFFERS), 5);
+	for (unsigned int i = 0; i < 5; i++) {
+		uint32_t len = drv_used_len(RX, i), skip = i == 0 ? HDR : 0;
+
+		assert_int_equal(len, u64_min(room[i], HDR + 1514 - done));
+		for (uint32_t b = skip; b < len; b++) {
+			uint32_t at = done + b - HDR;
+
+			assert_int_equal(fake_ram[DRV_DATA(RX) + 0x800 * i + b],
+					 at == 46 ? 0x80 : (uint8_t)(at * 3));
+		}
+		done += len;
+	}
+	assert_int_equal(done, HDR + 1514);
+}
+
+/* Too few buffers: none is used until there are enough. A packet that never can fit is lost. */
+static void test_merge_waits(void **state)
+{
+	(void)state;
+	drv_start(NIC, MERGE, 2);
+	for (uint16_t i = 0; i < 4; i++) {
+		offer_room(i, 300);
+	}
+	assert_true(arrive(1514, 0, 0, 0));
+	assert_int_equal(drv_used(RX), 0);
+	offer_room(4, 300);
+	drv_kick(RX);
+	assert_int_equal(drv_used(RX), 0);
+	offer_room(5, 300);
+	drv_kick(RX);
+	assert_int_equal(drv_used(RX), 6);
+	drv_start(NIC, MERGE, 2);
+	for (uint16_t i = 0; i < 16; i++) {
+		offer_room(i, 64);
+	}
+	assert_true(arrive(1514, 0, 0, 0));
+	assert_int_equal(virtio_net_lost(&fake_vm, 0), 1);
+	assert_true(arrive(100, 0, 0, 0));
+	assert_int_equal(drv_used(RX), 2);
+}
+
+static void test_too_small(void **state)
+{
+	(void)state;
+	drv_start(NIC, PLAIN, 2);
+	offer_room(0, HDR + 60);
+	assert_true(arrive(61, 0, 0, 0));
+	assert_int_equal(virtio_net_lost(&fake_vm, 0), 1);
+	assert_true(arrive(60, 0, 0, 0));
+	assert_int_equal(drv_used(RX), 1);
+}
+
+/* 5.1.6.4: what a driver negotiated it is told; the header's fields. */
+static void test_receive_offload(void **state)
+{
+	uint64_t at = DRV_DATA(RX);
+
+	(void)state;
+	drv_start(NIC, OFFLOAD, 2);
+	assert_int_equal(lan.port->offload, NETPORT_CSUM | NETPORT_TCP4);
+	for (uint16_t i = 0; i < 4; i++) {
+		offer_room(i, 1600);
+	}
+	assert_true(arrive(3000, NETPKT_CSUM_PARTIAL | NETPKT_ECN, NETPKT_GSO_TCP4, 0));
+	assert_int_equal(drv_used(RX), 2);
+	assert_int_equal(arrived(at), VIRTIO_NET_NEEDS_CSUM);
+	assert_int_equal(arrived(at + 1), VIRTIO_NET_GSO_TCP4 | VIRTIO_NET_GSO_ECN);
+	assert_int_equal(drv_get16(at + VIRTIO_NET_HDR_LEN), 34 + 32);
+	assert_int_equal(drv_get16(at + VIRTIO_NET_HDR_GSO_SIZE), 1448);
+	assert_int_equal(drv_get16(at + VIRTIO_NET_HDR_CSUM_START), 34);
+	assert_int_equal(drv_get16(at + VIRTIO_NET_HDR_CSUM_OFFSET), 16);
+	assert_int_equal(drv_get16(at + VIRTIO_NET_HDR_BUFFERS), 2);
+	assert_true(arrive(100, NETPKT_CSUM_VALID, 0, 0));
+	assert_int_equal(arrived(at + 0x1000), VIRTIO_NET_DATA_VALID);
+	drv_start(NIC, PLAIN, 2);
+	assert_int_equal(lan.port->offload, 0);
+}
+
+/* ---- rude drivers ---- */
+
+static void expect_broken(void)
+{
+	assert_int_equal(drv_status(), LIVE | VIRTIO_NEEDS_RESET);
+	assert_int_equal(drv_used(RX) + drv_used(TX), 0);
+	drv_start(NIC, PLAIN, 2);
+	offer_frame(0, 60);
+	drv_kick(TX);
+	assert_int_equal(drv_used(TX), 1);
+}
+
+static void test_writable_to_send(void **state)
+{
+	(void)state;
+	drv_start(NIC, PLAIN, 2);
+	drv_desc(TX, 0, DRV_DATA(TX), 60, W, 0);
+	drv_offer(TX, 0);
+	drv_kick(TX);
+	expect_broken();
+}
+
+static void test_readable_to_receive(void **state)
+{
+	(void)state;
+	drv_start(NIC, PLAIN, 2);
+	drv_desc(RX, 0, DRV_DATA(RX), 1600, 0, 0);
+	drv_offer(RX, 0);
+	arrive(60, 0, 0, 0);
+	expect_broken();
+}
+
+static void test_no_room_for_header(void **state)
+{
+	(void)state;
+	drv_start(NIC, MERGE, 2);
+	offer_room(0, HDR - 1);
+	arrive(60, 0, 0, 0);
+	expect_broken();
+}
+
+static void test_loop_to_receive(void **state)
+{
+	(void)state;
+	drv_start(NIC, MERGE, 2);
+	drv_desc(RX, 0, DRV_DATA(RX), 16, W | N, 0);
+	drv_offer(RX, 0);
+	arrive(1514, 0, 0, 0);
+	expect_broken();
+}
+
+/* ---- cable, saved state ---- */
+
+static void test_cable(void **state)
+{
+	(void)state;
+	drv_start(NIC, PLAIN | BIT(VIRTIO_NET_F_STATUS), 2);
+	drv_msix_on(3);
+	drv_set(VIRTIO_COMMON_CONFIG_VECTOR, 2, 0);
+	virtio_net_set_link(&fake_vm, 0, false);
+	assert_false(lan.port->link);
+	assert_int_equal(drv_get(DRV_DEVICE + VIRTIO_NET_STATUS, 2), 0);
+	assert_int_equal(fake_msg.vector, 0x40);
+	virtio_net_set_link(&fake_vm, 0, true);
+	assert_true(lan.port->link);
+	assert_null(virtio_net_port(&fake_vm, 1));
+	assert_ptr_equal(virtio_net_port(&fake_vm, 0), lan.port);
+}
+
+static void test_saved(void **state)
+{
+	(void)state;
+	drv_start(NIC, OFFLOAD, 2);
+	offer_room(0, 1600);
+	assert_int_equal(fake_pc_save_and_load("virtio-net", 1000), 0);
+	assert_int_equal(lan.leased, 0x0a140002);
+	assert_true(lan.port->link);
+	assert_int_equal(lan.port->offload, NETPORT_CSUM | NETPORT_TCP4);
+	assert_true(arrive(200, 0, 0, 0));
+	assert_int_equal(drv_used(RX), 1);
+	offer_frame(0, 60);
+	drv_kick(TX);
+	assert_int_equal(lan.sent, 1);
+	assert_int_equal(
+		fake_pc_load_corrupt("virtio-net", fake_pc_state_size("virtio-net") - 4, 2),
+		-EINVAL);
+}
+
+int main(void)
+{
+#define CASE(fn) cmocka_unit_test_setup_teardown(fn, start, stop)
+	const struct CMUnitTest tests[] = {
+		CASE(test_configuration),
+		CASE(test_addresses),
+		CASE(test_sends),
+		CASE(test_sends_pieces),
+		CASE(test_send_offload),
+		CASE(test_send_nonsense),
+		CASE(test_send_many_pieces),
+		CASE(test_waits),
+		CASE(test_receives),
+		CASE(test_keeps),
+		CASE(test_full),
+		CASE(test_more),
+		CASE(test_merges),
+		CASE(test_merge_waits),
+		CASE(test_too_small),
+		CASE(test_receive_offload),
+		CASE(test_writable_to_send),
+		CASE(test_readable_to_receive),
+		CASE(test_no_room_for_header),
+		CASE(test_loop_to_receive),
+		CASE(test_cable),
+		CASE(test_saved),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
