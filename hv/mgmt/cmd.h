@@ -17,6 +17,7 @@ extern const struct shell_table cmd_vm_info_table;
 extern const struct shell_table cmd_vm_save_table;
 extern const struct shell_table cmd_store_table;
 extern const struct shell_table cmd_disk_table;
+extern const struct shell_table cmd_net_table;
 extern const struct shell_table cmd_host_table;
 extern const struct shell_table cmd_host_memory_table;
 extern const struct shell_table cmd_host_power_table;
@@ -52,6 +53,12 @@ void cmd_vm_pci_json(struct json *j, struct vm *vm);
 /* The disks of vm, and what went through them. List locked. */
 void cmd_disk_print(struct shell_out *out, const struct vm *vm);
 void cmd_disk_json(struct json *j, const struct vm *vm);
+
+/* ---- cmd_net.c ---- */
+
+struct netport_stats;
+/* Its members, of the object that is open in j. */
+void cmd_net_stats_json(struct json *j, const struct netport_stats *s);
 
 /* ---- cmd_config.c ---- */
 

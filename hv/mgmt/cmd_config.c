@@ -3,6 +3,7 @@
 /* The keys are config_schema.c's. */
 #include "arch/cpu.h"
 #include "arch/hvm.h"
+#include "drivers/net/network.h"
 #include "hv/base/heap.h"
 #include "hv/lib/errno.h"
 #include "hv/lib/fmt.h"
@@ -28,9 +29,15 @@ const struct host_config *cmd_config_host(void)
 	return &host;
 }
 
+static bool net_known(const char *name)
+{
+	return network_find(name) != NULL;
+}
+
 const struct config_env *cmd_config_env(void)
 {
-	static struct config_env env = { .cpuid_known = hvm_cpuid_feature_known };
+	static struct config_env env = { .cpuid_known = hvm_cpuid_feature_known,
+					 .net_known = net_known };
 
 	env.cpus = cpu_count();
 	return &env;
@@ -72,6 +79,13 @@ static void show_json(struct shell_call *c)
 	json_object(&j, "host");
 	config_json_host(&host, &j);
 	json_end(&j);
+	json_object(&j, "net");
+	for (const struct network *n = network_next(NULL); n != NULL; n = network_next(n)) {
+		json_object(&j, n->c.name);
+		config_json_net(&n->c, &j);
+		json_end(&j);
+	}
+	json_end(&j);
 	json_object(&j, "vm");
 	for (struct vm *vm = vm_next(NULL); vm != NULL; vm = vm_next(vm)) {
 		json_object(&j, vm->cfg.name);
@@ -81,9 +95,15 @@ static void show_json(struct shell_call *c)
 	json_finish(&j);
 }
 
+/* Networks before the VMs that are on them, for whoever reads it. */
 void cmd_config_write(struct shell_out *out)
 {
 	config_write_host(&host, out);
+	for (const struct network *n = network_next(NULL); n != NULL; n = network_next(n)) {
+		thread_checkpoint();
+		shell_out_puts(out, "\n");
+		config_write_net(&n->c, out);
+	}
 	for (struct vm *vm = vm_next(NULL); vm != NULL; vm = vm_next(vm)) {
 		thread_checkpoint();
 		shell_out_puts(out, "\n");
@@ -156,7 +176,8 @@ static void list_keys(struct shell_call *c)
 	unsigned int count;
 	const struct config_key *keys = config_keys(&count);
 
-	shell_out_puts(c->out, "The file is TOML: [host], and one [vm.NAME] for each VM.\n\n");
+	shell_out_puts(c->out, "The file is TOML: [host], a [net.NAME] for each network, "
+			       "[vm.NAME] for each VM.\n\n");
 	for (unsigned int i = 0; i < count; i++) {
 		char path[64];
 

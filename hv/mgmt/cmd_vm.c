@@ -195,6 +195,7 @@ static void take_settings(struct shell_call *c, struct vm_config *cfg, struct di
 	}
 	if (!diag_any(d)) {
 		config_check_vm(cmd_config_host(), cfg, (struct diag_place){ 0, 0 }, d);
+		config_check_nics(cmd_config_env(), NULL, 0, cfg, (struct diag_place){ 0, 0 }, d);
 	}
 }
 

@@ -19,7 +19,7 @@ static const struct {
 } tables[CONFIG_TABLES] = {
 	[CONFIG_HOST] = { "host", false, true },
 	[CONFIG_VM] = { "vm", true, true },
-	[CONFIG_NET] = { "net", true, false },
+	[CONFIG_NET] = { "net", true, true },
 	[CONFIG_STORE] = { "store", true, false },
 };
 
@@ -235,6 +235,44 @@ void config_check_vm(const struct host_config *host, const struct vm_config *cfg
 	}
 }
 
+void config_check_nics(const struct config_env *env, const struct network_config *nets,
+		       unsigned int count, const struct vm_config *cfg, struct diag_place at,
+		       struct diag *d)
+{
+	for (unsigned int i = 0; i < cfg->nic_count; i++) {
+		const char *name = cfg->nics[i].net;
+		bool known = env->net_known != NULL && env->net_known(name);
+
+		for (unsigned int n = 0; n < count && !known; n++) {
+			known = strcmp(nets[n].name, name) == 0;
+		}
+		if (!known) {
+			diag_add(d, at,
+				 "vm.%s.nics: found network \"%s\", allowed: one that there is, "
+				 "[net.%s]",
+				 cfg->name, name, name);
+		}
+	}
+}
+
+/* [kind.NAME], and NAME is one. */
+static bool name_is_valid(struct config_reader *r, const char *kind, const char *prefix,
+			  const struct toml_node *n)
+{
+	if (n->type != TOML_TABLE) {
+		diag_add(r->d, n->at, "%s: found %s, allowed: a table, [%s.NAME]", prefix,
+			 toml_type_name(n->type), kind);
+		return false;
+	}
+	if (!config_name_valid(n->key)) {
+		diag_add(r->d, n->at,
+			 "%s: found the name \"%.40s\", allowed: 1 to 31 letters, "
+			 "digits, '-', '_' and '.'",
+			 prefix, n->key);
+	}
+	return true;
+}
+
 /* Reads [vm.NAME] into out->vms[vm_count], and keeps it there if it has no error. */
 static void read_vm(struct config_reader *r, struct config *out, const struct toml_node *n)
 {
@@ -244,22 +282,61 @@ static void read_vm(struct config_reader *r, struct config *out, const struct to
 
 	vm_config_defaults(cfg);
 	fmt_snprintf(prefix, sizeof(prefix), "vm.%.40s", n->key);
-	if (n->type != TOML_TABLE) {
-		diag_add(r->d, n->at, "%s: found %s, allowed: a table, [vm.NAME]", prefix,
-			 toml_type_name(n->type));
+	if (!name_is_valid(r, "vm", prefix, n)) {
 		return;
-	}
-	if (!config_name_valid(n->key)) {
-		diag_add(r->d, n->at,
-			 "%s: found the name \"%.40s\", allowed: 1 to 31 letters, "
-			 "digits, '-', '_' and '.'",
-			 prefix, n->key);
 	}
 	string_copy(cfg->name, n->key, sizeof(cfg->name));
 	if (read_table(r, CONFIG_VM, prefix, cfg, n) && !n->bad) {
 		config_check_vm(&out->host, cfg, n->at, r->d);
+		config_check_nics(r->env, out->nets, out->net_count, cfg, n->at, r->d);
 	}
 	out->vm_count += r->d->count == before && r->d->dropped == 0 && !n->bad;
+}
+
+/* Gateways are made for frames of the usual length. */
+static void check_net(const struct network_config *c, struct diag_place at, struct diag *d)
+{
+	if (c->mode == NETWORK_INTERNAL && c->subnet.addr != 0) {
+		diag_add(d, at, "net.%s.subnet: allowed: only with mode = \"nat\" or \"natnet\"",
+			 c->name);
+	}
+	if (c->mode != NETWORK_INTERNAL && c->mtu > NETWORK_MTU) {
+		diag_add(d, at,
+			 "net.%s.mtu: found %u, allowed: at most %u but with mode = \"internal\"",
+			 c->name, c->mtu, NETWORK_MTU);
+	}
+}
+
+/* Reads [net.NAME], as read_vm. */
+static void read_net(struct config_reader *r, struct config *out, const struct toml_node *n)
+{
+	struct network_config *c = &out->nets[out->net_count];
+	unsigned int before = r->d->count;
+	char prefix[48];
+
+	network_config_defaults(c);
+	fmt_snprintf(prefix, sizeof(prefix), "net.%.40s", n->key);
+	if (!name_is_valid(r, "net", prefix, n)) {
+		return;
+	}
+	string_copy(c->name, n->key, sizeof(c->name));
+	if (read_table(r, CONFIG_NET, prefix, c, n) && !n->bad) {
+		check_net(c, n->at, r->d);
+	}
+	out->net_count += r->d->count == before && r->d->dropped == 0 && !n->bad;
+}
+
+static void read_nets(struct config_reader *r, struct config *out, const struct toml_node *table)
+{
+	for (const struct toml_node *n = table->children; n != NULL; n = n->next) {
+		if (out->net_count == CONFIG_NETS_MAX) {
+			diag_add(r->d, n->at, "net.%.40s: more than %u networks", n->key,
+				 CONFIG_NETS_MAX);
+			return;
+		}
+		read_net(r, out, n);
+		thread_checkpoint();
+	}
 }
 
 static void read_vms(struct config_reader *r, struct config *out, const struct toml_node *table)
@@ -295,9 +372,16 @@ static void unknown_table(struct config_reader *r, const struct toml_node *n)
 	if (near.best != NULL) {
 		fmt_snprintf(hint, sizeof(hint), "; did you mean %s?", near.best);
 	}
-	diag_add(r->d, n->at, "%.40s: unknown %s, allowed: [host] and [vm.NAME]%s", n->key,
-		 n->type == TOML_TABLE ? "table" : "key", hint);
+	diag_add(r->d, n->at, "%.40s: unknown %s, allowed: [host], [net.NAME] and [vm.NAME]%s",
+		 n->key, n->type == TOML_TABLE ? "table" : "key", hint);
 }
+
+static void (*const readers[CONFIG_TABLES])(struct config_reader *r, struct config *out,
+					    const struct toml_node *n) = {
+	[CONFIG_HOST] = read_host,
+	[CONFIG_NET] = read_nets,
+	[CONFIG_VM] = read_vms,
+};
 
 static void read_top(struct config_reader *r, struct config *out, const struct toml_node *n)
 {
@@ -315,20 +399,29 @@ static void read_top(struct config_reader *r, struct config *out, const struct t
 	} else if (n->type != TOML_TABLE) {
 		diag_add(r->d, n->at, "%s: found %s, allowed: a table, [%s%s]", n->key,
 			 toml_type_name(n->type), n->key, tables[t].named ? ".NAME" : "");
-	} else if (t == CONFIG_HOST) {
-		read_host(r, out, n);
 	} else {
-		read_vms(r, out, n);
+		readers[t](r, out, n);
 	}
 }
 
-/* [host] or all others: what a VM may have depends on the host, wherever in the file it stands. */
-static void read_tops(struct config_reader *r, struct config *out, const struct toml_node *root,
-		      bool host)
+/*
+ * What a VM may have depends on the host and the networks, wherever in the file these stand. Then
+ * those tables (or keys) that there are not.
+ */
+static void read_tops(struct config_reader *r, struct config *out, const struct toml_node *root)
 {
-	for (const struct toml_node *n = root->children; n != NULL; n = n->next) {
-		if ((strcmp(n->key, tables[CONFIG_HOST].name) == 0) == host) {
-			read_top(r, out, n);
+	static const enum config_table order[] = { CONFIG_HOST, CONFIG_NET, CONFIG_VM };
+
+	for (unsigned int pass = 0; pass <= ARRAY_SIZE(order); pass++) {
+		for (const struct toml_node *n = root->children; n != NULL; n = n->next) {
+			unsigned int i = 0;
+
+			while (i < ARRAY_SIZE(order) && strcmp(n->key, tables[order[i]].name)) {
+				i++;
+			}
+			if (i == pass) {
+				read_top(r, out, n);
+			}
 		}
 	}
 }
@@ -361,12 +454,13 @@ int config_parse(const char *text, size_t size, const struct config_env *env, st
 		return -ENOMEM;
 	}
 	out->vms = heap_alloc(count_vms(root) * sizeof(*out->vms));
-	if (out->vms == NULL) {
+	out->nets = heap_alloc(CONFIG_NETS_MAX * sizeof(*out->nets));
+	if (out->vms == NULL || out->nets == NULL) {
+		config_free(out);
 		toml_free(root);
 		return -ENOMEM;
 	}
-	read_tops(&r, out, root, true);
-	read_tops(&r, out, root, false);
+	read_tops(&r, out, root);
 	toml_free(root);
 	return 0;
 }
@@ -374,8 +468,11 @@ int config_parse(const char *text, size_t size, const struct config_env *env, st
 void config_free(struct config *c)
 {
 	heap_free(c->vms);
+	heap_free(c->nets);
 	c->vms = NULL;
+	c->nets = NULL;
 	c->vm_count = 0;
+	c->net_count = 0;
 }
 
 /* ---- one key from a command ---- */
@@ -553,13 +650,24 @@ static void write_table(enum config_table table, const void *base, struct shell_
 	}
 }
 
-void config_write_vm(const struct vm_config *cfg, struct shell_out *out)
+static void write_named(enum config_table table, const char *name, const void *base,
+			struct shell_out *out)
 {
 	/* A dot in the name would split it. */
-	bool quote = strchr(cfg->name, '.') != NULL;
+	const char *quote = strchr(name, '.') != NULL ? "\"" : "";
 
-	shell_out_printf(out, "[vm.%s%s%s]\n", quote ? "\"" : "", cfg->name, quote ? "\"" : "");
-	write_table(CONFIG_VM, cfg, out);
+	shell_out_printf(out, "[%s.%s%s%s]\n", tables[table].name, quote, name, quote);
+	write_table(table, base, out);
+}
+
+void config_write_vm(const struct vm_config *cfg, struct shell_out *out)
+{
+	write_named(CONFIG_VM, cfg->name, cfg, out);
+}
+
+void config_write_net(const struct network_config *net, struct shell_out *out)
+{
+	write_named(CONFIG_NET, net->name, net, out);
 }
 
 void config_write_host(const struct host_config *host, struct shell_out *out)
@@ -588,6 +696,11 @@ static void json_table(enum config_table table, const void *base, struct json *j
 void config_json_vm(const struct vm_config *cfg, struct json *j)
 {
 	json_table(CONFIG_VM, cfg, j);
+}
+
+void config_json_net(const struct network_config *net, struct json *j)
+{
+	json_table(CONFIG_NET, net, j);
 }
 
 void config_json_host(const struct host_config *host, struct json *j)

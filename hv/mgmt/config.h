@@ -4,13 +4,15 @@
 #ifndef HV_MGMT_CONFIG_H
 #define HV_MGMT_CONFIG_H
 
+#include "drivers/net/network_config.h"
 #include "hv/base/log.h"
 #include "hv/mgmt/diag.h"
 #include "hv/mgmt/json.h"
 #include "hv/mgmt/shell_out.h"
 #include "hv/vm_config.h"
 
-#define CONFIG_VMS_MAX 64u
+#define CONFIG_VMS_MAX	64u
+#define CONFIG_NETS_MAX 32u
 
 enum host_scheduler { SCHEDULER_SHARE, SCHEDULER_WINDOW };
 
@@ -26,12 +28,15 @@ struct host_config {
 struct config_env {
 	unsigned int cpus;			/* of the host */
 	bool (*cpuid_known)(const char *entry); /* "-rdrand": can that be hidden? */
+	bool (*net_known)(const char *name);	/* NULL or: is there such a network already? */
 };
 
 struct config {
 	struct host_config host;
 	unsigned int vm_count;
 	struct vm_config *vms; /* those without an error; in the file's order */
+	unsigned int net_count;
+	struct network_config *nets; /* likewise */
 };
 
 enum config_table { CONFIG_HOST, CONFIG_VM, CONFIG_NET, CONFIG_STORE, CONFIG_TABLES };
@@ -46,7 +51,7 @@ struct config_key {
 	const char *const *names;	/* a choice: its names, by value; NULL ends */
 	const char *const *later;	/* a choice: names of later versions; NULL or NULL ends */
 	int64_t min, max;
-	size_t offset, size;		/* of the field in struct vm_config or host_config */
+	size_t offset, size; /* of the field in struct vm_config, network_config or host_config */
 	const struct config_list *list; /* NULL, or what the tables of a list have */
 };
 
@@ -82,6 +87,11 @@ void config_set_vm(struct vm_config *cfg, const char *key, const char *text,
 void config_check_vm(const struct host_config *host, const struct vm_config *cfg,
 		     struct diag_place at, struct diag *d);
 
+/* Is each of cfg's networks among those, or known to env? */
+void config_check_nics(const struct config_env *env, const struct network_config *nets,
+		       unsigned int count, const struct vm_config *cfg, struct diag_place at,
+		       struct diag *d);
+
 /* 1-31 letters, digits, '-', '_' and '.', the first no '-' or '.'. */
 bool config_name_valid(const char *name);
 
@@ -96,6 +106,8 @@ void config_value_text(const struct config_key *key, const void *base, char *buf
 /* A table of the file that says what differs from the defaults. */
 void config_write_vm(const struct vm_config *cfg, struct shell_out *out);
 /* The same as members of the object that is open in j, with every key of this version. */
+void config_write_net(const struct network_config *net, struct shell_out *out);
+void config_json_net(const struct network_config *net, struct json *j);
 void config_json_vm(const struct vm_config *cfg, struct json *j);
 void config_json_host(const struct host_config *host, struct json *j);
 void config_write_host(const struct host_config *host, struct shell_out *out);

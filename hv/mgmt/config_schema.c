@@ -28,6 +28,16 @@ static const char *const crash_names[] = {
 	NULL,
 };
 
+static const char *const nic_names[] = { [VM_NIC_VIRTIO] = "virtio", NULL };
+static const char *const nic_later[] = { "e1000", NULL };
+static const char *const mode_names[] = {
+	[NETWORK_INTERNAL] = "internal",
+	[NETWORK_NATNET] = "natnet",
+	[NETWORK_NAT] = "nat",
+	NULL,
+};
+static const char *const mode_later[] = { "bridge", NULL };
+
 #define FIELD(type, member) .offset = offsetof(type, member), .size = sizeof(((type *)NULL)->member)
 #define STRINGIFY_(x)	    #x
 #define STRINGIFY(x)	    STRINGIFY_(x)
@@ -98,6 +108,63 @@ static const struct config_list disks = {
 	.counter = offsetof(struct vm_config, disk_count),
 };
 
+/* ---- the tables of nics ---- */
+
+static const struct config_key nic_keys[] = {
+	{ .name = "net",
+	  .type = &config_type_string,
+	  .allowed = "a network, [net.NAME]",
+	  .help = "the network that it is plugged into",
+	  FIELD(struct vm_nic, net) },
+	{ .name = "model",
+	  .type = &config_type_choice,
+	  .allowed = "\"virtio\"",
+	  .def = "\"virtio\"",
+	  .names = nic_names,
+	  .later = nic_later,
+	  .help = "what the guest sees",
+	  FIELD(struct vm_nic, model) },
+	{ .name = "mac",
+	  .type = &config_type_mac,
+	  .allowed = "an address like \"52:54:00:00:00:01\", the first byte even",
+	  .def = "\"\"",
+	  .help = "MAC address; none: one made of the VM's name",
+	  FIELD(struct vm_nic, mac) },
+	{ .name = "rate",
+	  .type = &config_type_size,
+	  .allowed = "bytes per second like \"10M\", up to \"1T\", or \"0\" for no limit",
+	  .def = "\"0\"",
+	  .max = (int64_t)(1024 * GIB),
+	  .help = "most that it sends, and that it receives, per second",
+	  FIELD(struct vm_nic, rate) },
+	{ .name = "link",
+	  .type = &config_type_boolean,
+	  .allowed = "true or false",
+	  .def = "true",
+	  .help = "begins with its cable plugged in",
+	  FIELD(struct vm_nic, link) },
+	{ .name = "spoof",
+	  .type = &config_type_boolean,
+	  .allowed = "true or false",
+	  .def = "false",
+	  .help = "may use addresses that are not its own",
+	  FIELD(struct vm_nic, spoof) },
+	LATER(CONFIG_VM, "vlan", "VLAN of the network card"),
+};
+
+static void nic_defaults(void *item)
+{
+	((struct vm_nic *)item)->link = true;
+}
+
+static const struct config_list nics = {
+	.keys = nic_keys,
+	.count = ARRAY_SIZE(nic_keys),
+	.item_size = sizeof(struct vm_nic),
+	.counter = offsetof(struct vm_config, nic_count),
+	.defaults = nic_defaults,
+};
+
 /* ---- all keys ---- */
 
 static const struct config_key keys[] = {
@@ -143,6 +210,46 @@ static const struct config_key keys[] = {
 	  FIELD(struct host_config, major_frame) },
 	LATER(CONFIG_HOST, "config", "a configuration file loaded after this one"),
 	LATER(CONFIG_HOST, "address", "IP address of the host on an uplink"),
+
+	{ .table = CONFIG_NET,
+	  .name = "mode",
+	  .type = &config_type_choice,
+	  .allowed = "\"internal\", \"natnet\" or \"nat\"",
+	  .def = "\"internal\"",
+	  .names = mode_names,
+	  .later = mode_later,
+	  .help = "internal: guests only; natnet, nat: with DHCP and gateway",
+	  FIELD(struct network_config, mode) },
+	{ .table = CONFIG_NET,
+	  .name = "subnet",
+	  .type = &config_type_subnet,
+	  .allowed = "a subnet like \"10.20.0.0/24\", /8 to /29",
+	  .def = "\"\"",
+	  .help = "addresses; natnet: 10.0.3.0/24, nat: 10.0.2.0/24 for each NIC",
+	  FIELD(struct network_config, subnet) },
+	{ .table = CONFIG_NET,
+	  .name = "mtu",
+	  .type = &config_type_integer,
+	  .allowed = "576 to 9000; at most 1500 but with mode = \"internal\"",
+	  .def = "1500",
+	  .min = NETWORK_MTU_MIN,
+	  .max = NETWORK_MTU_MAX,
+	  .help = "longest IP packet, as virtio network cards are told",
+	  FIELD(struct network_config, mtu) },
+	{ .table = CONFIG_NET,
+	  .name = "lease",
+	  .type = &config_type_duration,
+	  .allowed = "a duration like \"12h\", \"1m\" to \"1000h\"",
+	  .def = "\"12h\"",
+	  .min = NETWORK_LEASE_MIN,
+	  .max = 1000 * 3600 * 1000l,
+	  .help = "how long an address that DHCP gives is good for",
+	  FIELD(struct network_config, lease) },
+	LATER(CONFIG_NET, "uplink", "the host's network card that it leads to"),
+	LATER(CONFIG_NET, "forward", "ports of the host that lead to a guest"),
+	LATER(CONFIG_NET, "vlan", "VLAN of the network on its uplink"),
+	LATER(CONFIG_NET, "dhcp", "what its DHCP server gives"),
+	LATER(CONFIG_NET, "dns", "DNS server of its guests"),
 
 	{ .table = CONFIG_VM,
 	  .name = "memory",
@@ -323,7 +430,14 @@ static const struct config_key keys[] = {
 	  .list = &disks,
 	  .help = "virtual disks: file, format, bus, readonly, overlay",
 	  FIELD(struct vm_config, disks) },
-	LATER(CONFIG_VM, "nics", "network interfaces of the VM"),
+	{ .table = CONFIG_VM,
+	  .name = "nics",
+	  .type = &config_type_list,
+	  .allowed = "networks, e.g. [\"lan\"] or [{ net = \"lan\", mac = \"52:54:00:00:00:01\" }]",
+	  .def = "[]",
+	  .list = &nics,
+	  .help = "network cards: net, model, mac, rate, link, spoof",
+	  FIELD(struct vm_config, nics) },
 	LATER(CONFIG_VM, "pci", "host PCI devices given to the VM"),
 	LATER(CONFIG_VM, "boot_order", "order of boot devices"),
 };

@@ -36,6 +36,8 @@ extern const struct config_type config_type_boolean;
 extern const struct config_type config_type_choice; /* 4 bytes: the index of the name */
 extern const struct config_type config_type_cpus;   /* uint64_t mask */
 extern const struct config_type config_type_list;   /* config_list.c: array of key->list's items */
+extern const struct config_type config_type_mac;    /* config_net.c: 6 bytes, 0: none */
+extern const struct config_type config_type_subnet; /* config_net.c: struct network_subnet */
 
 /* One key of a table into base, by its type; false after an error. Of config.c. */
 bool config_read_key(struct config_reader *r, const struct config_key *key, void *base,

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Owns the order of start: [host] first, then every VM is made, then the automatic ones start. */
+/* Owns the order of start: [host], networks, then every VM is made, then the automatic ones start. */
 /* One VM that fails never keeps the others from starting. */
 #include "hv/mgmt/startup.h"
+#include "drivers/net/network.h"
 #include "hv/base/heap.h"
 #include "hv/base/log.h"
 #include "hv/lib/errno.h"
 #include "hv/lib/string.h"
 #include "hv/mgmt/cmd.h"
+#include "hv/mgmt/net_thread.h"
 #include "hv/mgmt/screen.h"
 #include "hv/vm.h"
 #include "hv/vm_share.h"
@@ -22,6 +24,24 @@ static const char how_to[] =
 	"    kernel = \"boot:vmlinuz\"          # another module2 line\n"
 	"    autostart = true\n"
 	"config help lists the keys; vm create makes a VM now.\n";
+
+static void create_nets(struct shell_out *out, const struct config *cfg)
+{
+	int err = cfg->net_count > 0 ? net_thread_start() : 0;
+
+	if (err != 0) {
+		shell_out_printf(out, "error: cannot start the networks' thread: %s\n",
+				 errno_text(err));
+	}
+	for (unsigned int i = 0; err == 0 && i < cfg->net_count; i++) {
+		int e = network_create(&cfg->nets[i]);
+
+		if (e != 0) {
+			shell_out_printf(out, "error: cannot create network %s: %s\n",
+					 cfg->nets[i].name, errno_text(e));
+		}
+	}
+}
 
 static void create(struct shell_out *out, const struct config *cfg)
 {
@@ -108,6 +128,7 @@ static void load(struct shell_out *out, struct config *cfg, struct diag *d)
 	log_set_sink(screen_log, cfg->host.log);
 	cmd_config_print(out, "error: ", FILE_NAME, d);
 	say_what(out, cfg);
+	create_nets(out, cfg);
 	create(out, cfg);
 	autostart(out, cfg);
 }

@@ -3,6 +3,7 @@
 /* crash, no leak, and a VM in the result means that its table had no error. */
 /* FUZZ_SOURCES: tests/unit/fakes/fake_checkpoint.c */
 /* FUZZ_SOURCES: hv/mgmt/config.c hv/mgmt/config_schema.c hv/mgmt/config_list.c hv/mgmt/config_type.c hv/mgmt/toml.c hv/mgmt/toml_scan.c */
+/* FUZZ_SOURCES: hv/mgmt/config_net.c drivers/net/network_config.c */
 /* FUZZ_SOURCES: hv/mgmt/diag.c hv/mgmt/near.c hv/mgmt/utf8.c hv/mgmt/json.c hv/mgmt/shell_out.c */
 /* FUZZ_SOURCES: hv/vm_config.c hv/lib/fmt.c hv/lib/string.c tests/unit/fakes/fake_heap.c */
 /* FUZZ_SOURCES: tests/unit/fakes/fake_panic_abort.c */
@@ -69,6 +70,9 @@ static void read_back(const struct config *first)
 
 	text.len = 0;
 	config_write_host(&first->host, &out);
+	for (unsigned int i = 0; i < first->net_count; i++) {
+		config_write_net(&first->nets[i], &out);
+	}
 	for (unsigned int i = 0; i < first->vm_count; i++) {
 		config_write_vm(&first->vms[i], &out);
 	}
@@ -77,7 +81,8 @@ static void read_back(const struct config *first)
 		return;
 	}
 	if (config_parse(text.buf, text.len, &env, &again, &d) != 0 || d.count != 0 ||
-	    again.vm_count != first->vm_count ||
+	    again.vm_count != first->vm_count || again.net_count != first->net_count ||
+	    memcmp(again.nets, first->nets, again.net_count * sizeof(*again.nets)) != 0 ||
 	    memcmp(&again.host, &first->host, sizeof(again.host)) != 0) {
 		abort();
 	}

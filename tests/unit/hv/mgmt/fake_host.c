@@ -9,6 +9,7 @@
 #include "drivers/emul/vpci_msix.h"
 #include "drivers/emul/vpm.h"
 #include "drivers/host/uart.h"
+#include "drivers/net/network.h"
 #include "fakes/fake_arch.h"
 #include "hv/base/heap.h"
 #include "hv/base/log.h"
@@ -22,6 +23,7 @@
 #include "hv/mgmt/bootfs.h"
 #include "hv/mgmt/cmd.h"
 #include "hv/mgmt/console.h"
+#include "hv/mgmt/net_thread.h"
 #include "hv/mgmt/store_ram.h"
 #include "hv/sched.h"
 #include "hv/thread.h"
@@ -49,6 +51,82 @@ const struct shell_table cmd_vm_save_table;
 const struct shell_table cmd_store_table;
 const struct shell_table cmd_config_save_table;
 const struct shell_table cmd_disk_table;
+
+/* ---- one network with a gateway and a guest, once the configuration has any ---- */
+
+static struct natnet gateway = { .inside.port.mac = { 2, 0, 0, 0, 0, 1 } };
+static struct network net;
+static struct network_segment segment = { .net = &net, .gateway = &gateway };
+static bool net_thread;
+
+int net_thread_start(void)
+{
+	net_thread = true;
+	return 0;
+}
+
+int network_create(const struct network_config *c)
+{
+	assert_true(net_thread);
+	if (net.c.name[0] != '\0') {
+		return -ENOMEM;
+	}
+	net.c = *c;
+	return 0;
+}
+
+const struct network *network_next(const struct network *prev)
+{
+	return prev == NULL && net.c.name[0] != '\0' ? &net : NULL;
+}
+
+const struct network *network_find(const char *name)
+{
+	return strcmp(net.c.name, name) == 0 && name[0] != '\0' ? &net : NULL;
+}
+
+struct network_segment *network_next_segment(struct network_segment *prev)
+{
+	return prev == NULL ? &segment : NULL;
+}
+
+bool netswitch_next_port(struct netswitch *sw, unsigned int *cursor, struct netswitch_port *out)
+{
+	static const struct netswitch_port ports[] = {
+		{ .name = "gateway", .mac = { 2, 0, 0, 0, 0, 1 }, .link = true },
+		{ .name = "web1.0",
+		  .mac = { 0x52, 0x54, 0, 0, 0, 1 },
+		  .leased = 0x0a140002,
+		  .stats = { .sent = 7,
+			     .sent_bytes = 700,
+			     .received = 8,
+			     .received_bytes = 8000,
+			     .drops = { [NETPORT_DROP_SPOOFED] = 3, [NETPORT_DROP_FULL] = 1 } } },
+	};
+
+	assert_ptr_equal(sw, &segment.sw);
+	if (*cursor == ARRAY_SIZE(ports)) {
+		return false;
+	}
+	*out = ports[(*cursor)++];
+	return true;
+}
+
+bool natnet_next_lease(struct natnet *n, unsigned int *cursor, uint64_t now,
+		       struct dhcps_lease *out)
+{
+	assert_ptr_equal(n, &gateway);
+	*out = (struct dhcps_lease){ .mac = 0x525400000001, .ip = 0x0a140002, .name = "alpine" };
+	out->expires = now + 3600000000000;
+	return (*cursor)++ == 0;
+}
+
+const char *netport_drop_name(enum netport_drop why)
+{
+	return why == NETPORT_DROP_SPOOFED ? "spoofed"
+	       : why == NETPORT_DROP_FULL  ? "full"
+					   : "other";
+}
 
 /* ---- serial port ---- */
 
@@ -631,6 +709,7 @@ void fake_host_reset(void)
 	fake_balloon = (struct virtio_balloon_info){ 0 };
 	fake_balloon_error = -ENODEV;
 	fake_reserve_fails = NULL;
+	memset(&net, 0, sizeof(net));
 	while (vm_next(NULL) != NULL) {
 		struct vm *vm = vm_next(NULL);
 

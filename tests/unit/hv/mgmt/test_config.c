@@ -3,6 +3,7 @@
 /* The grammar's own cases are in test_toml.c. */
 /* TEST_SOURCES: tests/unit/fakes/fake_checkpoint.c */
 /* TEST_SOURCES: hv/mgmt/config.c hv/mgmt/config_schema.c hv/mgmt/config_list.c hv/mgmt/config_type.c hv/mgmt/toml.c hv/mgmt/toml_scan.c */
+/* TEST_SOURCES: hv/mgmt/config_net.c drivers/net/network_config.c */
 /* TEST_SOURCES: hv/mgmt/diag.c hv/mgmt/near.c hv/mgmt/utf8.c hv/mgmt/shell_out.c hv/vm_config.c */
 /* TEST_SOURCES: hv/lib/fmt.c hv/lib/string.c tests/unit/fakes/fake_heap.c hv/mgmt/json.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_panic_abort.c */
@@ -64,6 +65,14 @@ static const char whole[] = "# all keys of this version\n"
 			    "on_crash = \"restart\"\n"
 			    "stop_timeout = \"90s\"\n"
 			    "testdev = true\n"
+			    "nics = [{ net = \"lan\", mac = \"52:54:00:00:00:0A\", rate = \"10M\", "
+			    "link = false, spoof = true }, \"own\"]\n"
+			    "[net.lan]\n"
+			    "mtu = 9000\n"
+			    "[net.own]\n"
+			    "mode = \"nat\"\n"
+			    "subnet = \"10.20.4.0/22\"\n"
+			    "lease = \"1h\"\n"
 			    "[vm.\"mb.2\"]\n"
 			    "boot = \"multiboot\"\n"
 			    "kernel = \"boot:mb.elf\"\n"
@@ -116,12 +125,17 @@ static void test_written_file_reads_back(void **state)
 	assert_int_equal(parse(whole), 0);
 	first = cfg;
 	config_write_host(&first.host, &out);
+	for (unsigned int i = 0; i < first.net_count; i++) {
+		config_write_net(&first.nets[i], &out);
+	}
 	for (unsigned int i = 0; i < first.vm_count; i++) {
 		config_write_vm(&first.vms[i], &out);
 	}
 	assert_int_equal(parse(c.text), 0);
 	assert_int_equal(d.count, 0);
 	assert_int_equal(cfg.vm_count, first.vm_count);
+	assert_int_equal(cfg.net_count, first.net_count);
+	assert_memory_equal(cfg.nets, first.nets, cfg.net_count * sizeof(*cfg.nets));
 	assert_memory_equal(&cfg.host, &first.host, sizeof(cfg.host));
 	for (unsigned int i = 0; i < cfg.vm_count; i++) {
 		assert_memory_equal(&cfg.vms[i], &first.vms[i], sizeof(cfg.vms[i]));
@@ -136,13 +150,18 @@ static void test_defaults_are_true(void **state)
 	const struct config_key *keys = config_keys(&count);
 	struct vm_config vm;
 	struct host_config host;
+	struct network_config net;
+	const void *bases[CONFIG_TABLES] = {
+		[CONFIG_VM] = &vm, [CONFIG_HOST] = &host, [CONFIG_NET] = &net
+	};
 	char text[64];
 
 	(void)state;
 	vm_config_defaults(&vm);
 	config_host_defaults(&host);
+	network_config_defaults(&net);
 	for (unsigned int i = 0; i < count; i++) {
-		const void *base = keys[i].table == CONFIG_VM ? (void *)&vm : (void *)&host;
+		const void *base = bases[keys[i].table];
 
 		if (keys[i].type != NULL && keys[i].def != NULL) {
 			config_value_text(&keys[i], base, text, sizeof(text));
@@ -158,9 +177,9 @@ static const struct {
 	unsigned int line, column;
 	const char *message;
 } errors[] = {
-	{ "name = 1", 1, 1, "name: unknown key, allowed: [host] and [vm.NAME]" },
+	{ "name = 1", 1, 1, "name: unknown key, allowed: [host], [net.NAME] and [vm.NAME]" },
 	{ "[hots]", 1, 1,
-	  "hots: unknown table, allowed: [host] and [vm.NAME]; did you mean host?" },
+	  "hots: unknown table, allowed: [host], [net.NAME] and [vm.NAME]; did you mean host?" },
 	{ "host = 1", 1, 1, "host: found an integer, allowed: a table, [host]" },
 	{ "vm = 1", 1, 1, "vm: found an integer, allowed: a table, [vm.NAME]" },
 	{ "[host]\nnmae = \"x\"", 2, 1, "host.nmae: unknown key; did you mean name?" },
@@ -179,7 +198,20 @@ static const struct {
 	{ "[host]\nmajor_frame = \"1ms\"", 2, 1,
 	  "host.major_frame: found \"1ms\", allowed: a duration like \"10ms\", \"2ms\" to \"1s\"" },
 	{ "[store.main]\ndisk = \"nvme0\"", 1, 1, "store: not supported in this version" },
-	{ "[net.lan]\nmode = \"bridge\"", 1, 1, "net: not supported in this version" },
+	{ "[net.lan]\nmode = \"bridge\"", 2, 1,
+	  "net.lan.mode: \"bridge\" is not supported in this version, allowed: \"internal\", "
+	  "\"natnet\" or \"nat\"" },
+	{ "[net.lan]\nuplink = \"nic0\"", 2, 1,
+	  "net.lan.uplink: not supported in this version (the host's network card that it leads "
+	  "to)" },
+	{ "[net]\nlan = 1", 2, 1, "net.lan: found an integer, allowed: a table, [net.NAME]" },
+	{ "[net.lan]\nmode = \"nat\"\nsubnet = \"10.0.0.1/24\"", 3, 1,
+	  "net.lan.subnet: found \"10.0.0.1/24\", allowed: a subnet like \"10.20.0.0/24\", /8 to "
+	  "/29" },
+	{ "[net.lan]\nsubnet = \"10.0.0.0/24\"", 1, 1,
+	  "net.lan.subnet: allowed: only with mode = \"nat\" or \"natnet\"" },
+	{ "[net.lan]\nmode = \"natnet\"\nmtu = 9000", 1, 1,
+	  "net.lan.mtu: found 9000, allowed: at most 1500 but with mode = \"internal\"" },
 	{ "[vm]\na = 1", 2, 1, "vm.a: found an integer, allowed: a table, [vm.NAME]" },
 	{ "[vm.\"a b\"]\nkernel = \"boot:k\"", 1, 1,
 	  "vm.a b: found the name \"a b\", allowed: 1 to "
@@ -306,8 +338,27 @@ static const struct {
 	  "vm.a.disks[0].overlay: found \"1K\", allowed: a size like \"64M\", \"64K\" to \"1T\"" },
 	{ VM "disks = [{ file = \"boot:a\", format = \"raw\", iops = 5, readonly = true }]", 3, 45,
 	  "vm.a.disks[0].iops: not supported in this version (requests per second)" },
-	{ VM "nics = []", 3, 1,
-	  "vm.a.nics: not supported in this version (network interfaces of the VM)" },
+	{ VM "nics = [\"lan\"]", 1, 1,
+	  "vm.a.nics: found network \"lan\", allowed: one that there is, [net.lan]" },
+	{ VM "nics = [1]", 3, 9,
+	  "vm.a.nics: found 1, allowed: networks, e.g. [\"lan\"] or [{ net = \"lan\", mac = "
+	  "\"52:54:00:00:00:01\" }]" },
+	{ VM "nics = [{ mac = \"52:54:00:00:00:01\" }]", 3, 9,
+	  "vm.a.nics[0].net: missing, allowed: a network, [net.NAME]" },
+	{ VM "nics = [\"x\", { net = \"x\", nett = 1 }]", 3, 27,
+	  "vm.a.nics[1].nett: unknown key; did you mean net?" },
+	{ VM "nics = [{ net = \"x\", mac = \"53:54:00:00:00:01\" }]", 3, 22,
+	  "vm.a.nics[0].mac: found \"53:54:00:00:00:01\", allowed: an address like "
+	  "\"52:54:00:00:00:01\", the first byte even" },
+	{ VM "nics = [{ net = \"x\", mac = \"52:54:00:00:00:1\" }]", 3, 22,
+	  "vm.a.nics[0].mac: found \"52:54:00:00:00:1\", allowed: an address like "
+	  "\"52:54:00:00:00:01\", the first byte even" },
+	{ VM "nics = [{ net = \"x\", model = \"e1000\" }]", 3, 22,
+	  "vm.a.nics[0].model: \"e1000\" is not supported in this version, allowed: \"virtio\"" },
+	{ VM "nics = [{ net = \"x\", vlan = 3 }]", 3, 22,
+	  "vm.a.nics[0].vlan: not supported in this version (VLAN of the network card)" },
+	{ VM "nics = [\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\"]", 3, 41,
+	  "vm.a.nics: more than 8" },
 	{ VM "window = \"2s\"", 3, 1,
 	  "vm.a.window: found \"2s\", allowed: a duration like \"2ms\", up to \"1s\", less than "
 	  "[host] major_frame" },
@@ -422,9 +473,50 @@ static void test_out_of_memory(void **state)
 	assert_int_equal(cfg.vm_count, 2);
 }
 
+static void test_networks(void **state)
+{
+	static const uint8_t mac[6] = { 0x52, 0x54, 0, 0, 0, 10 }, none[6];
+	static struct capture text;
+	struct shell_out out = capture_out(&text);
+	const struct vm_config *v;
+
+	(void)state;
+	assert_int_equal(parse(whole), 0);
+	v = &cfg.vms[0];
+	assert_int_equal(cfg.net_count, 2);
+	assert_string_equal(cfg.nets[0].name, "lan");
+	assert_int_equal(cfg.nets[0].mode, NETWORK_INTERNAL);
+	assert_int_equal(cfg.nets[0].mtu, 9000);
+	assert_int_equal(cfg.nets[1].mode, NETWORK_NAT);
+	assert_int_equal(cfg.nets[1].subnet.addr, 0x0a140400);
+	assert_int_equal(cfg.nets[1].subnet.prefix, 22);
+	assert_int_equal(cfg.nets[1].lease, 3600000);
+	assert_int_equal(v->nic_count, 2);
+	assert_string_equal(v->nics[0].net, "lan");
+	assert_memory_equal(v->nics[0].mac, mac, 6);
+	assert_int_equal(v->nics[0].rate, 10 * MIB);
+	assert_true(v->nics[0].spoof && !v->nics[0].link);
+	assert_memory_equal(v->nics[1].mac, none, 6);
+	assert_true(!v->nics[1].spoof && v->nics[1].link);
+	capture_clear(&text);
+	config_write_net(&cfg.nets[1], &out);
+	config_write_vm(v, &out);
+	assert_non_null(strstr(text.text, "[net.own]\nmode = \"nat\"\nsubnet = \"10.20.4.0/22\"\n"
+					  "lease = \"1h\"\n"));
+	assert_non_null(strstr(text.text,
+			       "nics = [{ net = \"lan\", mac = \"52:54:00:00:00:0a\", rate = "
+			       "\"10M\", link = false, spoof = true }, { net = \"own\" }]\n"));
+}
+
 static const struct {
 	const char *key, *text, *message; /* NULL: no error */
 } settings[] = {
+	{ "nics", "lan,own", NULL },
+	{ "nics", "[{ net = \"lan\", rate = \"1M\" }]", NULL },
+	{ "nics", "", NULL },
+	{ "nics", "[{ net = \"lan\", rate = \"x\" }]",
+	  "nics[0].rate: found \"x\", allowed: bytes per second like \"10M\", up to \"1T\", or "
+	  "\"0\" for no limit" },
 	{ "memory", "1G", NULL },
 	{ "cmdline", "a=\"b\" c\\d # x", NULL },
 	{ "weight", "1_000", NULL },
@@ -514,6 +606,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_whole_file, teardown),
+		cmocka_unit_test_teardown(test_networks, teardown),
 		cmocka_unit_test_teardown(test_written_file_reads_back, teardown),
 		cmocka_unit_test(test_defaults_are_true),
 		cmocka_unit_test_teardown(test_error_catalogue, teardown),

@@ -6,6 +6,7 @@
 /* TEST_SOURCES: hv/mgmt/near.c hv/mgmt/json.c hv/mgmt/show.c hv/mgmt/diag.c hv/mgmt/toml.c hv/mgmt/toml_scan.c */
 /* TEST_SOURCES: hv/mgmt/config.c hv/mgmt/config_schema.c hv/mgmt/config_list.c hv/mgmt/config_type.c */
 /* TEST_SOURCES: hv/mgmt/power_button.c hv/mgmt/cmd_vm.c hv/mgmt/cmd_vm_info.c hv/mgmt/cmd_vm_console.c hv/mgmt/cmd_vm_pci.c */
+/* TEST_SOURCES: hv/mgmt/config_net.c drivers/net/network_config.c hv/mgmt/cmd_net.c */
 /* TEST_SOURCES: hv/mgmt/cmd_host.c hv/mgmt/cmd_host_power.c hv/mgmt/cmd_host_memory.c hv/mgmt/cmd_config.c hv/mgmt/cmd_misc.c hv/mgmt/cmd_top.c */
 /* TEST_SOURCES: hv/mgmt/cmd_trace.c hv/guest_console.c hv/vm_config.c hv/lib/errno.c */
 /* TEST_SOURCES: hv/lib/fmt.c hv/lib/string.c tests/unit/fakes/fake_heap.c */
@@ -274,7 +275,7 @@ static void test_vm_info(void **state)
 		"\"boot\":\"multiboot\",\"kernel\":\"boot:db.elf\",\"initrd\":\"\","
 		"\"modules\":[],\"cmdline\":\"\",\"cpuid\":[],\"autostart\":false,"
 		"\"start_order\":0,\"on_crash\":\"stop\",\"stop_timeout\":\"1m\","
-		"\"testdev\":false,\"hvc\":true,\"rng\":true,\"balloon\":true,\"paravirt\":true,\"disks\":[]}}\n");
+		"\"testdev\":false,\"hvc\":true,\"rng\":true,\"balloon\":true,\"paravirt\":true,\"disks\":[],\"nics\":[]}}\n");
 	assert_has(fake_host_command("vm info web1"), "memory     16 MiB, allocated\nuptime ");
 	assert_has(fake_host_command("vm info web1"), "paravirt   none in use\n");
 	vm_find("web1")->vcpus[0] = &cpu;
@@ -980,16 +981,69 @@ static void test_config(void **state)
 	assert_has(
 		fake_host_command("config show --json"),
 		"{\"host\":{\"name\":\"insula\",\"console\":\"com1,115200\",\"log\":\"info\","
-		"\"scheduler\":\"share\",\"major_frame\":\"10ms\"},\"vm\":{\"web1\":{\"memory\":\"16M\",");
+		"\"scheduler\":\"share\",\"major_frame\":\"10ms\"},\"net\":{},\"vm\":{\"web1\":{\"memory\":\"16M\",");
 	assert_prints("config check", "boot:insula.conf: no errors, 2 VMs\n");
 	assert_prints("config check boot:none", "error: boot:none is not among the boot modules\n");
 	assert_prints("config check /etc/passwd", "error: /etc/passwd is not named as boot:FILE\n");
 	fake_host_module("bad.conf", "[vm.a]\nkernel = \"boot:k\"\ncpus = 99\n[hots]\n");
-	assert_prints("config check boot:bad.conf",
-		      "boot:bad.conf:3:1: vm.a.cpus: found 99, allowed: 1 to 16\n"
-		      "boot:bad.conf:4:1: hots: unknown table, allowed: [host] and [vm.NAME]; did "
-		      "you mean host?\n"
-		      "error: boot:bad.conf: 2 errors; 0 VMs without one\n");
+	assert_prints(
+		"config check boot:bad.conf",
+		"boot:bad.conf:3:1: vm.a.cpus: found 99, allowed: 1 to 16\n"
+		"boot:bad.conf:4:1: hots: unknown table, allowed: [host], [net.NAME] and [vm.NAME]; did "
+		"you mean host?\n"
+		"error: boot:bad.conf: 2 errors; 0 VMs without one\n");
+}
+
+static void test_net(void **state)
+{
+	(void)state;
+	assert_prints("net list",
+		      "There are no networks; config help net.mode says how to have one.\n");
+	assert_prints("net list --json", "[]\n");
+	assert_prints("net info lan", "error: no network is named \"lan\"; net list shows all\n");
+	assert_prints("vm set db nics=lan",
+		      "error: vm.db.nics: found network \"lan\", allowed: one that there is, "
+		      "[net.lan]\n");
+}
+
+static const char with_net[] = "[net.lan]\nmode = \"natnet\"\nsubnet = \"10.20.0.0/24\"\n"
+			       "[net.second]\n"
+			       "[vm.web1]\nkernel = \"boot:k\"\nnics = [\"lan\"]\n";
+
+static void test_net_commands(void **state)
+{
+	(void)state;
+	fake_host_reset();
+	fake_host_module("insula.conf", with_net);
+	assert_has(fake_host_run("\r"), "error: cannot create network second: ");
+	assert_prints("net list",
+		      "NAME                            MODE     SUBNET               MTU NICS\n"
+		      "lan                             natnet   10.20.0.0/24        1500    1\n");
+	assert_prints(
+		"net list --json",
+		"[{\"name\":\"lan\",\"nics\":1,\"mode\":\"natnet\",\"subnet\":\"10.20.0.0/24\","
+		"\"mtu\":1500,\"lease\":\"12h\"}]\n");
+	assert_prints(
+		"net info lan",
+		"[net.lan]\nmode = \"natnet\"\nsubnet = \"10.20.0.0/24\"\n\n"
+		"PORT                 MAC               LINK ADDRESS              SENT  RECEIVED\n"
+		"gateway              02:00:00:00:00:01 up   -                       0         0\n"
+		"web1.0               52:54:00:00:00:01 down 10.20.0.2               7         8\n"
+		"  lost: 3 spoofed, 1 full\n");
+	assert_has(fake_host_command("net info lan --json"),
+		   "{\"name\":\"web1.0\",\"mac\":\"52:54:00:00:00:01\",\"link\":false,"
+		   "\"address\":\"10.20.0.2\",\"sent\":7,\"sent_bytes\":700,\"received\":8,"
+		   "\"received_bytes\":8000,\"waits\":0,\"lost\":{");
+	assert_prints("net leases",
+		      "ADDRESS         MAC                EXPIRES IN NETWORK      NAME\n"
+		      "10.20.0.2       52:54:00:00:00:01    01:00:00 lan          alpine\n");
+	assert_prints("net leases lan --json",
+		      "[{\"net\":\"lan\",\"address\":\"10.20.0.2\",\"mac\":\"52:54:00:00:00:01\","
+		      "\"name\":\"alpine\",\"expires_ns\":3600000000000}]\n");
+	assert_has(fake_host_command("config show"),
+		   "\n[net.lan]\nmode = \"natnet\"\nsubnet = \"10.20.0.0/24\"\n\n[vm.web1]\n");
+	assert_has(fake_host_command("vm create x kernel=boot:k nics=lan"), "");
+	assert_has(fake_host_command("config show"), "nics = [{ net = \"lan\" }]\n");
 }
 
 static void test_config_help(void **state)
@@ -1185,6 +1239,8 @@ int main(void)
 		cmocka_unit_test_setup(test_host_poweroff_forced_while_a_vm_is_claimed, setup_vms),
 		cmocka_unit_test_setup(test_host_poweroff_of_a_vm_that_comes_up, setup_vms),
 		cmocka_unit_test_setup(test_config, setup_vms),
+		cmocka_unit_test_setup(test_net, setup_vms),
+		cmocka_unit_test_setup(test_net_commands, setup_vms),
 		cmocka_unit_test_setup(test_config_help, setup_vms),
 		cmocka_unit_test_setup(test_help, setup_vms),
 		cmocka_unit_test_setup(test_help_fits, setup_vms),
