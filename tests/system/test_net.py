@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Networks between Debian guests, without any uplink: an internal one with static addresses, two that
+do not meet, natnet and nat with addresses from the hypervisor."""
+import itertools
+import json
+import os
+import re
+
+from boot import Machine
+
+LINUX = {"vmlinuz": "build/guests/vmlinuz", "initrd.img": "build/guests/initrd.img"}
+LONG = 900  # Bochs on a busy machine
+GUESTS = ("a", "b")
+CONFIG = """
+[net.lan]
+[net.left]
+[net.right]
+[net.shared]
+mode = "natnet"
+subnet = "10.20.0.0/24"
+[net.own]
+mode = "nat"
+"""
+
+
+def vm(name, nics):
+    return (f'[vm.{name}]\nmemory = "128M"\nkernel = "boot:vmlinuz"\ninitrd = "boot:initrd.img"\n'
+            f'cmdline = "console=ttyS0 quiet name={name}"\nnics = {nics}\n')
+
+
+def machine(kind):
+    path = os.path.join(os.environ["TMPDIR"], "net.conf")
+    with open(path, "w") as file:
+        file.write(CONFIG + vm("a", '["lan", "left", "shared", "own"]') +
+                   vm("b", '[{ net = "lan", mac = "52:54:00:00:00:02" }, "right", "shared", "own"]'))
+    return Machine(kind, memory="512M", timeout=LONG, modules=dict(LINUX, **{"insula.conf": path}))
+
+
+def run(m, name, line, number=itertools.count()):
+    """Runs one line in a guest's shell; what it printed."""
+    n = next(number)  # what was there before is shown again
+    m.send(f"vm console {name}\r")
+    m.expect_exact("comes back]")
+    m.send(f"echo BE'GIN'{n}; {line}; echo E'ND'{n}.\r")
+    m.expect_exact(f"BEGIN{n}\r\n")
+    m.expect_exact(f"END{n}.")
+    text = m.before.decode(errors="replace").replace("\r", "")
+    m.send("\x1d")
+    m.expect_exact("insula> ")
+    return text
+
+
+def pings(m, name, address):
+    """How many of two are answered."""
+    text = run(m, name, f"ping -c 2 -W 1 {address}")
+    found = re.search(r"(\d) packets received", text)
+    return int(found.group(1)) if found else 0
+
+
+def address(m, name, nic):
+    found = re.search(r"inet ([\d.]+)", run(m, name, f"ip -4 address show dev eth{nic}"))
+    return found and found.group(1)
+
+
+def listed(m, command):
+    return json.loads(m.command(f"{command} --json").splitlines()[-1])
+
+
+def set_up(m):
+    m.expect_exact("insula> ")
+    for name in GUESTS:
+        m.command(f"vm start {name}")
+    for number, name in enumerate(GUESTS, 1):
+        m.send(f"vm console {name}\r")
+        m.expect_exact(f"insula guest ready: {name}")
+        m.send("\x1d")
+        m.expect_exact("insula> ")
+        run(m, name, f"ip link set eth0 up; ip address add 10.9.0.{number}/24 dev eth0; "
+                     f"ip link set eth1 up; ip address add 10.8.0.{number}/24 dev eth1")
+
+
+def check_internal(m):
+    """Both ways by ping, TCP by sum of what arrived; the other network does not answer."""
+    assert pings(m, "a", "10.9.0.2") == 2 and pings(m, "b", "10.9.0.1") == 2
+    assert pings(m, "a", "10.8.0.2") == 0, "networks of two names meet"
+    # Its input has no end: nc would say so to its peer, whose nc would then stop sending.
+    run(m, "b", "mkfifo /tmp/in; nc -l -p 5000 <>/tmp/in | md5sum >/tmp/sum & :")
+    sent = run(m, "a", "seq 1 100000 >/tmp/data; nc 10.9.0.2 5000 </tmp/data; md5sum </tmp/data")
+    came = run(m, "b", "wait; cat /tmp/sum")
+    sums = [re.findall(r"[0-9a-f]{32}", text) for text in (sent, came)]
+    assert sums[0] and sums[0] == sums[1], (sent, came)
+    ports = {p["name"]: p for p in listed(m, "net info lan")["ports"]}
+    assert ports["b.0"]["mac"] == "52:54:00:00:00:02"
+    assert ports["b.0"]["received_bytes"] > 588_000, ports
+    assert not sum(ports["b.0"]["lost"].values()), ports
+
+
+def check_dhcp(m):
+    """Leases, the gateway, and who reaches whom."""
+    for name in GUESTS:
+        run(m, name, "udhcpc -n -q -i eth2; udhcpc -n -q -i eth3")
+    shared = {name: address(m, name, 2) for name in GUESTS}
+    own = {name: address(m, name, 3) for name in GUESTS}
+    leases = {lease["address"] for lease in listed(m, "net leases shared")}
+    assert leases == set(shared.values()) and len(leases) == 2, (leases, shared)
+    assert own["a"] == own["b"] and len(listed(m, "net leases own")) == 2, own
+    assert pings(m, "a", "10.20.0.1") == 2 and pings(m, "b", "10.0.2.1") == 2
+    assert pings(m, "a", shared["b"]) == 2 and pings(m, "b", shared["a"]) == 2
+    run(m, "b", "ip address add 10.0.2.77/24 dev eth3")  # nobody gave it: its guard stops it
+    assert pings(m, "a", "10.0.2.77") == 0
+
+
+def test_guests(kind):
+    with machine(kind) as m:
+        set_up(m)
+        check_internal(m)
+        check_dhcp(m)
+        assert "broke the rules" not in m.command("host log")
+
+
+test_guests.timeout = LONG
