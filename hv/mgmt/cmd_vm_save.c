@@ -260,6 +260,14 @@ static int restore_failed(const struct source *s, const char *name, const char *
 		       : shell_error(s->c, "cannot restore %s from %.64s: %s", name, path, why);
 }
 
+/* Under another name its network cards would have other addresses, which its guest does not know of. */
+static void keep_macs(struct vm_config *cfg)
+{
+	for (unsigned int i = 0; i < cfg->nic_count; i++) {
+		vm_config_mac(cfg, i, cfg->nics[i].mac);
+	}
+}
+
 /* The saved VM's configuration into *cfg; its text may say anything. */
 static int parse_config(const struct save_in *in, struct vm_config *cfg, struct diag *d,
 			const char **why)
@@ -282,6 +290,7 @@ static int parse_config(const struct save_in *in, struct vm_config *cfg, struct 
 	}
 	if (err == 0) {
 		*cfg = parsed.vms[0];
+		keep_macs(cfg);
 	}
 	config_free(&parsed);
 	heap_free(text);
