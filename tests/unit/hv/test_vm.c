@@ -661,6 +661,87 @@ static void a_start_that_was_asked_for_forgets_crashes(void **state)
 	delete (vm);
 }
 
+/* ---- disks ---- */
+
+static int disks_open;
+static int disk_fails;
+
+static int open_disk(struct vm *vm, unsigned int i, struct block_dev **out, const char **why)
+{
+	(void)vm;
+	note("+disk");
+	if (disk_fails != 0 && i == 1) {
+		*why = "no such disk";
+		return disk_fails;
+	}
+	disks_open++;
+	*out = (struct block_dev *)(uintptr_t)(i + 1);
+	return 0;
+}
+
+static void close_disk(struct block_dev *dev)
+{
+	assert_non_null(dev);
+	note("-disk");
+	disks_open--;
+}
+
+static const struct vm_disk_ops disk_ops = { .open = open_disk, .close = close_disk };
+
+static struct vm *with_disks(void)
+{
+	struct vm *vm = made(1);
+
+	vm_disk_set_ops(&disk_ops);
+	vm->cfg.disk_count = 2;
+	launches_left = 100;
+	disks_open = disk_fails = 0;
+	return vm;
+}
+
+/* What is volatile survives whatever ends in a start, a crash as well, and nothing else. */
+static void disks_stay_open_over_resets(void **state)
+{
+	struct vm *vm = with_disks();
+	const char *why = "";
+
+	(void)state;
+	assert_int_equal(vm_start(vm, &why), 0);
+	assert_int_equal(disks_open, 2);
+	assert_null(strstr(steps, "-disk"));
+	assert_true(strstr(steps, "+disk") < strstr(steps, "+devices"));
+	assert_int_equal(vm_reset(vm, &why), 0);
+	assert_int_equal(disks_open, 2);
+	assert_null(strstr(steps, "-disk"));
+	vm->cfg.on_crash = VM_ON_CRASH_RESTART;
+	crashes_and_comes_back(vm, 1000000000ul);
+	assert_int_equal(disks_open, 2);
+	ends_by(vm, crash);
+	assert_int_equal(disks_open, 2); /* is about to start again */
+	assert_int_equal(vm_stop(vm, &why), 0);
+	assert_int_equal(disks_open, 0);
+	assert_int_equal(vm_start(vm, &why), 0);
+	vm->cfg.on_crash = VM_ON_CRASH_STOP;
+	ends_by(vm, crash);
+	assert_int_equal(vm->state, VM_CRASHED);
+	assert_int_equal(disks_open, 0);
+	delete (vm);
+}
+
+static void a_vm_without_its_disks_does_not_start(void **state)
+{
+	struct vm *vm = with_disks();
+	const char *why = "";
+
+	(void)state;
+	disk_fails = -ENOENT;
+	assert_int_equal(vm_start(vm, &why), -ENOENT);
+	assert_string_equal(why, "no such disk");
+	assert_int_equal(disks_open, 0);
+	assert_int_equal(vm->state, VM_STOPPED);
+	delete (vm);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -678,6 +759,8 @@ int main(void)
 		cmocka_unit_test_setup(a_power_off_needs_no_memory, start_manager),
 		cmocka_unit_test_setup(a_crash_loop_ends, start_manager),
 		cmocka_unit_test_setup(a_start_that_was_asked_for_forgets_crashes, start_manager),
+		cmocka_unit_test_setup(disks_stay_open_over_resets, start_manager),
+		cmocka_unit_test_setup(a_vm_without_its_disks_does_not_start, start_manager),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
