@@ -3,6 +3,7 @@
 
 Reproducible: owner 0, time 0, entries in the order in which they are added.
 """
+import stat
 
 
 class Archive:
@@ -25,3 +26,12 @@ class Archive:
         """The whole archive; nothing may be added after it."""
         self.add("TRAILER!!!", 0)
         return bytes(self._out)
+
+
+def extended(image, files):
+    """An initramfs with a second archive behind it, as Linux takes it: {name: program's path} as well."""
+    more = Archive()
+    for name, path in files.items():
+        with open(path, "rb") as file:
+            more.add(name, stat.S_IFREG | 0o755, file.read())
+    return image + b"\0" * (-len(image) % 4) + more.finish()

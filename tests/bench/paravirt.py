@@ -8,7 +8,6 @@ what `vm stats` says, less those of a phase that does nothing (the mark itself).
 import json
 import os
 import re
-import stat
 import subprocess
 
 import emulated
@@ -41,14 +40,11 @@ def initramfs(kind):
     program = f"{emulated.SCRATCH}/{kind}-phases"
     subprocess.run(["gcc", "-O2", "-static", "-pthread", "-Wall", "-Wextra", "-Werror", "-s", "-o",
                     program, os.path.join(emulated.ROOT, "tests/bench/phases.c")], check=True)
-    extra = newc.Archive()
-    with open(program, "rb") as file:
-        extra.add("sbin/init", stat.S_IFREG | 0o755, file.read())
     with open("build/guests/initrd.img", "rb") as file:
         image = file.read()
     path = f"{emulated.SCRATCH}/{kind}-phases.img"
     with open(path, "wb") as file:
-        file.write(image + b"\0" * (-len(image) % 4) + extra.finish())
+        file.write(newc.extended(image, {"sbin/init": program}))
     return path
 
 
