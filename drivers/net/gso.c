@@ -147,6 +147,23 @@ static bool emit_segments(const struct netpkt *pkt, bool partial, gso_emit_fn *e
 	return true;
 }
 
+/* What a receiver must take off the sender's hands, by kind, to get a packet as it is. */
+static bool is_taken(const struct netpkt *pkt, uint32_t offload)
+{
+	static const uint32_t need[] = {
+		[NETPKT_GSO_NONE] = NETPORT_CSUM,
+		[NETPKT_GSO_TCP4] = NETPORT_CSUM | NETPORT_TCP4,
+		[NETPKT_GSO_TCP6] = NETPORT_CSUM | NETPORT_TCP6,
+	};
+
+	return !(pkt->flags & NETPKT_CSUM_PARTIAL) || (offload & need[pkt->gso]) == need[pkt->gso];
+}
+
+bool gso_is_cut(const struct netpkt *pkt, uint32_t offload)
+{
+	return pkt->gso != NETPKT_GSO_NONE && !is_taken(pkt, offload);
+}
+
 /* The field lies in the head. */
 static bool emit_completed(const struct netpkt *pkt, gso_emit_fn *emit, void *arg)
 {
@@ -164,13 +181,7 @@ static bool emit_completed(const struct netpkt *pkt, gso_emit_fn *emit, void *ar
 
 bool gso_emit(const struct netpkt *pkt, uint32_t offload, gso_emit_fn *emit, void *arg)
 {
-	static const uint32_t need[] = {
-		[NETPKT_GSO_NONE] = NETPORT_CSUM,
-		[NETPKT_GSO_TCP4] = NETPORT_CSUM | NETPORT_TCP4,
-		[NETPKT_GSO_TCP6] = NETPORT_CSUM | NETPORT_TCP6,
-	};
-
-	if (!(pkt->flags & NETPKT_CSUM_PARTIAL) || (offload & need[pkt->gso]) == need[pkt->gso]) {
+	if (is_taken(pkt, offload)) {
 		return emit(arg, pkt);
 	}
 	if (pkt->gso != NETPKT_GSO_NONE) {

@@ -113,12 +113,26 @@ static bool give(void *arg, const struct netpkt *pkt)
 	return true;
 }
 
+/* Before the work of bringing it into a form that p takes. */
+static bool is_too_long(const struct netport *p, const struct netpkt *pkt)
+{
+	if (pkt->gso == NETPKT_GSO_NONE) {
+		return pkt->len > p->max_len;
+	}
+	return gso_is_cut(pkt, __atomic_load_n(&p->offload, __ATOMIC_RELAXED)) &&
+	       gso_segments(pkt) > GSO_CUT_MAX;
+}
+
 bool netport_deliver(struct netport *p, const struct netpkt *pkt)
 {
 	struct delivery d = { .p = p };
 
 	if (!__atomic_load_n(&p->link, __ATOMIC_RELAXED)) {
 		netport_drop(p, NETPORT_DROP_LINK);
+		return true;
+	}
+	if (is_too_long(p, pkt)) {
+		netport_drop(p, NETPORT_DROP_TOO_LONG);
 		return true;
 	}
 	if (!gso_emit(pkt, __atomic_load_n(&p->offload, __ATOMIC_RELAXED), give, &d)) {

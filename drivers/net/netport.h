@@ -97,11 +97,11 @@ struct netport_ops {
 enum netport_drop {
 	NETPORT_DROP_MALFORMED, /* sent: too short, too long, offload that makes no sense */
 	NETPORT_DROP_SPOOFED, /* sent: an address that is not the port's, an answer only servers give */
-	NETPORT_DROP_FILTERED, /* sent: nobody may get it: isolation, tags, reserved addresses */
+	NETPORT_DROP_FILTERED, /* sent: nobody may get it: isolation, tags, reserved addresses, GSO for all */
 	NETPORT_DROP_LINK,     /* sent to or from a port whose link is down */
 	NETPORT_DROP_FULL,     /* received: no room */
 	NETPORT_DROP_RATE,     /* received: over the port's rate */
-	NETPORT_DROP_TOO_LONG, /* received: longer than the port's max_len */
+	NETPORT_DROP_TOO_LONG, /* received: longer than the port's max_len, or cut small without help */
 	NETPORT_DROPS,
 };
 const char *netport_drop_name(enum netport_drop why);

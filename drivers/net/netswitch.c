@@ -385,6 +385,9 @@ uint64_t netswitch_forward(struct netswitch *sw, struct netport *from, const str
 		netport_drop(from, (enum netport_drop)why);
 	} else if (to != NULL) {
 		until = forward_known(sw, from, to, pkt);
+	} else if (pkt->gso != NETPKT_GSO_NONE) {
+		/* 64 KiB for each port is too much; TCP sends it again, a segment at a time. */
+		netport_drop(from, NETPORT_DROP_FILTERED);
 	} else {
 		flood(sw, from, pkt);
 	}

@@ -6,6 +6,7 @@
 /* TEST_SOURCES: drivers/net/pcap.c drivers/net/checksum.c hv/lib/string.c tests/unit/fakes/fake_lock.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_heap.c tests/unit/fakes/fake_panic_abort.c */
 /* TEST_SOURCES: tests/unit/drivers/net/netfake.c */
+#include "drivers/net/gso.h"
 #include "drivers/net/mactable.h"
 #include "drivers/net/pcap.h"
 #include "fakes/fake_heap.h"
@@ -312,6 +313,42 @@ static void test_segments_need_room_for_all(void **state)
 	assert_int_equal(port[1].resumed, 1);
 	assert_int_equal(fake_send_pkt(&port[1], frame, len, gso, 18), 0);
 	expect(0, 0, 45, 0);
+}
+
+/* Tiny segments, hundreds of them, are not made for a receiver: nothing else runs meanwhile. */
+static void test_too_many_segments_to_cut(void **state)
+{
+	struct netpkt tiny = gso;
+	uint32_t len;
+
+	(void)state;
+	tiny.gso_size = NETPKT_GSO_MIN;
+	len = build_long(GSO_CUT_MAX * NETPKT_GSO_MIN);
+	port[2].room = GSO_CUT_MAX;
+	assert_int_equal(fake_send_pkt(&port[1], frame, len, tiny, 18), 0);
+	expect(0, 0, GSO_CUT_MAX, 0);
+	len = build_long(GSO_CUT_MAX * NETPKT_GSO_MIN + 1);
+	port[2].room = GSO_CUT_MAX + 1;
+	assert_int_equal(fake_send_pkt(&port[1], frame, len, tiny, 18), 0);
+	expect(0, 0, 0, 0);
+	assert_int_equal(dropped(2, NETPORT_DROP_TOO_LONG), 1);
+	port[2].p.offload = NETPORT_CSUM | NETPORT_TCP4;
+	assert_int_equal(fake_send_pkt(&port[1], frame, len, tiny, 18), 0);
+	expect(0, 0, 1, 0);
+}
+
+/* No TCP goes to a group, and to an address that nobody has it begins anew with a short segment. */
+static void test_long_packets_are_not_flooded(void **state)
+{
+	uint32_t len = build_long(65535 - 40);
+
+	(void)state;
+	wire_put48(frame, 0x020000000009);
+	assert_int_equal(fake_send_pkt(&port[1], frame, len, gso, 18), 0);
+	wire_put48(frame, ETH_BROADCAST);
+	assert_int_equal(fake_send_pkt(&port[1], frame, len, gso, 18), 0);
+	expect(0, 0, 0, 0);
+	assert_int_equal(dropped(1, NETPORT_DROP_FILTERED), 2);
 }
 
 /* ---- waiting ---- */
@@ -922,6 +959,8 @@ int main(void)
 		CASE(test_64_kib_guest_to_guest_uncut),
 		CASE(test_64_kib_to_a_port_without_offload),
 		CASE(test_segments_need_room_for_all),
+		CASE(test_too_many_segments_to_cut),
+		CASE(test_long_packets_are_not_flooded),
 		CASE(test_full_port_is_waited_for),
 		CASE(test_stalled_port_loses_packets),
 		CASE(test_flood_waits_for_nobody),
