@@ -85,7 +85,7 @@ static void move_chains(struct virtio_balloon *b, struct virtq *q)
 	unsigned int budget = IN_ONE_GO;
 
 	while (budget > 0 && virtq_pop(q, &b->chain)) {
-		budget -= (unsigned int)u64_min(budget - 1, b->chain.count / SEGS_COST);
+		budget -= (unsigned int)u64_min(budget - 1, b->chain.walked / SEGS_COST);
 		if (!move_pages(b, q->number, &budget)) {
 			virtq_put_back(q, &b->chain);
 			break;

@@ -121,7 +121,7 @@ static void transmit(struct virtio_net *n, struct virtq *q)
 			break;
 		}
 		virtq_push(q, &n->chain, 0);
-		cost += PACKET_COST + SEGMENT_COST * n->chain.count + (pkt.len >> COPY_SHIFT);
+		cost += PACKET_COST + SEGMENT_COST * n->chain.walked + (pkt.len >> COPY_SHIFT);
 	}
 	virtq_signal(q);
 	if (until != 0) {
@@ -138,7 +138,7 @@ struct fill {
 	const struct netqueue_packet *p;
 	uint32_t done;	     /* bytes of header and frame */
 	unsigned int chains; /* taken */
-	unsigned int segs;   /* in them */
+	unsigned int segs;   /* descriptors in them */
 	uint8_t hdr[VIRTIO_NET_HDR];
 	uint8_t *buffers[2]; /* where the header counts them: the driver may have cut it anywhere */
 };
@@ -179,7 +179,7 @@ static enum filled take_chain(struct virtio_net *n, struct virtq *q, struct fill
 		return NO_BUFFERS;
 	}
 	f->chains++;
-	f->segs += c->count;
+	f->segs += c->walked;
 	if (c->read_len != 0 || c->write_len < VIRTIO_NET_HDR) {
 		virtio_dev_broken(&n->pci.d, "queue %u: no buffer to receive into", q->number);
 		return NO_BUFFERS;

@@ -132,7 +132,7 @@ static const char *walk(struct virtq *q, struct virtq_chain *c)
 	struct table t = { q->desc, q->s->size, false };
 	uint32_t i = c->head;
 
-	for (unsigned int steps = 0; steps < q->s->size;) {
+	for (c->walked = 0; c->walked < q->s->size;) {
 		const char *why;
 		struct desc d;
 
@@ -146,7 +146,7 @@ static const char *walk(struct virtq *q, struct virtq_chain *c)
 		} else {
 			why = add_segment(q, c, &d);
 			i = d.next;
-			steps++;
+			c->walked++;
 		}
 		if (why) {
 			return why;

@@ -50,6 +50,7 @@ struct virtq_chain {
 	uint16_t head;
 	uint16_t readable;
 	uint16_t count;
+	uint16_t walked; /* descriptors looked at, empty ones too: what taking it cost */
 	struct virtq_seg seg[VIRTQ_SIZE_MAX];
 };
 

@@ -351,6 +351,37 @@ static void test_send_many_pieces(void **state)
 	assert_int_equal(lan.last.len, 1024 - HDR);
 }
 
+/* An indirect chain of 16 whose last piece alone is not empty. */
+static void offer_hollow(unsigned int q, uint16_t head, uint32_t len, uint16_t flags)
+{
+	drv_desc(q, head, DRV_INDIRECT(q), 16 * 16, VIRTQ_DESC_INDIRECT, 0);
+	for (unsigned int i = 0; i < 16; i++) {
+		drv_indirect(q, i, DRV_DATA(q), i < 15 ? 0 : len,
+			     (uint16_t)(flags | (i < 15 ? N : 0)), (uint16_t)(i + 1));
+	}
+	drv_offer(q, head);
+}
+
+/* Empty descriptors cost time as well: the others' turn comes no later for them. */
+static void test_send_empty_pieces(void **state)
+{
+	unsigned int first;
+
+	(void)state;
+	drv_start(NIC, DRV_FEATURES, 2);
+	put_header(DRV_DATA(TX), 0, 0, 0, 0, 0);
+	for (uint16_t i = 0; i < 12; i++) {
+		offer_hollow(TX, i, HDR + 60, 0);
+	}
+	drv_kick(TX);
+	first = lan.sent;
+	assert_in_range(first, 1, 6);
+	for (unsigned int i = 0; i < 12; i++) {
+		fake_pc_work();
+	}
+	assert_int_equal(lan.sent, 12);
+}
+
 /* The network says wait: the buffer stays the driver's until somebody resumes, or the time is up. */
 static void test_waits(void **state)
 {
@@ -508,6 +539,21 @@ static void test_merge_waits(void **state)
 	assert_int_equal(drv_used(RX), 2);
 }
 
+/* 96 descriptors, empty or not, are all that a packet is worth. */
+static void test_receive_empty_pieces(void **state)
+{
+	(void)state;
+	drv_start(NIC, MERGE | BIT(VIRTIO_F_INDIRECT_DESC), 2);
+	for (uint16_t i = 0; i < 16; i++) {
+		offer_hollow(RX, i, 100, W);
+	}
+	assert_true(arrive(1514, 0, 0, 0));
+	assert_int_equal(virtio_net_lost(&fake_vm, 0), 1);
+	assert_int_equal(drv_used(RX), 0);
+	assert_true(arrive(300, 0, 0, 0));
+	assert_int_equal(drv_used(RX), 4);
+}
+
 static void test_too_small(void **state)
 {
 	(void)state;
@@ -644,6 +690,7 @@ int main(void)
 		CASE(test_send_offload),
 		CASE(test_send_nonsense),
 		CASE(test_send_many_pieces),
+		CASE(test_send_empty_pieces),
 		CASE(test_waits),
 		CASE(test_receives),
 		CASE(test_keeps),
@@ -651,6 +698,7 @@ int main(void)
 		CASE(test_more),
 		CASE(test_merges),
 		CASE(test_merge_waits),
+		CASE(test_receive_empty_pieces),
 		CASE(test_too_small),
 		CASE(test_receive_offload),
 		CASE(test_writable_to_send),
