@@ -108,20 +108,27 @@ void vdev_request_work(struct vm *vm)
 	}
 }
 
+/* Each has a turn of its own: what eight NICs have to do is too much in one go. */
+static void work_one(struct vm *vm, const struct vdev *d)
+{
+	spin_lock(&vm->dev_lock);
+	d->cls->work(d->dev);
+	spin_unlock(&vm->dev_lock);
+	thread_checkpoint();
+}
+
 void vdev_work_all(struct vm *vm)
 {
 	struct list_node *n;
 
-	spin_lock(&vm->dev_lock);
+	/* The list stays as it is while a vCPU's thread runs. */
 	list_for_each (n, &vm->devices) {
 		struct vdev *d = container_of(n, struct vdev, node);
 
 		if (d->cls->work != NULL) {
-			d->cls->work(d->dev);
+			work_one(vm, d);
 		}
 	}
-	spin_unlock(&vm->dev_lock);
-	/* The list stays as it is while a vCPU's thread runs. */
 	list_for_each (n, &vm->devices) {
 		struct vdev *d = container_of(n, struct vdev, node);
 

@@ -29,7 +29,10 @@ struct vdev_class {
 	int (*create_nth)(struct vm *vm, void *dev, unsigned int i);
 	/* Power-on state. Called after create and at a reset, devices' lock held. */
 	void (*reset)(void *dev);
-	/* NULL or: does what vdev_request_work() put off. On a vCPU's thread, devices' lock held. */
+	/*
+	 * NULL or: does what vdev_request_work() put off. On a vCPU's thread, devices' lock held; a
+	 * checkpoint follows, so that a device need bound its own work only.
+	 */
 	void (*work)(void *dev);
 	/*
 	 * NULL or: behind work(), but no lock is held: it may sleep and take long, with
