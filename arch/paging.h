@@ -77,9 +77,10 @@ void paging_space_sink(struct paging_space *s, gpa_t gpa);
 
 /*
  * fn is called, masked and perhaps with locks held, when root mode touches RAM that was taken away:
- * it maps something there and returns true, or the hypervisor panics. Set once.
+ * it maps something there and returns true, or the hypervisor panics. s is what this CPU has loaded,
+ * which in the middle of a switch is not the current thread's. Set once.
  */
-typedef bool paging_fault_fn(gpa_t gpa);
+typedef bool paging_fault_fn(const struct paging_space *s, gpa_t gpa);
 void paging_set_fault(paging_fault_fn *fn);
 /* By the exception's handler: was a fault at va put right so? */
 bool paging_fault(uint64_t va);

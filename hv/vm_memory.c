@@ -137,17 +137,12 @@ void vm_memory_work(struct vcpu *v)
  * A pointer that was kept into what the guest has given away since: a ring, say. What it did before
  * does not come back; without memory it writes to nowhere, and ends.
  */
-static bool on_fault(gpa_t gpa)
+static bool on_fault(const struct paging_space *space, gpa_t gpa)
 {
-	const struct paging_space *space = thread_current()->p.space;
-	struct gpa_space *s;
-	struct vm *vm;
+	struct gpa_space *s =
+		container_of((struct paging_space *)(uintptr_t)space, struct gpa_space, root);
+	struct vm *vm = container_of(s, struct vm, mem);
 
-	if (space == NULL) {
-		return false;
-	}
-	s = container_of((struct paging_space *)(uintptr_t)space, struct gpa_space, root);
-	vm = container_of(s, struct vm, mem);
 	if (s->balloon == NULL || !gpa_space_is_ram(s, gpa, 1)) {
 		return false;
 	}

@@ -49,6 +49,7 @@ static uint64_t vmap_next = VMAP_BASE; /* [lock] */
 static unsigned int stacks_made;       /* [lock] */
 static void *stacks_free;	       /* [lock] linked through their top words */
 static paging_fault_fn *fault_fn;
+static const struct paging_space *loaded[CPU_MAX]; /* NULL: the kernel space; its CPU's */
 static uint64_t *window_pde[CPU_MAX];
 
 void *paging_direct(hpa_t hpa)
@@ -439,6 +440,7 @@ void paging_space_load(const struct paging_space *s)
 	uint64_t root = s != NULL ? s->root.v : kernel_root.v;
 	uint64_t generation = s != NULL ? __atomic_load_n(&s->generation, __ATOMIC_ACQUIRE) : 0;
 
+	loaded[cpu_id()] = s;
 	if (space_note(cpu_id(), root, generation)) {
 		x86_write_cr3(root);
 	}
@@ -451,8 +453,10 @@ void paging_set_fault(paging_fault_fn *fn)
 
 bool paging_fault(uint64_t va)
 {
-	return va - PAGING_VM_BASE < BIT(LEVEL_SHIFT(3)) && fault_fn != NULL &&
-	       fault_fn((gpa_t){ va - PAGING_VM_BASE });
+	const struct paging_space *s = loaded[cpu_id()];
+
+	return va - PAGING_VM_BASE < BIT(LEVEL_SHIFT(3)) && fault_fn != NULL && s != NULL &&
+	       fault_fn(s, (gpa_t){ va - PAGING_VM_BASE });
 }
 
 bool paging_direct_readable(hpa_t hpa)
