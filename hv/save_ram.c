@@ -137,6 +137,7 @@ static int write_extent(const struct gpa_space *s, struct chunk *c, const struct
 		if (gpa_space_chunk(s, gpa, &c->hpa)) {
 			err = write_chunk(c, gpa_balloon_map(s, gpa), out);
 		}
+		thread_checkpoint(); /* many in a row may have left */
 	}
 	return err;
 }

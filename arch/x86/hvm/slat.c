@@ -6,6 +6,7 @@
 #include "arch/paging.h"
 #include "hv/base/page.h"
 #include "hv/lib/errno.h"
+#include "hv/thread.h"
 
 #define LEVELS	4u
 #define ENTRIES 512u
@@ -188,6 +189,7 @@ static void free_table(struct slat *s, hpa_t table, unsigned int level)
 	}
 	page_free_as(entries, 0, PAGE_SLAT);
 	s->tables--;
+	thread_checkpoint(); /* a VM with a balloon has one for each 2 MiB */
 }
 
 void slat_destroy(struct slat *s)
