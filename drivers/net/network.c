@@ -266,10 +266,10 @@ uint32_t netport_leased(const struct netport *p)
 
 void netport_set_leased(struct netport *p, uint32_t ip)
 {
-	struct network_segment *s = segment_of(p);
-	struct network_subnet sub = network_config_subnet(&s->net->c);
+	const struct network_segment *s = segment_of(p);
+	const struct dhcps_config *c = s->gateway != NULL ? &s->gateway->dhcp.c : NULL;
 
-	if (s->gateway != NULL && ip != 0 && ((ip ^ sub.addr) & network_mask(&sub)) == 0) {
+	if (c != NULL && ip >= c->first && ip <= c->last) { /* not the gateway's, above all */
 		netswitch_set_leased(p, ip);
 	}
 }
