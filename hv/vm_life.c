@@ -275,6 +275,7 @@ int vm_life_start_from(struct vm *vm, const struct vm_source *src, const char **
 	vm->state = VM_STARTING;
 	vm->event = VM_EVENT_NONE;
 	vm->crash_reason[0] = '\0';
+	vm->wants_chunk = false; /* its last run may have ended before it got one */
 	vm->cpu_time = 0;
 	vm_list_unlock();
 	thread_work_for(&vm->share);

@@ -195,7 +195,9 @@ int vm_memory_reserve(struct vm *vm, uint64_t bytes, const char **why)
 	if (bytes > held && bytes - held > s.for_guests) {
 		return lacking(vm, bytes, why);
 	}
-	while (err == 0 && vm->mem.held < bytes) {
+	/* Its guest may give away meanwhile what it gets: it is not run after. */
+	for (uint64_t n = vm->mem.size / PAGE_CHUNK_SIZE; err == 0 && n > 0 && vm->mem.held < bytes;
+	     n--) {
 		err = gpa_balloon_add_spare(&vm->mem);
 	}
 	if (err == -ENOSPC) {
