@@ -109,6 +109,11 @@ struct sched_ops {
 	struct sched_entity *(*urgent)(const struct sched_queue *q,
 				       bool (*may_go)(struct sched_entity *e, void *arg),
 				       void *arg);
+	/*
+	 * May e, which waits here, go before those that have come less far, because the running one gives
+	 * it its turn? Only as far as they then wait hardly longer.
+	 */
+	bool (*favours)(const struct sched_queue *q, const struct sched_entity *e);
 	/* Should `running`, on the CPU since `ran` ticks, give way to the first that waits? */
 	bool (*preempts)(const struct sched_queue *q, const struct sched_entity *running,
 			 uint64_t ran);

@@ -342,6 +342,15 @@ static bool share_preempts(const struct sched_queue *q, const struct sched_entit
 	return ran >= q->slice ? first <= now : first + q->wake_bonus / 2 < now;
 }
 
+/* Else two that give their turns to each other would be the only ones to run. */
+static bool share_favours(const struct sched_queue *q, const struct sched_entity *e)
+{
+	const struct sched_entity *urgent = share_urgent(q, NULL, NULL);
+
+	return (urgent == NULL || urgent == e) &&
+	       e->vruntime <= entity(q->ready.next)->vruntime + weighted(e, q->slice);
+}
+
 const struct sched_ops sched_share_ops = {
 	.name = "share",
 	.init = share_init,
@@ -359,5 +368,6 @@ const struct sched_ops sched_share_ops = {
 	.catch_up = share_catch_up,
 	.urgent_count = share_urgent_count,
 	.urgent = share_urgent,
+	.favours = share_favours,
 	.preempts = share_preempts,
 };

@@ -245,6 +245,11 @@ static struct sched_entity *window_urgent(const struct sched_queue *q UNUSED,
 	return NULL;
 }
 
+static bool window_favours(const struct sched_queue *q, const struct sched_entity *e)
+{
+	return windowed(e) == windowed(first_ready(q)) && share->favours(q, e);
+}
+
 const struct sched_ops sched_window_ops = {
 	.name = "window",
 	.init = window_init,
@@ -262,5 +267,6 @@ const struct sched_ops sched_window_ops = {
 	.catch_up = window_catch_up,
 	.urgent_count = window_urgent_count,
 	.urgent = window_urgent,
+	.favours = window_favours,
 	.preempts = window_preempts,
 };

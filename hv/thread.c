@@ -427,7 +427,8 @@ static bool claim(struct thread *t)
 	struct cpu_run *r = this_run();
 	bool waits = t->state == THREAD_RUNNABLE && t->se.queued && !t->se.held &&
 		     thread_place_may(t, cpu_id()) &&
-		     !__atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE);
+		     !__atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE) &&
+		     thread_policy->favours(&from->q, &t->se);
 
 	if (waits) {
 		thread_policy->dequeue(&from->q, &t->se);

@@ -102,6 +102,37 @@ static void nobody_starves(void **state)
 	assert_true(s.tasks[0].longest_wait < s.q.slice * (19 * 4096 / 16 + 2));
 }
 
+/* Two that give each other their turn all the time, as vCPUs do that wait for one another. */
+static void a_favour_costs_others_little(void **state)
+{
+	static struct sim s;
+	uint32_t weights[] = { 256, 256, 256, 256 };
+	struct task *t;
+
+	(void)state;
+	start(&s, 4, weights);
+	t = &s.tasks[0];
+	sched_share_ops.dequeue(&s.q, &t->se);
+	while (s.now < 10 * HZ) {
+		struct task *friend = &s.tasks[t == &s.tasks[0] ? 1 : 0];
+
+		sched_share_ops.charge(&s.q, &t->se, 100000);
+		t->ran += 100000;
+		s.now += 100000;
+		sched_share_ops.enqueue(&s.q, &t->se, false);
+		if (t <= &s.tasks[1] && sched_share_ops.favours(&s.q, &friend->se)) {
+			sched_share_ops.dequeue(&s.q, &friend->se);
+			t = friend;
+		} else {
+			t = container_of(sched_share_ops.pick(&s.q), struct task, se);
+		}
+	}
+	for (unsigned int i = 0; i < 4; i++) {
+		assert_in_range(s.tasks[i].ran, s.now / 4 - 2 * s.q.slice,
+				s.now / 4 + 2 * s.q.slice);
+	}
+}
+
 /* One that sleeps most of the time preempts a busy one soon after it wakes. */
 static void a_sleeper_runs_soon(void **state)
 {
@@ -402,6 +433,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(shares_follow_weights),
 		cmocka_unit_test(nobody_starves),
+		cmocka_unit_test(a_favour_costs_others_little),
 		cmocka_unit_test(a_sleeper_runs_soon),
 		cmocka_unit_test(sleep_is_no_savings_account),
 		cmocka_unit_test(migration_keeps_what_is_owed_within_limits),
