@@ -216,7 +216,8 @@ static int cmd_help(struct shell_call *c)
 		const struct config_key *k = &key->list->keys[i];
 
 		if (k->type != NULL) {
-			shell_out_printf(c->out, "  %-8s %s: %s\n", k->name, k->help, k->allowed);
+			shell_out_printf(c->out, "  %-8s %s\n           %s\n", k->name, k->help,
+					 k->allowed);
 		}
 	}
 	return 0;

@@ -67,9 +67,10 @@ static int cmd_save(struct shell_call *c)
 static const struct shell_cmd cmds[] = {
 	{ "config", "save", "[STORE:FILE]",
 	  "write the configuration in force into a file\n"
-	  "What config show prints: VMs made, changed or deleted since the boot included. As\n"
-	  "the boot module insula.conf it makes the same set. A file of that name is replaced\n"
-	  "when the new one is whole. Without a name: ram:insula.conf, until the next boot.",
+	  "What config show prints: VMs made, changed or deleted since the boot included.\n"
+	  "As the boot module insula.conf it makes the same set. A file of that name is\n"
+	  "kept until the new one is whole. Without a name: ram:insula.conf, which is lost\n"
+	  "when the host restarts.",
 	  cmd_save },
 };
 

@@ -5,6 +5,7 @@
 #include "drivers/block/overlay.h"
 #include "hv/lib/fmt.h"
 #include "hv/lib/string.h"
+#include "hv/mgmt/bootfs.h"
 #include "hv/mgmt/cmd.h"
 #include "hv/mgmt/disk.h"
 #include "hv/vm.h"
@@ -75,9 +76,8 @@ static void json_counters(struct json *j, const struct vm_disk *disk)
 	json_u64(j, "errors", disk->errors);
 }
 
-void cmd_disk_json(struct json *j, const struct vm *vm)
+static void json_disks(struct json *j, const struct vm *vm)
 {
-	json_array(j, "disks");
 	for (unsigned int i = 0; i < vm->cfg.disk_count; i++) {
 		const struct vm_disk_config *cfg = &vm->cfg.disks[i];
 
@@ -93,6 +93,12 @@ void cmd_disk_json(struct json *j, const struct vm *vm)
 		}
 		json_end(j);
 	}
+}
+
+void cmd_disk_json(struct json *j, const struct vm *vm)
+{
+	json_array(j, "disks");
+	json_disks(j, vm);
 	json_end(j);
 }
 
@@ -103,11 +109,9 @@ static void list_json(struct shell_call *c)
 	struct json j;
 
 	json_begin(&j, c->out);
-	json_object(&j, NULL);
-	for (struct vm *vm = vm_next(NULL); vm != NULL; vm = vm_next(vm)) {
-		json_object(&j, vm->cfg.name);
-		cmd_disk_json(&j, vm);
-		json_end(&j);
+	json_array(&j, NULL);
+	for (const struct vm *vm = vm_next(NULL); vm != NULL; vm = vm_next(vm)) {
+		json_disks(&j, vm);
 	}
 	json_finish(&j);
 }
@@ -119,10 +123,12 @@ static unsigned int list_vm(struct shell_call *c, const struct vm *vm)
 		bool open = vm_is_up(vm) && vm->disk[i].dev != NULL;
 		char size[16], used[16];
 
-		shell_out_printf(c->out, "%-15.15s %4u %-28.28s %-6s %-9s %9s %s\n", vm->cfg.name,
-				 i, cfg->file, config_disk_formats[cfg->format], mode(cfg),
+		shell_out_printf(c->out, "%-15.15s %4u %-30.30s %-6s %10s %10s\n", vm->cfg.name, i,
+				 cfg->file, config_disk_formats[cfg->format],
 				 open ? fmt_size(size, sizeof(size), vm->disk[i].dev->size) : "-",
-				 open ? fmt_size(used, sizeof(used), written(vm, i)) : "-");
+				 cfg->readonly ? mode(cfg)
+				 : open	       ? fmt_size(used, sizeof(used), written(vm, i))
+					       : "-");
 	}
 	return vm->cfg.disk_count;
 }
@@ -137,8 +143,8 @@ static int list_locked(struct shell_call *c)
 	}
 	for (const struct vm *vm = vm_next(NULL); vm != NULL; vm = vm_next(vm)) {
 		if (rows == 0 && vm->cfg.disk_count > 0) {
-			shell_out_printf(c->out, "%-15s %4s %-28s %-6s %-9s %9s %s\n", "VM", "DISK",
-					 "FILE", "FORMAT", "MODE", "SIZE", "WRITTEN");
+			shell_out_printf(c->out, "%-15s %4s %-30s %-6s %10s %10s\n", "VM", "DISK",
+					 "FILE", "FORMAT", "SIZE", "WRITTEN");
 		}
 		rows += list_vm(c, vm);
 	}
@@ -210,16 +216,18 @@ static int cmd_info(struct shell_call *c)
 {
 	struct vm_disk_config cfg = { .readonly = true };
 	const char *format = shell_value(c, "--format");
+	struct bootfs_file file;
 	struct block_dev *d;
 	char why[160];
 
-	if (format != NULL ? !find_format(format, &cfg.format)
-			   : !configured_format(c->argv[0], &cfg.format)) {
-		return shell_error(
-			c,
-			format != NULL ? "found the format \"%.20s\", allowed: %s"
-				       : "no VM has the disk %.64s: --format says what it is: %s",
-			format != NULL ? format : c->argv[0], CONFIG_DISK_FORMATS);
+	if (format != NULL && !find_format(format, &cfg.format)) {
+		return shell_error(c, "found the format \"%.20s\", allowed: %s", format,
+				   CONFIG_DISK_FORMATS);
+	}
+	if (format == NULL && !configured_format(c->argv[0], &cfg.format) &&
+	    bootfs_find(c->argv[0], &file) == 0) { /* disk_open says it of one that is missing */
+		return shell_error(c, "no VM has the disk %.64s: --format says what it is: %s",
+				   c->argv[0], CONFIG_DISK_FORMATS);
 	}
 	string_copy(cfg.file, c->argv[0], sizeof(cfg.file));
 	if (disk_open(&cfg, &d, why, sizeof(why)) != 0) {
@@ -233,8 +241,8 @@ static int cmd_info(struct shell_call *c)
 static const struct shell_cmd cmds[] = {
 	{ "disk", "list", "[--json]",
 	  "the disks of all VMs\n"
-	  "MODE is what becomes of writes: refused, or kept in RAM (WRITTEN) until the VM is\n"
-	  "off. vm info VM has how many requests went through.",
+	  "WRITTEN is what its guest wrote, kept in RAM until the VM is off. vm info VM has\n"
+	  "how many requests went through.",
 	  cmd_list },
 	{ "disk", "info", "FILE [--format FORMAT] [--json]",
 	  "format, size and clusters of a disk image\n"

@@ -559,7 +559,8 @@ static const struct shell_cmd cmds[] = {
 	  "make a VM, stopped; keys as in the configuration\n"
 	  "Keys are those of [vm.NAME]: config help lists them. Lists are written A,B or\n"
 	  "[A,B]; quote a value with blanks: vm create web1 kernel=boot:vmlinuz\n"
-	  "initrd=boot:initrd.img cmdline=\"console=ttyS0 quiet\" memory=512M",
+	  "initrd=boot:initrd.img cmdline=\"console=ttyS0 quiet\" memory=512M nics=lan\n"
+	  "disks=[{file=boot:web1.qcow2,format=qcow2,overlay=64M}]",
 	  cmd_create },
 	{ "vm", "set", "VM KEY=VALUE...",
 	  "change settings; of a running VM its memory\n"

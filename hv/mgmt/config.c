@@ -6,6 +6,7 @@
 #include "hv/lib/errno.h"
 #include "hv/lib/fmt.h"
 #include "hv/lib/string.h"
+#include "hv/mgmt/config_line.h"
 #include "hv/mgmt/config_schema.h"
 #include "hv/mgmt/config_type.h"
 #include "hv/mgmt/near.h"
@@ -477,93 +478,17 @@ void config_free(struct config *c)
 
 /* ---- one key from a command ---- */
 
-#define LINE_SIZE 4096u /* "v = " and a command's longest word, every byte escaped */
-
-struct line {
-	char *buf;
-	size_t len;
-};
-
-static void line_put(struct line *l, char c)
-{
-	if (l->len + 1 < LINE_SIZE) {
-		l->buf[l->len++] = c;
-	}
-}
-
-/* n bytes as a quoted string. */
-static void line_quote(struct line *l, const char *s, size_t n)
-{
-	line_put(l, '"');
-	for (size_t i = 0; i < n; i++) {
-		if (s[i] == '"' || s[i] == '\\') {
-			line_put(l, '\\');
-		}
-		line_put(l, s[i]);
-	}
-	line_put(l, '"');
-}
-
-/* A,B or [A,B] as an array; its items quoted if they are strings. */
-static void line_array(struct line *l, const char *s, bool strings)
-{
-	size_t n = strlen(s);
-
-	if (n >= 2 && s[0] == '[' && s[n - 1] == ']') {
-		s++;
-		n -= 2;
-	}
-	line_put(l, '[');
-	for (size_t i = 0; i < n;) {
-		size_t start = i;
-
-		while (i < n && s[i] != ',') {
-			i++;
-		}
-		while (start < i && s[start] == ' ') {
-			start++;
-		}
-		if (strings) {
-			line_quote(l, s + start, i - start);
-		} else {
-			for (size_t k = start; k < i; k++) {
-				line_put(l, s[k]);
-			}
-		}
-		line_put(l, ',');
-		i++;
-	}
-	line_put(l, ']');
-}
-
-/* The text of a command as the line that the file would have. */
-static void make_line(struct line *l, const struct config_type *type, const char *text)
-{
-	memcpy(l->buf, "v = ", 4);
-	l->len = 4;
-	if (type->toml == TOML_STRING) {
-		line_quote(l, text, strlen(text));
-	} else if (type->toml == TOML_ARRAY && strchr(text, '{') == NULL) {
-		line_array(l, text, type->items == TOML_STRING || type->items == TOML_TABLE);
-	} else {
-		for (; *text != '\0'; text++) {
-			line_put(l, *text);
-		}
-	}
-}
-
 static void set_key(struct config_reader *r, const struct config_key *key, struct vm_config *cfg,
 		    const char *text)
 {
-	struct line l = { heap_alloc(LINE_SIZE), 0 };
+	char *line = heap_alloc(CONFIG_LINE_MAX);
 	struct vm_config *copy = heap_alloc(sizeof(*copy));
 	struct toml_node *root = NULL;
 	unsigned int before = r->d->count;
 
-	if (l.buf != NULL && copy != NULL) {
+	if (line != NULL && copy != NULL) {
 		*copy = *cfg;
-		make_line(&l, key->type, text);
-		root = toml_parse(l.buf, l.len, r->d);
+		root = toml_parse(line, config_line_make(line, key->type, text), r->d);
 	}
 	if (root == NULL) {
 		diag_add(r->d, (struct diag_place){ 0, 0 }, "out of memory");
@@ -576,7 +501,7 @@ static void set_key(struct config_reader *r, const struct config_key *key, struc
 	}
 	toml_free(root);
 	heap_free(copy);
-	heap_free(l.buf);
+	heap_free(line);
 }
 
 void config_set_vm(struct vm_config *cfg, const char *name, const char *text,

@@ -78,7 +78,7 @@ void config_free(struct config *c);
 void config_host_defaults(struct host_config *host);
 
 /*
- * One KEY=VALUE of a command: text as in the file but strings without quotes, lists as A,B or [A,B].
+ * One KEY=VALUE of a command: text as in the file but that strings need no quotes; lists are A,B or [A,B].
  * Errors are in d, and cfg is then as it was. config_check_vm looks at what keys need of each other
  * and of the host's.
  */

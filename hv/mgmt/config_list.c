@@ -88,7 +88,8 @@ static bool read_list(struct config_reader *r, const struct config_key *key, voi
 
 		r->path[len] = '\0';
 		if (i == key->size / l->item_size) {
-			diag_add(r->d, c->at, "%s: more than %u", r->path, i);
+			diag_add(r->d, c->at, "%s: found more than %u, allowed: up to %u", r->path,
+				 i, i);
 			return false;
 		}
 		if (l->defaults != NULL) {

@@ -39,6 +39,7 @@ static int open_backing(void *arg UNUSED, const char *name, struct block_file **
 static int open_image(const struct vm_disk_config *cfg, struct block_dev **out, char *why,
 		      size_t size)
 {
+	static const char not_there[] = " is not among the boot modules; store ls boot: lists them";
 	struct image_open_params p = {
 		.format = config_disk_formats[cfg->format],
 		.readonly = true,
@@ -48,8 +49,8 @@ static int open_image(const struct vm_disk_config *cfg, struct block_dev **out, 
 	int err = open_module(cfg->file, &p.file);
 
 	if (err != 0) {
-		fmt_snprintf(why, size, "%s: %s", cfg->file,
-			     err == -ENOENT ? "is not among the boot modules" : errno_text(err));
+		fmt_snprintf(why, size, "%s%s", cfg->file,
+			     err == -ENOMEM ? ": too little memory to open it" : not_there);
 		return err;
 	}
 	err = image_open(&p, out, &image_why);

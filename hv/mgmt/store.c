@@ -43,8 +43,12 @@ static const struct store *find(const char *path, const char **name)
 
 static int no_store(const char *path, const char **why)
 {
-	return fail(why, -EINVAL, "%.64s is not named as STORE:FILE; store list shows the stores",
-		    path);
+	return fail(
+		why, -EINVAL,
+		strchr(path, ':') != NULL
+			? "no store has the name before the colon of %.64s; store list shows all"
+			: "%.64s is not named as STORE:FILE; store list shows the stores",
+		path);
 }
 
 static int open_in(const struct store *s, const char *name, struct store_file *f)

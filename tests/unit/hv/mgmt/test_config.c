@@ -2,7 +2,7 @@
 /* The configuration: what a whole file becomes, and the catalogue of errors, each rule one case. */
 /* The grammar's own cases are in test_toml.c. */
 /* TEST_SOURCES: tests/unit/fakes/fake_checkpoint.c */
-/* TEST_SOURCES: hv/mgmt/config.c hv/mgmt/config_schema.c hv/mgmt/config_list.c hv/mgmt/config_type.c hv/mgmt/toml.c hv/mgmt/toml_scan.c */
+/* TEST_SOURCES: hv/mgmt/config.c hv/mgmt/config_schema.c hv/mgmt/config_list.c hv/mgmt/config_line.c hv/mgmt/config_type.c hv/mgmt/toml.c hv/mgmt/toml_scan.c */
 /* TEST_SOURCES: hv/mgmt/config_net.c drivers/net/network_config.c */
 /* TEST_SOURCES: hv/mgmt/diag.c hv/mgmt/near.c hv/mgmt/utf8.c hv/mgmt/shell_out.c hv/vm_config.c */
 /* TEST_SOURCES: hv/lib/fmt.c hv/lib/string.c tests/unit/fakes/fake_heap.c hv/mgmt/json.c */
@@ -358,7 +358,7 @@ static const struct {
 	{ VM "nics = [{ net = \"x\", vlan = 3 }]", 3, 22,
 	  "vm.a.nics[0].vlan: not supported in this version (VLAN of the network card)" },
 	{ VM "nics = [\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\"]", 3, 41,
-	  "vm.a.nics: more than 8" },
+	  "vm.a.nics: found more than 8, allowed: up to 8" },
 	{ VM "window = \"2s\"", 3, 1,
 	  "vm.a.window: found \"2s\", allowed: a duration like \"2ms\", up to \"1s\", less than "
 	  "[host] major_frame" },
@@ -539,6 +539,18 @@ static const struct {
 	{ "pci", "x", "pci: not supported in this version (host PCI devices given to the VM)" },
 	{ "disks", "x", "disks: found \"x\", allowed: a file like \"boot:web1.qcow2\"" },
 	{ "disks", "[{ file = \"boot:a\", format = \"raw\", overlay = \"1M\" }]", NULL },
+	{ "disks", "[{file=boot:a,format=raw,readonly=true}, {file=boot:b,format=raw,overlay=1M}]",
+	  NULL },
+	{ "disks", "[{file=boot:a,format=foo}]",
+	  "disks[0].format: found \"foo\", allowed: \"raw\", \"qcow2\", \"vdi\", \"vhd\", \"qed\" or "
+	  "\"qcow\"; it is never guessed" },
+	{ "disks", "[{file=\"boot:a,format=raw}]",
+	  "disks: found [{file=\"boot:a,format=raw}], allowed: [{ file = \"boot:a.qcow2\", format = "
+	  "\"qcow2\", overlay = \"64M\" }, ...]" },
+	{ "nics", "lan,dmz", NULL },
+	{ "nics", "[\"lan\", \"dmz\"]", NULL },
+	{ "nics", "[lan, {net=dmz, mac=52:54:00:00:00:01}]", NULL },
+	{ "nics", "a,b,c,d,e,f,g,h,i", "nics: found more than 8, allowed: up to 8" },
 };
 
 static void test_set(void **state)
@@ -579,6 +591,14 @@ static void test_set_values(void **state)
 	config_set_vm(&vm, "modules", "boot:a x y, boot:b", &env, &d);
 	assert_string_equal(vm.modules[0], "boot:a x y");
 	assert_string_equal(vm.modules[1], "boot:b");
+	config_set_vm(&vm, "disks", "[{file=boot:a, format=raw, readonly=true}]", &env, &d);
+	assert_int_equal(vm.disk_count, 1);
+	assert_string_equal(vm.disks[0].file, "boot:a");
+	assert_true(vm.disks[0].readonly);
+	config_set_vm(&vm, "nics", "[lan, {net=dmz,mac=52:54:00:00:00:01}]", &env, &d);
+	assert_int_equal(vm.nic_count, 2);
+	assert_string_equal(vm.nics[1].net, "dmz");
+	assert_int_equal(vm.nics[1].mac[5], 1);
 	assert_int_equal(d.count, 0);
 }
 
