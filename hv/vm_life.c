@@ -169,9 +169,13 @@ static int put_together(struct vm *vm, struct vcpu_start *start, const struct vm
 	if (err != 0) {
 		return err;
 	}
+	vm->why[0] = '\0'; /* a device that knows why puts it there */
 	err = vdev_create_all(vm);
 	if (err != 0) {
-		return fail(why, "a device could not be made (see host log)", err);
+		return fail(why,
+			    vm->why[0] != '\0' ? vm->why
+					       : "a device could not be made (see host log)",
+			    err);
 	}
 	thread_checkpoint();
 	*why = "the loader gave no reason";

@@ -338,7 +338,24 @@ static unsigned int count(const struct vm_config *cfg)
 	return cfg->nic_count;
 }
 
-static int plug(struct virtio_net *n, const struct vm *vm, unsigned int i)
+/* Behind *why of who starts the VM. */
+static void cannot_plug(const struct virtio_net *n, struct vm *vm, unsigned int i, int err)
+{
+	const uint8_t *mac = n->port.mac;
+	const char *net = vm->cfg.nics[i].net;
+
+	if (err == -EEXIST) {
+		fmt_snprintf(vm->why, sizeof(vm->why),
+			     "nics[%u].mac: another port of network %s has "
+			     "%02x:%02x:%02x:%02x:%02x:%02x; net info %s shows whose",
+			     i, net, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5], net);
+	} else {
+		fmt_snprintf(vm->why, sizeof(vm->why), "nics[%u]: network %s: %s", i, net,
+			     errno_text(err));
+	}
+}
+
+static int plug(struct virtio_net *n, struct vm *vm, unsigned int i)
 {
 	const struct vm_nic *nic = &vm->cfg.nics[i];
 	int err;
@@ -349,7 +366,7 @@ static int plug(struct virtio_net *n, const struct vm *vm, unsigned int i)
 	vm_config_mac(&vm->cfg, i, n->port.mac);
 	err = netport_plug(&n->port, nic->net);
 	if (err != 0) {
-		vm_log(n->pci.d.vm, "NIC %u: network %s: %s", i, nic->net, errno_text(err));
+		cannot_plug(n, vm, i, err);
 		return err;
 	}
 	n->plugged = true;

@@ -433,7 +433,7 @@ static const struct config_key keys[] = {
 	{ .table = CONFIG_VM,
 	  .name = "nics",
 	  .type = &config_type_list,
-	  .allowed = "networks, e.g. [\"lan\"] or [{ net = \"lan\", mac = \"52:54:00:00:00:01\" }]",
+	  .allowed = "networks like [\"lan\"] or [{ net = \"lan\", mac = \"52:54:00:00:00:01\" }]",
 	  .def = "[]",
 	  .list = &nics,
 	  .help = "network cards: net, model, mac, rate, link, spoof",

@@ -79,6 +79,14 @@ def set_up(m):
                      f"ip link set eth1 up; ip address add 10.8.0.{number}/24 dev eth1")
 
 
+def check_twins(m):
+    """A MAC address that the network has already, in a VM made by commands: why it does not start."""
+    m.command("vm create c memory=64M kernel=boot:vmlinuz nics=[{net=lan,mac=52:54:00:00:00:02}]")
+    text = m.command("vm start c")
+    assert "error: cannot start c: nics[0].mac: another port of network lan has" in text, text
+    assert "deleted" in m.command("vm delete c")
+
+
 def check_internal(m):
     """Both ways by ping, TCP by sum of what arrived; the other network does not answer."""
     assert pings(m, "a", "10.9.0.2") == 2 and pings(m, "b", "10.9.0.1") == 2
@@ -115,6 +123,7 @@ def check_dhcp(m):
 def test_guests(kind):
     with machine(kind) as m:
         set_up(m)
+        check_twins(m)
         check_internal(m)
         check_dhcp(m)
         assert "broke the rules" not in m.command("host log")

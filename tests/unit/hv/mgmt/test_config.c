@@ -341,7 +341,7 @@ static const struct {
 	{ VM "nics = [\"lan\"]", 1, 1,
 	  "vm.a.nics: found network \"lan\", allowed: one that there is, [net.lan]" },
 	{ VM "nics = [1]", 3, 9,
-	  "vm.a.nics: found 1, allowed: networks, e.g. [\"lan\"] or [{ net = \"lan\", mac = "
+	  "vm.a.nics: found 1, allowed: networks like [\"lan\"] or [{ net = \"lan\", mac = "
 	  "\"52:54:00:00:00:01\" }]" },
 	{ VM "nics = [{ mac = \"52:54:00:00:00:01\" }]", 3, 9,
 	  "vm.a.nics[0].net: missing, allowed: a network, [net.NAME]" },
