@@ -164,6 +164,7 @@ int hvm_vcpu_create(struct vcpu *v, const struct vcpu_start *start)
 	}
 	err = vlapic_create(v);
 	if (err == 0) {
+		thread_checkpoint(); /* each half is long enough: pages are zeroed in both */
 		err = hvm->vcpu_create(v);
 	}
 	if (err != 0) {
