@@ -30,7 +30,7 @@ kernel = "boot:hello"
 [vm.bad]
 cpus = 99
 kernel = vmlinuz
-disks = []
+boot = "bios"
 """
 
 
@@ -130,7 +130,7 @@ def test_configuration_errors(kind):
         for error in (f"{file}:3:1: host.nmae: unknown key; did you mean name?",
                       f"{file}:7:1: vm.bad.cpus: found 99, allowed: 1 to 16",
                       f"{file}:8:10: kernel: found vmlinuz, expected a value: \"string\"",
-                      f"{file}:9:1: vm.bad.disks: not supported in this version"):
+                      f"{file}:9:1: vm.bad.boot: \"bios\" is not supported in this version"):
             assert error in text, error
         assert [vm["name"] for vm in json.loads(machine.command("vm list --json"))] == ["good"]
         assert "2 errors" not in machine.command("config check")
@@ -176,7 +176,7 @@ def test_lives_of_vms(kind):
 
         assert machine.command("vm start echo").endswith("echo: running")
         assert machine.command("vm start echo").startswith("error: cannot start echo: ")
-        assert machine.command("vm set echo memory=8M").startswith("error: echo is running")
+        assert machine.command("vm set echo cpus=2").startswith("error: echo is running")
         assert machine.command("vm pause echo").endswith("echo: paused")
         assert machine.command("vm resume echo").endswith("echo: running")
         assert machine.command("vm reset echo").endswith("echo: running")
@@ -187,7 +187,7 @@ def test_lives_of_vms(kind):
 
         text = machine.command("vm stop echo")
         assert "ACPI power button pressed" in text and text.endswith("echo: stopped"), text
-        assert machine.command("vm set echo memory=8M") == "echo: set"
+        assert machine.command("vm set echo cpus=2") == "echo: set"
         machine.command("vm start echo")
         assert machine.command("vm stop echo --force").endswith("echo: stopped")
         assert machine.command("vm delete echo") == "echo: deleted"
