@@ -156,7 +156,8 @@ test_realloc.timeout = LONG
 
 
 def test_nomsi(kind):
-    with machine(kind, vm("pins", "pci=nomsi") + vm("none", hvc="false", rng="false"), LINUX) as m:
+    no_device = {"hvc": "false", "rng": "false", "balloon": "false"}
+    with machine(kind, vm("pins", "pci=nomsi") + vm("none", **no_device), LINUX) as m:
         m.expect_exact("insula> ")
         start(m, "pins")
         read_random(m, 64)
