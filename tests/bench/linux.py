@@ -65,7 +65,7 @@ def guest_lines(machine):
     """(TSC at /init, mean lateness of a sleep)."""
     machine.expect(rb"INIT-REACHED tsc=([0-9a-f]{16})")
     init = int(machine.match.group(1), 16)
-    machine.expect(rb"SLEEPER mean= *(-?\d+)")
+    machine.expect(rb"SLEEPER mean= *(-?\d+)[^\d]")
     return init, int(machine.match.group(1))
 
 
