@@ -24,12 +24,13 @@ import emulated  # noqa: E402
 import exits  # noqa: E402
 import linux  # noqa: E402
 import memory  # noqa: E402
+import net  # noqa: E402
 import paravirt  # noqa: E402
 import peer  # noqa: E402
 import scheduler  # noqa: E402
 import virtq  # noqa: E402
 
-BENCHES = (exits, linux, memory, crowd, scheduler, virtq, paravirt, disk)
+BENCHES = (exits, linux, memory, crowd, scheduler, virtq, paravirt, disk, net)
 OUT = "build/bench.json"
 PEER_KIND = "qemu"  # the machine whose figures the peer's stand beside
 

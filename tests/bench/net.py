@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""net.*: a stream of packets from one guest to another on an internal network, as guests/net_bench sees
+it, whose drivers cost little: instructions of both guests and the hypervisor, on one CPU, by packet of
+64 and 1,500 bytes and by segment of 64 KiB that nobody cuts; exits by packet of 1,500 bytes. No native
+figure: a bare machine has no such network."""
+import json
+import re
+
+import emulated
+
+SIZES = {"pkt64": 64, "pkt1500": 1514, "seg64k": 1 << 16}
+NAMES = (*(f"net.{name}" for name in SIZES), "net.exits")
+ELF = "build/guests/net_bench.elf"
+COUNTS = {"pkt64": (500, 4500), "pkt1500": (500, 4500), "seg64k": (50, 550)}
+GUESTS = ("from", "to")
+
+
+def vm(name, number, arguments):
+    return (f'[vm.{name}]\nmemory = "16M"\nboot = "multiboot"\nkernel = "boot:bench.elf"\n'
+            f'cmdline = "{arguments}"\nballoon = false\n'
+            f'nics = [{{ net = "lan", mac = "52:54:00:00:00:0{number}" }}]\n')
+
+
+def pair(name, count):
+    return (vm(f"{name}-{count}-from", 1, f"send={SIZES[name]} count={count}") +
+            vm(f"{name}-{count}-to", 2, ""))
+
+
+def exits(machine, name):
+    while "stopped" not in machine.command(f"vm info {name}"):
+        pass
+    return json.loads(machine.command(f"vm stats {name} --json").splitlines()[-1])["exits"]
+
+
+def stream(machine, name, count):
+    """(ticks of the packets behind the first, exits of both guests)."""
+    vms = [f"{name}-{count}-{end}" for end in GUESTS]
+    machine.command(f"vm start {vms[1]}")
+    machine.send(f"vm console {vms[1]}\r")
+    machine.expect_exact("net_bench ready")
+    machine.send("\x1d")
+    machine.expect_exact("insula> ")
+    machine.command(f"vm start {vms[0]}")
+    machine.send(f"vm console {vms[1]}\r")
+    machine.expect(r"received=(\d+) ticks=(\d+) ")
+    received, ticks = map(int, machine.match.groups())
+    machine.send("\x1d")
+    machine.expect_exact("insula> ")
+    if received != count:
+        raise RuntimeError(f"{received} packets of {count} came")
+    return ticks, sum(exits(machine, vm_name) for vm_name in vms)
+
+
+def measure(kind):
+    vms = "[net.lan]\n" + "".join(pair(name, n) for name in SIZES for n in COUNTS[name])
+    with emulated.insula(kind, vms, {"bench.elf": ELF}) as machine:
+        for name, (few, many) in COUNTS.items():
+            low, high = (stream(machine, name, n) for n in (few, many))
+            yield {"name": f"net.{name}", "value": round((high[0] - low[0]) / (many - few)),
+                   "unit": "instructions"}
+            if name == "pkt1500":
+                yield {"name": "net.exits", "value": round((high[1] - low[1]) / (many - few), 3),
+                       "unit": "exits/packet"}
