@@ -6,6 +6,7 @@
 #include "arch/hvm.h"
 #include "arch/paging.h"
 #include "boot/boot_info.h"
+#include "drivers/host/host_pci.h"
 #include "drivers/host/uart.h"
 #include "hv/base/log.h"
 #include "hv/base/page.h"
@@ -121,6 +122,7 @@ void hv_main(const struct boot_info *info)
 	BUG_ON(vm_manager_start() != 0);
 	loader_init();
 	disk_init();
+	host_pci_start();
 	BUG_ON(console_start(info) != 0);
 	crash_test_start(info->cmdline);
 	stretch_reset();

@@ -15,9 +15,12 @@ enum lock_rank {
 	LOCK_CONSOLE,  /* a guest serial port's output ring, the shell's input */
 	LOCK_THREADS,  /* the list of all threads */
 	LOCK_MUTEX,    /* wait list of a sleeping lock */
+	LOCK_DISK,     /* a controller of the host's: what its interrupt handler tells */
 	LOCK_TIMER,    /* a CPU's timer heap */
 	LOCK_MEMORY,   /* which of a VM's pages are in its balloon */
 	LOCK_SCHED,    /* a CPU's run queue */
+	LOCK_IRQ,      /* vectors of devices, and the I/O APICs */
+	LOCK_PCI,      /* the host's PCI configuration ports */
 	LOCK_PAGING,
 	LOCK_HEAP,
 	LOCK_RANDOM, /* the random generator's key */

@@ -86,4 +86,9 @@ void cmd_store_offer(struct shell *sh, struct line_edit *le, const char *word);
 void cmd_host_init(const struct boot_info *info);
 void cmd_host_memory_init(const struct boot_info *info);
 
+/* ---- cmd_host_devices.c ---- */
+
+/* The row of `host devices`. */
+int cmd_host_devices(struct shell_call *c);
+
 #endif

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Owns the commands about this machine: info, CPUs, memory, devices, the log, reboot, power-off. */
+/* Owns the commands about this machine: info, CPUs, the log. */
 /* Measures nothing itself: each room keeps its own numbers. */
 #include "arch/clock.h"
 #include "arch/cpu.h"
 #include "arch/hvm.h"
 #include "boot/boot_info.h"
-#include "drivers/host/uart.h"
 #include "hv/base/log.h"
 #include "hv/base/page.h"
 #include "hv/base/stretch.h"
@@ -243,39 +242,6 @@ static int cmd_cpus(struct shell_call *c)
 	return 0;
 }
 
-/* ---- devices ---- */
-
-static int cmd_devices(struct shell_call *c)
-{
-	char line[80], clock[80];
-	const char *const rows[][2] = {
-		{ "com1", line },
-		{ "clock", clock },
-	};
-	struct json j;
-
-	fmt_snprintf(line, sizeof(line), "16550 serial port, 115200 baud, %lu line errors",
-		     uart_errors());
-	fmt_snprintf(clock, sizeof(clock), "TSC at %lu kHz, measured against the %s",
-		     clock_hz() / 1000, clock_reference());
-	if (shell_json(c)) {
-		json_begin(&j, c->out);
-		json_array(&j, NULL);
-		for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-			json_object(&j, NULL);
-			json_string(&j, "name", rows[i][0]);
-			json_string(&j, "description", rows[i][1]);
-			json_end(&j);
-		}
-		json_finish(&j);
-		return 0;
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		shell_out_printf(c->out, "%-8s %s\n", rows[i][0], rows[i][1]);
-	}
-	return 0;
-}
-
 /* ---- log ---- */
 
 static void log_json(struct shell_call *c, enum log_level level)
@@ -330,7 +296,8 @@ static void offer_levels(struct shell *sh UNUSED, struct line_edit *le, const ch
 static const struct shell_cmd cmds[] = {
 	{ "host", "info", "[--json]", "version, CPU, virtualization, memory, uptime", cmd_info },
 	{ "host", "cpus", "[--json]", "how busy each CPU is, and what it leaks", cmd_cpus },
-	{ "host", "devices", "[--json]", "devices that the hypervisor drives", cmd_devices },
+	{ "host", "devices", "[--json]", "what the hypervisor drives, and all on PCI",
+	  cmd_host_devices },
 	{ "host", "log", "[LEVEL] [--json]",
 	  "the log, up to a level\n"
 	  "Levels say whose fault it is: bug (ours), host (the machine), guest (a VM's),\n"

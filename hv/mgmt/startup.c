@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Owns the order of start: [host], networks, then every VM is made, then the automatic ones start. */
+/* Owns the order of start: devices, [host], networks, then every VM is made, then the automatic ones start. */
 /* One VM that fails never keeps the others from starting. */
 #include "hv/mgmt/startup.h"
+#include "drivers/host/host_pci.h"
 #include "drivers/net/network.h"
 #include "hv/base/heap.h"
 #include "hv/base/log.h"
@@ -138,6 +139,7 @@ void startup_run(struct shell_out *out)
 	struct diag *d = heap_alloc(sizeof(*d));
 	struct config cfg = { 0 };
 
+	host_pci_wait();
 	config_host_defaults(&cfg.host);
 	cmd_config_set_host(&cfg.host);
 	if (d != NULL) {

@@ -11,16 +11,34 @@
 #include "arch/x86/irq/nmi.h"
 #include "arch/x86/irq/pic.h"
 #include "arch/x86/irq/vectors.h"
+#include "hv/base/lock.h"
 #include "hv/base/log.h"
 #include "hv/lib/errno.h"
+
+/* SDM Vol. 3A, "Message Address Register Format": fixed destination, physical mode */
+#define MESSAGE_ADDRESS	   0xfee00000u
+#define MESSAGE_DEST_SHIFT 12u
+
+#define SHARES_MAX 32u /* handlers of PCI pins, all lines together */
 
 struct irq_line {
 	void (*fn)(void *arg); /* NULL: free */
 	void *arg;
 };
 
+/* One of those that share a PCI line; never removed. */
+struct irq_share {
+	void (*fn)(void *arg);
+	void *arg;
+	const struct irq_share *next;
+};
+
+static struct spinlock lock = SPINLOCK_INIT(LOCK_IRQ); /* all below: who connects */
 static struct irq_line lines[VECTOR_IRQ_LAST - VECTOR_IRQ_FIRST + 1];
 static bool isa_taken[ACPI_ISA_IRQS];
+static struct irq_share shares[SHARES_MAX];
+static unsigned int share_count;
+static const struct irq_share *pci_lines[ACPI_ISA_IRQS]; /* read by handlers without the lock */
 
 /* Acknowledged, for in service it would hold back all lower ones; told of once per vector. */
 static void on_unclaimed(uint8_t vector, void *arg UNUSED)
@@ -79,19 +97,18 @@ static void release(uint8_t vector)
 	lines[vector - VECTOR_IRQ_FIRST].fn = NULL;
 }
 
-int irq_connect_isa(unsigned int irq, void (*fn)(void *arg), void *arg)
+/* A vector on the executing CPU, routed there from the interrupt's global number. Locked. */
+static int connect_line(const struct acpi_isa_irq *isa, void (*fn)(void *arg), void *arg)
 {
 	uint32_t apic_id = lapic_id();
 	uint8_t vector;
 
-	if (irq >= ACPI_ISA_IRQS ||
-	    apic_id > UINT8_MAX) { /* an I/O APIC's destination has 8 bits */
+	if (apic_id > UINT8_MAX) { /* an I/O APIC's destination has 8 bits */
 		return -ENODEV;
 	}
-	if (isa_taken[irq] || allocate(fn, arg, &vector) != 0) {
+	if (allocate(fn, arg, &vector) != 0) {
 		return -EBUSY;
 	}
-	const struct acpi_isa_irq *isa = &acpi()->isa[irq];
 	const struct ioapic_route route = {
 		.vector = vector,
 		.apic_id = (uint8_t)apic_id,
@@ -102,8 +119,94 @@ int irq_connect_isa(unsigned int irq, void (*fn)(void *arg), void *arg)
 
 	if (err != 0) {
 		release(vector);
-		return err;
 	}
-	isa_taken[irq] = true;
-	return 0;
+	return err;
+}
+
+int irq_connect_isa(unsigned int irq, void (*fn)(void *arg), void *arg)
+{
+	int err = -EBUSY;
+
+	if (irq >= ACPI_ISA_IRQS) {
+		return -ENODEV;
+	}
+	spin_lock(&lock);
+	if (!isa_taken[irq]) {
+		err = connect_line(&acpi()->isa[irq], fn, arg);
+		isa_taken[irq] = err == 0;
+	}
+	spin_unlock(&lock);
+	return err;
+}
+
+/* ---- PCI pins ---- */
+
+static void on_pci_line(void *arg)
+{
+	const struct irq_share *const *line = arg;
+
+	for (const struct irq_share *s = __atomic_load_n(line, __ATOMIC_ACQUIRE); s != NULL;
+	     s = s->next) {
+		s->fn(s->arg);
+	}
+}
+
+/* The bus' own kind, unless an override in the MADT says that the line is level-triggered. */
+static int connect_pci_line(unsigned int line)
+{
+	struct acpi_isa_irq pin = acpi()->isa[line];
+	int err;
+
+	if (isa_taken[line]) {
+		return -EBUSY;
+	}
+	pin.active_low |= !pin.level;
+	pin.level = true;
+	err = connect_line(&pin, on_pci_line, &pci_lines[line]);
+	isa_taken[line] = err == 0;
+	return err;
+}
+
+int irq_connect_pci(unsigned int line, void (*fn)(void *arg), void *arg)
+{
+	int err = 0;
+
+	if (line >= ACPI_ISA_IRQS) {
+		return -ENODEV;
+	}
+	spin_lock(&lock);
+	if (share_count == SHARES_MAX) {
+		err = -ENOMEM;
+	} else if (pci_lines[line] == NULL) {
+		err = connect_pci_line(line);
+	}
+	if (err == 0) {
+		struct irq_share *s = &shares[share_count++];
+
+		*s = (struct irq_share){ fn, arg, pci_lines[line] };
+		__atomic_store_n(&pci_lines[line], s, __ATOMIC_RELEASE);
+	}
+	spin_unlock(&lock);
+	return err;
+}
+
+/* ---- messages ---- */
+
+int irq_connect_message(void (*fn)(void *arg), void *arg, struct irq_message *out)
+{
+	uint32_t apic_id = lapic_id();
+	uint8_t vector;
+	int err;
+
+	if (apic_id > UINT8_MAX) { /* needs interrupt remapping */
+		return -ENODEV;
+	}
+	spin_lock(&lock);
+	err = allocate(fn, arg, &vector);
+	spin_unlock(&lock);
+	if (err == 0) {
+		out->address = MESSAGE_ADDRESS | (uint64_t)apic_id << MESSAGE_DEST_SHIFT;
+		out->data = vector;
+	}
+	return err;
 }

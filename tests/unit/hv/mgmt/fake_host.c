@@ -8,6 +8,7 @@
 #include "drivers/emul/vpci_msi.h"
 #include "drivers/emul/vpci_msix.h"
 #include "drivers/emul/vpm.h"
+#include "drivers/host/host_pci.h"
 #include "drivers/host/uart.h"
 #include "drivers/net/network.h"
 #include "fakes/fake_arch.h"
@@ -181,6 +182,29 @@ void uart_flush_polled(void)
 uint64_t store_ram_used(void)
 {
 	return 2 * MIB;
+}
+
+/* Two functions, one of them driven. */
+const struct host_pci_dev *host_pci_next(const struct host_pci_dev *d)
+{
+	static const struct host_pci_driver ahci = { .name = "ahci" };
+	static struct host_pci_dev devs[] = {
+		{ .slot = 31,
+		  .function = 2,
+		  .vendor = 0x8086,
+		  .device = 0x2922,
+		  .class = 0x010601,
+		  .irq = HOST_PCI_MSI,
+		  .driver = &ahci },
+		{ .bus = 3, .vendor = 0x1234, .device = 1, .class = 0xff0000 },
+	};
+
+	devs[0].next = &devs[1];
+	return d == NULL ? &devs[0] : d->next;
+}
+
+void host_pci_wait(void)
+{
 }
 
 uint64_t uart_errors(void)

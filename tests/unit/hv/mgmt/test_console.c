@@ -7,7 +7,7 @@
 /* TEST_SOURCES: hv/mgmt/config.c hv/mgmt/config_schema.c hv/mgmt/config_list.c hv/mgmt/config_line.c hv/mgmt/config_type.c */
 /* TEST_SOURCES: hv/mgmt/power_button.c hv/mgmt/cmd_vm.c hv/mgmt/cmd_vm_info.c hv/mgmt/cmd_vm_console.c hv/mgmt/cmd_vm_pci.c */
 /* TEST_SOURCES: hv/mgmt/config_net.c drivers/net/network_config.c hv/mgmt/cmd_net.c */
-/* TEST_SOURCES: hv/mgmt/cmd_host.c hv/mgmt/cmd_host_power.c hv/mgmt/cmd_host_memory.c hv/mgmt/cmd_config.c hv/mgmt/cmd_misc.c hv/mgmt/cmd_top.c */
+/* TEST_SOURCES: hv/mgmt/cmd_host.c hv/mgmt/cmd_host_devices.c hv/mgmt/cmd_host_power.c hv/mgmt/cmd_host_memory.c hv/mgmt/cmd_config.c hv/mgmt/cmd_misc.c hv/mgmt/cmd_top.c */
 /* TEST_SOURCES: hv/mgmt/cmd_trace.c hv/guest_console.c hv/vm_config.c hv/lib/errno.c */
 /* TEST_SOURCES: hv/lib/fmt.c hv/lib/string.c tests/unit/fakes/fake_heap.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_arch.c tests/unit/fakes/fake_panic_abort.c */
@@ -189,7 +189,11 @@ static void test_pasted_lines(void **state)
 		"insula> host devices --json\r\n"
 		"[{\"name\":\"com1\",\"description\":\"16550 serial port, 115200 baud, 3 line "
 		"errors\"},{\"name\":\"clock\",\"description\":\"TSC at 1000000 kHz, measured "
-		"against the PIT\"}]\r\ninsula> ");
+		"against the PIT\"},{\"name\":\"00:1f.2\",\"description\":\"SATA controller, "
+		"AHCI\",\"vendor\":32902,\"device\":10530,\"class\":67073,\"driver\":\"ahci\","
+		"\"interrupt\":\"MSI\"},{\"name\":\"03:00.0\",\"description\":\"other device\","
+		"\"vendor\":4660,\"device\":1,\"class\":16711680,\"driver\":null,\"interrupt\":null}"
+		"]\r\ninsula> ");
 }
 
 static void panic_in_session(void)
@@ -835,6 +839,9 @@ static void test_host_tables(void **state)
 		"\"for_vms\":1046478848}\n");
 	assert_has(fake_host_command("host devices"),
 		   "com1     16550 serial port, 115200 baud, 3 line errors\n");
+	assert_has(fake_host_command("host devices"),
+		   "00:1f.2  8086:2922 010601 SATA controller, AHCI    ahci       MSI\n"
+		   "03:00.0  1234:0001 ff0000 other device             -          -\n");
 }
 
 static void test_host_log(void **state)
