@@ -112,6 +112,11 @@ struct hvm_ops {
 	void (*vcpu_init)(struct vcpu *v);
 	void (*vcpu_switched_in)(struct vcpu *v);  /* its thread just got this CPU */
 	void (*vcpu_switched_out)(struct vcpu *v); /* its thread is about to lose this CPU */
+	/*
+	 * A page fault of root mode's own was put right: what it left in the executing CPU (CR2) is the
+	 * guest's again. NULL: nothing of that is the guest's in root mode.
+	 */
+	void (*fault_mended)(void);
 	/* Before v's next entry its guest's translations are dropped, all of them. v's thread. */
 	void (*flush_tlb)(struct vcpu *v);
 	/* One entry, one exit, handled. Masked, no lock held, v's thread. */

@@ -176,6 +176,11 @@ uint64_t timer_next(void)
 	return __atomic_load_n(&cpus[cpu_id()].next, __ATOMIC_RELAXED);
 }
 
+const uint64_t *timer_next_of(unsigned int cpu)
+{
+	return &cpus[cpu].next;
+}
+
 /* Takes out the root if it is due. */
 static struct timer *take_due(struct timer_cpu *c, uint64_t now)
 {

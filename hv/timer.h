@@ -37,6 +37,8 @@ static inline bool timer_is_set(const struct timer *t)
 void timer_init_cpu(void);
 /* Earliest deadline of the executing CPU, CLOCK_NEVER if none. */
 uint64_t timer_next(void);
+/* Where that of a CPU stands, for one who looks often; written by that CPU only. */
+const uint64_t *timer_next_of(unsigned int cpu);
 /* Fires what is due on the executing CPU and arms the next: called by the clock's interrupt. */
 void timer_alarm(void);
 

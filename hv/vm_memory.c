@@ -150,6 +150,9 @@ static bool on_fault(const struct paging_space *space, gpa_t gpa)
 		paging_space_sink(&s->root, gpa);
 		vm_crash(vm, "a device of its guest's uses memory at %lx that it gave away", gpa.v);
 	}
+	if (hvm->fault_mended != NULL) {
+		hvm->fault_mended();
+	}
 	return true;
 }
 

@@ -96,4 +96,25 @@ def test_rude_driver(kind):
         assert account(guests.machine)["guest"] == before["guest"]
 
 
+def test_fault_of_root_mode(kind):
+    """A device meets memory that its guest gave away and got back: the guest sees nothing of that fault."""
+    with Guests(kind, {"ring": {"kernel": "balloon"}}, memory="256M", timeout=120) as guests:
+        guests.start("ring", "ring back")
+        guests.machine.send("vm console ring\r")
+        guests.machine.expect_exact("balloon waits")
+        guests.machine.send("\x1d")
+        guests.machine.expect_exact("[left the console of")
+        guests.machine.expect_exact("insula> ")
+        guests.command("vm set ring memory=16M")  # that much is reserved for it
+        guests.machine.send("vm console ring\r")
+        guests.machine.expect_exact("comes back]")
+        guests.machine.send("!")
+        guests.machine.expect(r"balloon (\d+) checks, (\d+) failed")
+        assert guests.machine.match.groups() == (b"7", b"0"), guests.machine.before
+        guests.machine.send("\x1d")
+        guests.machine.expect_exact("[left the console of")
+        guests.machine.expect_exact("insula> ")
+        assert guests.wait("ring", 60)["state"] == "stopped"
+
+
 test_linux.timeout = 900

@@ -144,6 +144,7 @@ const struct hvm_ops vmx_hvm_ops = {
 	.vcpu_init = vmx_event_init,
 	.vcpu_switched_in = vmx_vcpu_switched_in,
 	.vcpu_switched_out = vmx_vcpu_switched_out,
+	.fault_mended = vmx_vcpu_fault_mended,
 	.flush_tlb = vmx_vcpu_flush_tlb,
 	.vcpu_run = vmx_exit_run,
 	.get_reg = vmx_reg_get,

@@ -357,7 +357,7 @@ static enum hvm_next act(enum exit_action action, uint64_t rip)
  */
 static void set_timer(struct vmx_vcpu *x)
 {
-	uint64_t deadline = timer_next();
+	uint64_t deadline = __atomic_load_n(x->alarm, __ATOMIC_RELAXED);
 	uint64_t now, ticks;
 
 	if (likely(deadline == x->deadline)) {
@@ -442,6 +442,7 @@ enum hvm_next vmx_exit_run(struct vcpu *v)
 	}
 	v->exit_tsc = x86_rdtsc();
 	stretch_begin(x->stretch, v->exit_tsc);
+	x->cr2 = x86_read_cr2();
 	reason = vmcs_read32(EXIT_REASON);
 	vectoring = vmcs_read32(IDT_VECTORING_INFO);
 	rip = vmcs_read(GUEST_RIP);

@@ -96,12 +96,7 @@ static void settle_long_mode(void)
 /* CR2 and DR6 have no field: while its thread has a CPU they are in that CPU. */
 static uint64_t get_cr2(const struct vmx_vcpu *x)
 {
-	uint64_t val = x->cr2;
-
-	if (x->live) {
-		val = x86_read_cr2();
-	}
-	return val;
+	return x->cr2;
 }
 
 static uint64_t get_dr6(const struct vmx_vcpu *x)

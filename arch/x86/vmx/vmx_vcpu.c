@@ -21,6 +21,7 @@
 #include "hv/lib/errno.h"
 #include "hv/lib/string.h"
 #include "hv/thread.h"
+#include "hv/timer.h"
 #include "hv/vm.h"
 
 /* Label in vmx_entry.S. */
@@ -297,6 +298,7 @@ static void came_to_cpu(struct vmx_vcpu *x, unsigned int cpu)
 	}
 	x->trace = trace_rings[cpu].rec != NULL ? &trace_rings[cpu] : NULL;
 	x->stretch = &stretches[cpu];
+	x->alarm = timer_next_of(cpu);
 	x->last_cpu = cpu;
 }
 
@@ -326,12 +328,20 @@ void vmx_vcpu_switched_out(struct vcpu *v)
 
 	x->live = false;
 	vcpu_x86_save(v);
-	x->cr2 = x86_read_cr2();
 	__asm__ volatile("movq %%dr6, %0" : "=r"(x->dr6));
 	for (unsigned int i = 0; i < ARRAY_SIZE(switched_msrs); i++) {
 		*saved_msr(v, i) = x86_rdmsr(switched_msrs[i].msr);
 	}
 	make_clear(x);
+}
+
+void vmx_vcpu_fault_mended(void)
+{
+	const struct vmx_vcpu *x = vmx_vcpu_current[cpu_id()];
+
+	if (x != NULL && x->live) {
+		x86_write_cr2(x->cr2);
+	}
 }
 
 /* Without a VPID each entry does that by itself. */

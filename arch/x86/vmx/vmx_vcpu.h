@@ -39,9 +39,11 @@ struct vmx_vcpu {
 	uint32_t reinject;	/* [O] event whose delivery an exit cut short, 0: none */
 	uint32_t reinject_length; /* [O] of the instruction that caused it */
 	uint64_t rsp;		  /* [O] RSP as in the VMCS */
+	const uint64_t *alarm;	  /* [O] timer_next_of() its CPU */
 	uint64_t deadline;	  /* [O] what the preemption timer runs towards */
 	uint64_t due;		  /* [O] TSC at which it is over, time in root mode counted */
-	uint64_t cr2, dr6;	  /* [O] while it has no CPU */
+	uint64_t cr2; /* [O] as of the last exit, or as set since: root mode may fault */
+	uint64_t dr6; /* [O] while it has no CPU */
 	struct trace_ring *trace; /* [O] its CPU's, NULL before trace_init_cpu */
 	struct stretch *stretch;  /* [O] its CPU's */
 };
@@ -54,6 +56,7 @@ void vmx_vcpu_destroy(struct vcpu *v);
 void vmx_vcpu_switched_in(struct vcpu *v);
 void vmx_vcpu_switched_out(struct vcpu *v);
 void vmx_vcpu_flush_tlb(struct vcpu *v);
+void vmx_vcpu_fault_mended(void);
 
 /*
  * Makes v's VMCS the current one; vmx_vcpu_unfocus(v, prev) ends that. In v's thread, or before it has

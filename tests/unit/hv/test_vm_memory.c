@@ -24,9 +24,16 @@ static const struct gpa_space *attached;
 static const struct paging_space *sunk;
 static const struct vm *crashed;
 static bool has_spare;
-static unsigned int spares_added;
+static unsigned int spares_added, mended;
 
 /* ---- the others ---- */
+
+static void fault_mended(void)
+{
+	mended++;
+}
+
+static const struct hvm_ops ops = { .fault_mended = fault_mended };
 
 void paging_set_fault(paging_fault_fn *fn)
 {
@@ -158,6 +165,8 @@ static int setup(void **state)
 	crashed = NULL;
 	has_spare = true;
 	spares_added = 0;
+	mended = 0;
+	hvm = &ops;
 	vm_memory_init();
 	return 0;
 }
@@ -181,6 +190,7 @@ static void test_in_a_switch_to_another_vm(void **state)
 	assert_true(fault(&vms[0].mem.root, (gpa_t){ 4 * MIB }));
 	assert_ptr_equal(sunk, &vms[0].mem.root);
 	assert_ptr_equal(crashed, &vms[0]);
+	assert_int_equal(mended, 2);
 }
 
 static void test_not_the_guests(void **state)
@@ -190,6 +200,7 @@ static void test_not_the_guests(void **state)
 	vms[0].mem.balloon = NULL;
 	assert_false(fault(&vms[0].mem.root, (gpa_t){ 4 * MIB }));
 	assert_null(crashed);
+	assert_int_equal(mended, 0);
 }
 
 static void test_reserve_ends(void **state)
