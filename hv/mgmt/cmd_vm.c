@@ -115,7 +115,9 @@ static int act(struct shell_call *c, struct vm *vm, vm_op_fn *op)
 struct change {
 	const char *doing;
 	vm_op_fn *op;
-	struct vm_job *job;
+	bool waits;	    /* for its turn, when somebody else is at work on the VM */
+	const char *in_way; /* what that one does */
+	struct vm_job *job; /* NULL until it is our turn */
 };
 
 static int begin_locked(struct shell_call *c, void *arg)
@@ -127,9 +129,28 @@ static int begin_locked(struct shell_call *c, void *arg)
 	if (vm == NULL) {
 		return no_vm(c, c->argv[0]);
 	}
+	change->in_way = vm->doing;
+	if (change->waits && change->in_way != NULL) {
+		return 0;
+	}
 	return vm_job_begin(vm, change->doing, change->op, &change->job, &why) == 0
 		       ? 0
 		       : refused(c, vm, why);
+}
+
+static int begin_change(struct shell_call *c, struct change *change)
+{
+	int err = buffered(c, begin_locked, change);
+
+	while (err == 0 && change->job == NULL) {
+		if (shell_interrupted(c)) {
+			return shell_error(c, "%s is %s: cannot %s it yet", c->argv[0],
+					   change->in_way, c->cmd->verb);
+		}
+		shell_wait(c, POLL_NS);
+		err = buffered(c, begin_locked, change);
+	}
+	return err;
 }
 
 static int wait_for_job(struct shell_call *c, const struct change *change)
@@ -150,10 +171,9 @@ static int wait_for_job(struct shell_call *c, const struct change *change)
 	return 0;
 }
 
-static int change_vm(struct shell_call *c, const char *doing, vm_op_fn *op)
+static int change_vm(struct shell_call *c, struct change change)
 {
-	struct change change = { .doing = doing, .op = op };
-	int err = buffered(c, begin_locked, &change);
+	int err = begin_change(c, &change);
 
 	if (err == 0) {
 		err = wait_for_job(c, &change);
@@ -358,12 +378,12 @@ static int cmd_set(struct shell_call *c)
 
 static int cmd_start(struct shell_call *c)
 {
-	return change_vm(c, "being started", vm_life_start);
+	return change_vm(c, (struct change){ .doing = "being started", .op = vm_life_start });
 }
 
 static int cmd_reset(struct shell_call *c)
 {
-	return change_vm(c, "being reset", vm_life_reset);
+	return change_vm(c, (struct change){ .doing = "being reset", .op = vm_life_reset });
 }
 
 static int pause_locked(struct shell_call *c, struct vm *vm)
@@ -489,7 +509,9 @@ static int cmd_stop(struct shell_call *c)
 	int err;
 
 	if (shell_option(c, "--force")) {
-		return change_vm(c, "being stopped", vm_life_stop);
+		return change_vm(c, (struct change){ .doing = "being stopped",
+						     .op = vm_life_stop,
+						     .waits = true });
 	}
 	err = buffered(c, press_locked, &starts);
 	return err != 0 ? err : wait_stopped(c, starts);
@@ -573,7 +595,8 @@ static const struct shell_cmd cmds[] = {
 	  "ask the guest to power off, or stop it at once\n"
 	  "Presses the ACPI power button, every 10 s in case the guest is still booting,\n"
 	  "and waits for it to power off, at most its stop_timeout; Ctrl-C stops waiting.\n"
-	  "--force stops it at once, like pulling the plug.",
+	  "--force stops it at once, like pulling the plug; what is being done with it,\n"
+	  "such as a reset by its guest, is waited for first.",
 	  cmd_stop },
 	{ "vm", "reset", "VM", "reset a VM, as its reset button would", cmd_reset },
 	{ "vm", "pause", "VM", "let a VM stand still, keeping its memory", cmd_pause },

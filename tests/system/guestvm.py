@@ -9,10 +9,9 @@ import re
 import tempfile
 import time
 
-from boot import Machine, ROOT
+from boot import LOG_LINE, Machine, ROOT
 
 GUEST = re.compile(r"^\w+$")
-LOG_LINE = re.compile(r"(\x1b\[K)?\[ *\d+\.\d{6}\] .*\n")  # may come in the middle of an answer
 
 
 class Guests:
@@ -62,15 +61,7 @@ class Guests:
 
     def info(self, name):
         """The value of vm info NAME --json."""
-        self.machine.send(f"vm info {name} --json\r")
-        text = ""
-        for _ in range(1000):  # a log line draws the prompt again
-            self.machine.expect_exact("insula> ")
-            text += self.machine.before.decode(errors="replace").replace("\r", "")
-            found = re.search(r"\{.*\}", LOG_LINE.sub("", text).replace("\n", ""))
-            if found:
-                return json.loads(found.group(0))
-        raise AssertionError(f"vm info {name} --json gives no JSON: {text}")
+        return self.machine.json(f"vm info {name}")
 
     def start(self, name, cmdline=None):
         if cmdline is not None:
@@ -79,8 +70,10 @@ class Guests:
 
     def stop(self, name):
         """Stops it by force, if it has not ended by itself meanwhile."""
-        self.machine.command(f"vm stop {name} --force")
-        assert self.wait(name, 20)["state"] in ("stopped", "crashed")
+        said = self.machine.command(f"vm stop {name} --force")
+        assert "error: " not in said or "it is not running" in said, said
+        state = self.info(name)["state"]
+        assert state in ("stopped", "crashed"), f"{name} is {state}; vm stop said: {said}"
 
     def wait(self, name, timeout):
         """vm info of the VM when it no longer runs, or still does after so many seconds."""

@@ -456,7 +456,7 @@ static void test_vm_states(void **state)
 static void test_vm_busy(void **state)
 {
 	static const char *const lines[] = {
-		"vm start web1", "vm stop web1",   "vm stop web1 --force",  "vm reset web1",
+		"vm start web1", "vm stop web1",   "vm reset web1",
 		"vm pause web1", "vm delete web1", "vm set web1 memory=1G",
 	};
 
@@ -485,6 +485,25 @@ static void test_vm_start_takes_long(void **state)
 	fake_on_wait = press_ctrl_c;
 	assert_prints("vm reset db", "error: db is being reset: not waited for\n");
 	fake_job_waits = 0;
+}
+
+static void reset_ends(void)
+{
+	vm_find("db")->doing = NULL;
+}
+
+/* A guest that resets itself again and again is stopped all the same. */
+static void test_vm_stop_forced_waits_its_turn(void **state)
+{
+	(void)state;
+	assert_prints("vm start db", "db: running\n");
+	vm_find("db")->doing = "being started";
+	fake_on_wait = press_ctrl_c;
+	assert_prints("vm stop db --force", "error: db is being started: cannot stop it yet\n");
+	assert_int_equal(vm_find("db")->state, VM_RUNNING);
+	fake_on_wait = reset_ends;
+	assert_prints("vm stop db --force", "db: stopped\n");
+	assert_int_equal(vm_find("db")->state, VM_STOPPED);
 }
 
 #define PRESSED                                                                                    \
@@ -1228,6 +1247,7 @@ int main(void)
 		cmocka_unit_test_setup(test_vm_states, setup_vms),
 		cmocka_unit_test_setup(test_vm_busy, setup_vms),
 		cmocka_unit_test_setup(test_vm_start_takes_long, setup_vms),
+		cmocka_unit_test_setup(test_vm_stop_forced_waits_its_turn, setup_vms),
 		cmocka_unit_test_setup(test_vm_stop, setup_vms),
 		cmocka_unit_test_setup(test_vm_stop_while_it_boots, setup_vms),
 		cmocka_unit_test_setup(test_vm_stop_takes_too_long, setup_vms),
