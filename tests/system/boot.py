@@ -9,6 +9,7 @@ what the image prints is the tests' business.
 import argparse
 import atexit
 import ctypes
+import json
 import os
 import re
 import select
@@ -35,6 +36,10 @@ CPUS = {"qemu": "EPYC,+svm,+npt", "kvm": "host", "bochs": "corei7_haswell_4770"}
 # finds the host's page "not present" in tables that are whole.
 ACCEL = {"qemu": "tcg,thread=single", "kvm": "kvm"}
 CTRL_A = 1
+# A log line makes the console draw its row again, prompt included: that ends no command.
+REDRAWN = "\x1b[Kinsula> "
+NEW_PROMPT = re.compile(rb"(?<!\x1b\[K)insula> ")
+LOG_LINE = re.compile(r"(\x1b\[K)?\[ *\d+\.\d{6}\] .*\n")  # may come in the middle of an answer
 
 BOCHSRC = """\
 config_interface: textconfig
@@ -306,8 +311,16 @@ def Machine(kind, *, timeout=60, logfile=None, **options):
             """Types a line at the prompt; the text that it printed, up to the next prompt."""
             self.send(line + "\r")
             self.expect_exact(line[-40:], timeout=timeout)  # a long line scrolls in its row
-            self.expect_exact("insula> ", timeout=timeout)
-            return self.before.decode(errors="replace").replace("\r", "").strip("\n")
+            self.expect(NEW_PROMPT, timeout=timeout)
+            text = self.before.decode(errors="replace").replace("\r", "")
+            return text.rpartition(REDRAWN + line)[2].strip("\n")
+
+        def json(self, line, timeout=-1):
+            """The value that a command prints when asked for --json."""
+            text = LOG_LINE.sub("", self.command(line + " --json", timeout) + "\n")
+            found = re.search(r"(?<!\x1b)[\[{].*[\]}]", text.replace("\n", ""))
+            assert found, f"{line} --json gives no JSON: {text}"
+            return json.loads(found[0])
 
     emulator = Emulator(kind, **options)
     logfile = logfile or console_log(kind)

@@ -4,7 +4,6 @@
 Knows the console's words; the emulators are boot.py's.
 """
 import itertools
-import json
 import re
 import tempfile
 import time
@@ -37,19 +36,9 @@ def prompt(m, timeout=BOOT_SECONDS):
     m.expect_exact("insula> ", timeout=timeout)
 
 
-def value(m, line, timeout=60):
-    """The JSON value that a command prints."""
-    m.send(line + " --json\r")
-    m.expect_exact("--json", timeout=timeout)
-    m.expect(rb"\r\n([\[{].*?[\]}])\r\n", timeout=timeout)
-    found = m.match.group(1)
-    m.expect_exact("insula> ", timeout=timeout)
-    return json.loads(found)
-
-
 def states(m):
     """{name: state} of all VMs."""
-    return {vm["name"]: vm["state"] for vm in value(m, "vm list")}
+    return {vm["name"]: vm["state"] for vm in m.json("vm list")}
 
 
 def wait_state(m, name, wanted, timeout=120):

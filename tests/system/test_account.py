@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """vm stats, vm list and top against the flight recorder: exits by reason and their time, CPU time."""
 import collections
-import json
 import re
 import time
 
-from guestvm import Guests, LOG_LINE
+from guestvm import Guests
 
 # Each tick some exits, each few ticks two requests of virtio devices; then it sleeps.
 KEYS = {"kernel": "crowd", "memory": "16M", "cmdline": "ms=10 every=4"}
@@ -13,17 +12,12 @@ EXIT = re.compile(r"a/0 (.+) rip [0-9a-f]+ qual [0-9a-f]+ took (\d+)")
 NEAR = 0.01
 
 
-def ask(g, line):
-    text = LOG_LINE.sub("", g.command(line + " --json"))
-    return json.loads(re.search(r"[\[{].*[\]}]", text, re.S)[0])
-
-
 def counters(g):
     """Of the paused VM: {reason: (count, ticks)}, and its CPU time in ns."""
-    stats = ask(g, "vm stats a")
+    stats = g.machine.json("vm stats a")
     assert stats["exits"] == sum(r["count"] for r in stats["reasons"]), stats
-    assert stats["exits"] == ask(g, "vm info a")["vcpus"][0]["exits"], stats
-    times = [vm["cpu_time_ns"] for vm in ask(g, "vm list") if vm["name"] == "a"]
+    assert stats["exits"] == g.machine.json("vm info a")["vcpus"][0]["exits"], stats
+    times = [vm["cpu_time_ns"] for vm in g.machine.json("vm list") if vm["name"] == "a"]
     return {r["name"]: (r["count"], r["ticks"]) for r in stats["reasons"]}, times[0]
 
 
@@ -69,11 +63,11 @@ def test_trace_agrees(kind):
         time.sleep(0.5)  # it has told of its start by then, which is much at once
         g.command("vm pause a")
         before, cpu_before = counters(g)
-        since = ask(g, "trace 1")[0]["time_ns"]
+        since = g.machine.json("trace 1")[0]["time_ns"]
         g.command("vm resume a")
         time.sleep(0.2 if kind == "qemu" else 0)  # Bochs' own time is not ours
         g.command("vm pause a")
-        records = ask(g, "trace 1024")
+        records = g.machine.json("trace 1024")
         after, cpu_after = counters(g)
         assert records[0]["time_ns"] <= since, f"{since}: not from {records[0]} on"
         exits, cpu = recorded(records, since)

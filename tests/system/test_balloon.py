@@ -4,7 +4,7 @@ account stays exact; who gets that memory meanwhile sees zeros only."""
 import time
 
 from guestvm import LOG_LINE, Guests, Neighbour
-from lab import Guest, LINUX, guest_modules, machine, prompt, value, wait_state
+from lab import Guest, LINUX, guest_modules, machine, prompt, wait_state
 
 MIB = 1 << 20
 CONFIG = """[vm.linux]
@@ -23,7 +23,7 @@ kernel = "boot:fresh.elf"
 
 def account(m):
     """host memory --json, whose sums must be their parts' to the byte."""
-    memory = value(m, "host memory")
+    memory = m.json("host memory")
     parts = ("image", "hypervisor", "guest", "store", "free")
     assert sum(memory[part] for part in parts) == memory["total"], memory
     assert sum(memory["vms"].values()) + memory["changing"] == memory["guest"], memory
@@ -36,7 +36,7 @@ def resize(m, size, timeout=300):
     assert "error: " not in text, text
     deadline = time.monotonic() + timeout
     while True:
-        info = value(m, "vm info linux")
+        info = m.json("vm info linux")
         account(m)
         if info["balloon"]["actual"] == size * MIB:
             return info["memory_held"]

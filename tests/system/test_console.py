@@ -57,8 +57,7 @@ class Console:
 def expect_state(machine, name, state):
     """Asks until the VM is in that state; the tests' time limit ends it otherwise."""
     while True:
-        answer = machine.command("vm list --json").splitlines()[-1]  # log lines may come before
-        found = {vm["name"]: vm["state"] for vm in json.loads(answer)}
+        found = {vm["name"]: vm["state"] for vm in machine.json("vm list")}
         if found[name] == state:
             return
 
@@ -92,9 +91,9 @@ def test_json(kind):
             text = machine.command(line + " --json")
             assert "\n" not in text, f"{line}: more than one line"
             json.loads(text)
-        info = json.loads(machine.command("vm info hello --json"))
+        info = machine.json("vm info hello")
         assert info["memory"] == 4 << 20 and info["config"]["cmdline"] == 'a "quoted" word'
-        memory = json.loads(machine.command("host memory --json"))
+        memory = machine.json("host memory")
         assert memory["total"] == sum(memory[key] for key in
                                       ("image", "hypervisor", "guest", "free"))
 
@@ -116,7 +115,7 @@ def test_typing(kind):
         machine.expect_exact(PROMPT)
         long = "x" * 400
         machine.command(f"vm create long memory=4M kernel=boot:hello cmdline={long}")
-        assert json.loads(machine.command("vm info long --json"))["config"]["cmdline"] == long
+        assert machine.json("vm info long")["config"]["cmdline"] == long
         machine.send("# a comment\r\n\r\nvm list --json\r\nvm del\x03version\r\n")
         machine.expect_exact('"name":"long"')
         machine.expect_exact("^C")
@@ -132,7 +131,7 @@ def test_configuration_errors(kind):
                       f"{file}:8:10: kernel: found vmlinuz, expected a value: \"string\"",
                       f"{file}:9:1: vm.bad.boot: \"bios\" is not supported in this version"):
             assert error in text, error
-        assert [vm["name"] for vm in json.loads(machine.command("vm list --json"))] == ["good"]
+        assert [vm["name"] for vm in machine.json("vm list")] == ["good"]
         assert "2 errors" not in machine.command("config check")
         assert "error: boot:insula.conf: 4 errors; 1 VM without one" in machine.command(
             "config check")
@@ -180,7 +179,7 @@ def test_lives_of_vms(kind):
         assert machine.command("vm pause echo").endswith("echo: paused")
         assert machine.command("vm resume echo").endswith("echo: running")
         assert machine.command("vm reset echo").endswith("echo: running")
-        stats = json.loads(machine.command("vm stats echo --json"))
+        stats = machine.json("vm stats echo")
         assert stats["exits"] > 0 and all(row["name"] for row in stats["reasons"])
         assert "exit   echo/0 " in machine.command("trace 100")
         assert machine.command("vm delete echo").startswith("error: cannot delete echo: ")
@@ -209,7 +208,7 @@ def test_crash(kind):
         machine.expect_exact(PROMPT)
         info = machine.command("vm info echo")
         assert "crash      " in info and "\nrip 0000" in info and "cr0 " in info, info
-        masked = json.loads(machine.command("host cpus --json"))[0]["longest_masked_ticks"]
+        masked = machine.json("host cpus")[0]["longest_masked_ticks"]
         assert kind != "bochs" or masked < 40000, masked  # there a tick is an instruction
         assert machine.command("vm start echo").endswith("echo: running")  # and again
 
@@ -244,5 +243,5 @@ def test_no_virtualization(kind):
         text = machine.command("host info")
         assert "virtualization  not usable: VMs cannot start" in text
         assert "missing         none" not in text and "missing         " in text, text
-        assert json.loads(machine.command("host info --json"))["virtualization"] is None
-        assert json.loads(machine.command("vm list --json"))[1]["state"] == "stopped"
+        assert machine.json("host info")["virtualization"] is None
+        assert machine.json("vm list")[1]["state"] == "stopped"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The demo of `make run`, and the life of a VM from the console: every verb that changes its state."""
 from boot import Machine
-from lab import BOOT_SECONDS, LINUX, Guest, guest_modules, prompt, states, value, wait_state
+from lab import BOOT_SECONDS, LINUX, Guest, guest_modules, prompt, states, wait_state
 
 
 def test_life(kind):
@@ -52,9 +52,9 @@ def reboot(m):
 def pause(m):
     """A paused guest stands still, keeps its memory, and goes on."""
     assert "web2: paused" in m.command("vm pause web2")
-    before = value(m, "vm stats web2")["exits"]
+    before = m.json("vm stats web2")["exits"]
     assert "error: web2 is paused" in m.command("vm stop web2")
-    assert value(m, "vm stats web2")["exits"] == before
+    assert m.json("vm stats web2")["exits"] == before
     assert "web2: running" in m.command("vm resume web2")
     with Guest(m, "web2") as guest:
         assert guest.run("cat /tmp/file").strip() == "kept"

@@ -2,7 +2,6 @@
 """Linux reads virtual disks that qemu-img made, in every format, to the byte; what it writes to an
 overlay is there until the VM is off, and the image below stays as it was."""
 import hashlib
-import json
 import os
 import re
 import subprocess
@@ -62,10 +61,6 @@ def leave(m):
     m.expect_exact("insula> ")
 
 
-def value(m, line):
-    return json.loads(m.command(line).splitlines()[-1])
-
-
 def sums(m):
     text = shell(m, "md5sum /dev/vd?")
     return dict(re.findall(r"^([0-9a-f]{32})  /dev/(vd.)$", text, re.MULTILINE)[i][::-1]
@@ -84,7 +79,7 @@ def test_formats(kind):
     with Machine(kind, memory="512M", timeout=600,
                  modules=dict(LINUX, **modules, **{"insula.conf": path})) as m:
         m.expect_exact("insula> ")
-        before = value(m, "host memory --json")["hypervisor"]
+        before = m.json("host memory")["hypervisor"]
         start(m)
         assert sums(m) == {disk: whole for disk in disks}
         text = shell(m, "cat /sys/block/vd[ab]/ro /sys/block/vdb/serial")
@@ -104,7 +99,7 @@ def test_formats(kind):
             assert found[disk] == hashlib.md5(want).hexdigest(), disk
         leave(m)
         assert "a disk of it has an overlay" in m.command("vm save disks ram:disks")
-        info = value(m, "vm info disks --json")["disks"]
+        info = m.json("vm info disks")["disks"]
         assert [d["errors"] for d in info] == [0] * len(info)
         assert all(d["read"]["bytes"] >= SIZE for d in info), info
         assert [d["overlay_used"] > 50176 for d in info] == [False] + [True] * (len(info) - 1)
@@ -118,12 +113,12 @@ def test_formats(kind):
         assert sums(m) == found
         leave(m)
         m.command("vm stop disks --force")
-        assert value(m, "host memory --json")["of_hypervisor"]["disks"] == 0
+        assert m.json("host memory")["of_hypervisor"]["disks"] == 0
         start(m)
         assert sums(m) == {disk: whole for disk in disks}
         leave(m)
         m.command("vm stop disks --force")
-        assert value(m, "host memory --json")["hypervisor"] <= before + (1 << 20)
+        assert m.json("host memory")["hypervisor"] <= before + (1 << 20)
 
 
 test_formats.timeout = 900

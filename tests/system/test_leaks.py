@@ -3,7 +3,7 @@
 
 No emulator speculates: that a barrier works cannot be seen here, only that it is chosen and taken.
 """
-from lab import guest_modules, machine, plain, prompt, value
+from lab import guest_modules, machine, plain, prompt
 
 CONFIG = "".join(f"""[vm.{name}]
 memory = "8M"
@@ -24,7 +24,7 @@ def test_means(kind):
             with machine(kind, CONFIG, guest_modules("spin"), memory="256M", cpu=cpu) as m:
                 prompt(m)
                 said = [line for line in plain(m.command("host log")).splitlines() if "leaks" in line]
-                rows = value(m, "host cpus")[0]["vulnerabilities"]
+                rows = m.json("host cpus")[0]["vulnerabilities"]
                 print(cpu, said, rows)
                 assert len(said) == 1 and means in said[0], said
                 assert rows[name] == status, rows
@@ -34,7 +34,7 @@ def test_means(kind):
 def took_turns(m):
     """Both VMs run on the one CPU, so it changed from one to the other many times."""
     def times():
-        return {vm["name"]: vm["cpu_time_ns"] for vm in value(m, "vm list")}
+        return {vm["name"]: vm["cpu_time_ns"] for vm in m.json("vm list")}
     before = times()
     while not all(used > before[name] + 50e6 for name, used in times().items()):
         pass

@@ -7,7 +7,7 @@ import random
 import re
 
 from guestvm import Guests
-from lab import guest_modules, machine, prompt, value, wait_state
+from lab import guest_modules, machine, prompt, wait_state
 
 SOAK = bool(os.environ.get("INSULA_SOAK"))
 CYCLES = 1000 if SOAK else 30
@@ -18,7 +18,7 @@ SUMMED = ("image", "hypervisor", "guest", "store", "free")
 
 def host_memory(guests):
     """The value of host memory, whose parts must add up to the byte."""
-    memory = value(guests.machine, "host memory")
+    memory = guests.machine.json("host memory")
     assert memory["total"] == sum(memory[part] for part in SUMMED)
     assert memory["image"] == sum(memory["of_image"].values()), memory
     assert memory["hypervisor"] == sum(memory["of_hypervisor"].values()), memory
@@ -79,7 +79,7 @@ def test_crowd(kind):
     with Guests(kind, vms, log="bug", memory="2G", timeout=150) as guests:
         randoms = [two_reports(guests, name) for name in vms]
         assert len(set.union(*randoms)) == 2 * CROWD
-        states = {vm["state"] for vm in value(guests.machine, "vm list")}
+        states = {vm["state"] for vm in guests.machine.json("vm list")}
         assert states == {"running"}, states
         memory = host_memory(guests)
         assert memory["vms"] == {name: 24 << 20 for name in vms}
@@ -122,7 +122,7 @@ def test_slow_start(kind):
         assert m.command("vm reset big") == "error: big is being started"
         assert m.command("vm start small").endswith("small: running")
         wait_state(m, "big", "running", 60)
-        assert value(m, "vm info small")["state"] == "running"
+        assert m.json("vm info small")["state"] == "running"
 
 
 test_fresh_memory.timeout = 7200 if SOAK else 120

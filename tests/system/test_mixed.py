@@ -8,7 +8,7 @@ up for good if they did not come, which on a CPU shared with six hogs is no faul
 import re
 import time
 
-from lab import BOOT_SECONDS, LINUX, Guest, guest_modules, machine, prompt, states, value
+from lab import BOOT_SECONDS, LINUX, Guest, guest_modules, machine, prompt, states
 
 HOGS = ("spin", "cpuidloop")
 SMALL = (*HOGS, "work1", "work2", "memcheck", "timer")
@@ -69,8 +69,8 @@ def console_answers(m):
 
 def sample(m):
     """(host's clock, {VM: CPU time} in ns, {VM: (work done, by which tick of its TSC)})."""
-    now = value(m, "host info")["uptime_ns"]
-    times = {vm["name"]: vm["cpu_time_ns"] for vm in value(m, "vm list")}
+    now = m.json("host info")["uptime_ns"]
+    times = {vm["name"]: vm["cpu_time_ns"] for vm in m.json("vm list")}
     return now, times, {name: work_of(m, name) for name in ("work1", "work2")}
 
 

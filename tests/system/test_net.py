@@ -2,7 +2,6 @@
 """Networks between Debian guests, without any uplink: an internal one with static addresses, two that
 do not meet, natnet and nat with addresses from the hypervisor."""
 import itertools
-import json
 import os
 import re
 
@@ -62,10 +61,6 @@ def address(m, name, nic):
     return found and found.group(1)
 
 
-def listed(m, command):
-    return json.loads(m.command(f"{command} --json").splitlines()[-1])
-
-
 def set_up(m):
     m.expect_exact("insula> ")
     for name in GUESTS:
@@ -97,7 +92,7 @@ def check_internal(m):
     came = run(m, "b", "wait; cat /tmp/sum")
     sums = [re.findall(r"[0-9a-f]{32}", text) for text in (sent, came)]
     assert sums[0] and sums[0] == sums[1], (sent, came)
-    ports = {p["name"]: p for p in listed(m, "net info lan")["ports"]}
+    ports = {p["name"]: p for p in m.json("net info lan")["ports"]}
     assert ports["b.0"]["mac"] == "52:54:00:00:00:02"
     assert ports["b.0"]["received_bytes"] > 588_000, ports
     lost = dict(ports["b.0"]["lost"])
@@ -111,9 +106,9 @@ def check_dhcp(m):
         run(m, name, "udhcpc -n -q -i eth2; udhcpc -n -q -i eth3")
     shared = {name: address(m, name, 2) for name in GUESTS}
     own = {name: address(m, name, 3) for name in GUESTS}
-    leases = {lease["address"] for lease in listed(m, "net leases shared")}
+    leases = {lease["address"] for lease in m.json("net leases shared")}
     assert leases == set(shared.values()) and len(leases) == 2, (leases, shared)
-    assert own["a"] == own["b"] and len(listed(m, "net leases own")) == 2, own
+    assert own["a"] == own["b"] and len(m.json("net leases own")) == 2, own
     assert pings(m, "a", "10.20.0.1") == 2 and pings(m, "b", "10.0.2.1") == 2
     assert pings(m, "a", shared["b"]) == 2 and pings(m, "b", shared["a"]) == 2
     run(m, "b", "ip address add 10.0.2.77/24 dev eth3")  # nobody gave it: its guard stops it

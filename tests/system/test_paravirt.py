@@ -6,7 +6,7 @@ EPYC does not. There kvm-clock is the clock source; its scheduler's clock is kvm
 """
 import re
 
-from lab import Guest, machine, prompt, value
+from lab import Guest, machine, prompt
 
 CLOCK = "/sys/devices/system/clocksource/clocksource0"
 CLOCKSOURCE = {"qemu": "kvm-clock", "bochs": "tsc"}
@@ -22,15 +22,15 @@ autostart = true
 
 
 def uptime(m):
-    return value(m, "vm info linux")["uptime_ns"] / 1e9
+    return m.json("vm info linux")["uptime_ns"] / 1e9
 
 
 def clocks(m, guest):
     """(least, most) that the guest's uptime is ahead of its VM's; checks its date on the way."""
-    early, before = value(m, "host info")["time"], uptime(m)
+    early, before = m.json("host info")["time"], uptime(m)
     with guest:
         up, date = guest.run("cut -d ' ' -f 1 /proc/uptime; date +%s").split()
-    after, late = uptime(m), value(m, "host info")["time"]
+    after, late = uptime(m), m.json("host info")["time"]
     assert early - 1 <= int(date) <= late + 1, f"guest's date {date}, host's {early} to {late}"
     return float(up) - after, float(up) - before
 
@@ -56,7 +56,7 @@ def test_linux_uses_it(kind):
         assert "kvm-clock: Using msrs 4b564d01 and 4b564d00" in dmesg, dmesg
         assert not complaints(dmesg), complaints(dmesg)
         assert source == CLOCKSOURCE[kind] and "kvm-clock" in sources, (source, sources)
-        assert value(m, "vm info linux")["paravirt"] == ["kvmclock", "pv-eoi", "steal-time"]
+        assert m.json("vm info linux")["paravirt"] == ["kvmclock", "pv-eoi", "steal-time"]
         first = clocks(m, guest)
         with guest:
             guest.run(f"sleep {SECONDS[kind]}")
@@ -74,7 +74,7 @@ def test_switched_off(kind):
             sources = guest.run(f"cat {CLOCK}/available_clocksource").split()
         assert "kvm" not in dmesg.lower(), dmesg
         assert "kvm-clock" not in sources
-        assert value(m, "vm info linux")["paravirt"] == []
+        assert m.json("vm info linux")["paravirt"] == []
 
 
 test_linux_uses_it.timeout = 400

@@ -5,7 +5,7 @@ import os
 import re
 
 from guestvm import Guests
-from lab import Guest, machine, prompt, value
+from lab import Guest, machine, prompt
 
 SOAK = bool(os.environ.get("INSULA_SOAK"))
 OVERCOMMITTED = {"pv-ipi", "pv-tlb-flush"}  # what Linux uses for several targets, of which some wait
@@ -60,7 +60,7 @@ def run_linux(kind, vcpus, cpus):
             assert not found, found
             stolen = int(guest.run("head -n 1 /proc/stat").split()[8])  # in 10 ms
             assert stolen > 0 or vcpus <= cpus, f"{vcpus} on {cpus}: none waited"
-        used = value(m, "vm info linux")["paravirt"]
+        used = m.json("vm info linux")["paravirt"]
         print(f"in use: {used}")
         wanted = {"kvmclock", "pv-eoi", "steal-time"} | (OVERCOMMITTED if vcpus > 2 else set())
         assert wanted <= set(used), used

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A CPU that cannot run VMs: the boot log says what is missing, and the prompt is there to use."""
-from lab import guest_modules, machine, plain, prompt, states, value
+from lab import guest_modules, machine, plain, prompt, states
 
 CONFIG = """[vm.one]
 memory = "8M"
@@ -32,7 +32,7 @@ def look_around(m, missing):
     why = plain(m.command("vm start one"))
     print(why)
     assert why.startswith("error: cannot start one: ") and "host info" in why, why
-    shown = value(m, "host info")
+    shown = m.json("host info")
     assert shown["virtualization"] is None
     lacking = [f["name"] for f in shown["features"] if f["required"] and not f["present"]]
     assert any(missing in name for name in lacking), shown

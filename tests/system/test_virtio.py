@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Virtio as Debian's kernel drives it: console and entropy device, by MSI-X and by pin, BARs moved,
 drivers bound again and again; and a driver that attacks, beside a neighbour."""
-import json
 import os
 import re
 
 from boot import Machine
 from guestvm import Guests, Neighbour
+from lab import states, wait_state
 
 LINUX = {"vmlinuz": "build/guests/vmlinuz", "initrd.img": "build/guests/initrd.img"}
 LONG = 900  # Bochs on a busy machine
@@ -48,7 +48,7 @@ def shell(m, line):
 
 def functions(m, name):
     """{name: function} of the PCI functions that vm info lists."""
-    info = json.loads(m.command(f"vm info {name} --json").splitlines()[-1])
+    info = m.json(f"vm info {name}")
     return {f["name"]: f for f in info["pci"]}
 
 
@@ -206,13 +206,12 @@ def test_attack(kind):
         before = exits(m, "neighbour")
         assert "virtio-rng: its driver broke the rules: queue 0: " in m.command("host log guest")
         assert exits(m, "neighbour") > before
-        states = {v["name"]: v["state"] for v in json.loads(m.command("vm list --json")
-                                                            .splitlines()[-1])}
-        assert states == {"attack": "stopped", "neighbour": "running"}, states
+        wait_state(m, "attack", "stopped")
+        assert states(m)["neighbour"] == "running"
 
 
 def exits(m, name):
-    return json.loads(m.command(f"vm stats {name} --json").splitlines()[-1])["exits"]
+    return m.json(f"vm stats {name}")["exits"]
 
 
 test_attack.timeout = LONG
