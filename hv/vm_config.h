@@ -26,6 +26,7 @@ enum vm_disk_format {
 	VM_DISK_VHD,
 	VM_DISK_QED,
 	VM_DISK_QCOW,
+	VM_DISK_VMDK,
 };
 enum vm_disk_bus { VM_DISK_VIRTIO };
 enum vm_on_crash { VM_ON_CRASH_STOP, VM_ON_CRASH_RESTART };

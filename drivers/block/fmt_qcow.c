@@ -177,5 +177,6 @@ static const struct block_format fmt_qcow = {
 	.link = tables_link,
 	.unalloc = tables_unalloc,
 	.create = qcow_create,
+	.check = tables_check,
 };
 BLOCK_FORMAT_REGISTER(fmt_qcow);

@@ -203,5 +203,6 @@ static const struct block_format fmt_qed = {
 	.link = tables_link,
 	.unalloc = tables_unalloc,
 	.create = qed_create,
+	.check = tables_check,
 };
 BLOCK_FORMAT_REGISTER(fmt_qed);

@@ -278,5 +278,6 @@ static const struct block_format fmt_vdi = {
 	.link = tables_link,
 	.unalloc = tables_unalloc,
 	.create = vdi_create,
+	.check = tables_check,
 };
 BLOCK_FORMAT_REGISTER(fmt_vdi);

@@ -358,6 +358,13 @@ static int vhd_create(struct block_file *f, const struct image_create_params *p,
 	return r ? r : block_file_write(f, 0, footer, sizeof(footer));
 }
 
+static int vhd_check(struct image *img, bool repair, struct image_check *result)
+{
+	const struct vhd *v = img->state;
+
+	return v->type == VHD_FIXED ? -ENOTSUP : tables_check(img, repair, result);
+}
+
 static const struct block_format fmt_vhd = {
 	.name = "vhd",
 	.state_size = sizeof(struct vhd),
@@ -367,5 +374,6 @@ static const struct block_format fmt_vhd = {
 	.link = tables_link,
 	.unalloc = tables_unalloc,
 	.create = vhd_create,
+	.check = vhd_check,
 };
 BLOCK_FORMAT_REGISTER(fmt_vhd);

@@ -60,6 +60,8 @@ struct block_format {
 	 * -ENOTSUP if the format cannot say so. NULL: never.
 	 */
 	int (*discard)(struct image *img, uint64_t off, uint64_t len, bool zeros);
+	/* NULL, or: the first change of the content since it was opened is about to be made. */
+	int (*touch)(struct image *img);
 	/* NULL: flushing meta is enough. */
 	int (*flush)(struct image *img);
 	/* Writes an empty image into an empty file, without flush. NULL: cannot be created. */
@@ -82,23 +84,28 @@ struct image {
 	struct block_dev dev;		/* what users of the disk see */
 	const struct block_format *fmt; /* (c) */
 	struct block_file *file;	/* (c) owned */
-	struct image *backing;		/* (c) owned, or NULL; never written */
-	uint32_t cluster_size;		/* (c) bytes, power of two */
-	bool zero_detect;		/* (c) */
-	bool repair;			/* (c) opened to be repaired */
-	bool broken;			/* [M] said once that its structure is wrong */
-	struct monitor monitor;		/* (c) guards meta, state and spans */
-	struct list_node spans;		/* [M] requests under way */
-	struct meta *meta;		/* [M] or NULL */
-	void *state;			/* [M] the format's */
-	struct image_backing base;	/* (c) name "" if none */
-	struct image_why why;		/* (c) what open says */
+	struct block_file *data;   /* (c) where clusters lie: file, or one more that is owned */
+	struct image *backing;	   /* (c) owned, or NULL; never written */
+	uint32_t cluster_size;	   /* (c) bytes, power of two */
+	bool zero_detect;	   /* (c) */
+	bool repair;		   /* (c) opened to be repaired */
+	bool touched;		   /* [M] the format knows that it is changed */
+	bool broken;		   /* [M] said once that its structure is wrong */
+	struct monitor monitor;	   /* (c) guards meta, state and spans */
+	struct list_node spans;	   /* [M] requests under way */
+	struct meta *meta;	   /* [M] or NULL */
+	void *state;		   /* [M] the format's */
+	struct image_backing base; /* (c) name "" if none */
+	struct image_why why;	   /* (c) what open says */
+	const struct image_open_params *params; /* during open only */
 };
 
 #define BLOCK_FORMAT_REGISTER(fmt)                                                                 \
 	static const struct block_format *const block_format_##fmt                                 \
 		__attribute__((used, section(".block_formats"))) = &(fmt)
 
+/* In open: makes the file that the image names hold its data. Errors by image_error(). */
+int image_open_extent(struct image *img, const char *name);
 /* Explains a refusal in open; returns err. */
 int image_error(struct image *img, int err, const char *text, ...) PRINTF(3, 4);
 /* The structure is wrong: logged once for an image; returns -EIO. */

@@ -86,6 +86,9 @@ static void destroy(struct image *img)
 		}
 		meta_free(img->meta);
 		heap_free(img->state);
+		if (img->data != img->file) {
+			block_file_close(img->data);
+		}
 		block_file_close(img->file);
 		heap_free(img);
 		img = backing;
@@ -113,7 +116,8 @@ static int open_one(const struct image_open_params *p, struct image **out, struc
 			   : explain(why, -EINVAL, "no format is called \"%s\"", p->format);
 	}
 	img->fmt = fmt;
-	img->file = p->file;
+	img->file = img->data = p->file;
+	img->params = p;
 	img->zero_detect = !p->no_zero_detect;
 	img->repair = p->repair;
 	img->dev = (struct block_dev){ .ops = &image_ops,
@@ -132,6 +136,7 @@ static int open_one(const struct image_open_params *p, struct image **out, struc
 		return r;
 	}
 	img->dev.granularity = img->cluster_size;
+	img->params = NULL;
 	*out = img;
 	return 0;
 }
@@ -154,11 +159,34 @@ static bool is_tame(const char *name)
 	return true;
 }
 
+int image_open_extent(struct image *img, const char *name)
+{
+	const struct image_open_params *p = img->params;
+	int r;
+
+	if (!is_tame(name)) {
+		return image_error(img, -EINVAL,
+				   "extent \"%.80s\" is not a plain name beside the image", name);
+	}
+	if (p->extent == NULL) {
+		return image_error(img, -EINVAL, "has its data in another file, \"%.80s\"", name);
+	}
+	r = p->extent(p->arg, name, img->dev.readonly, &img->data);
+	if (r) {
+		img->data = img->file;
+		return image_error(img, r, "extent \"%.80s\": %s", name, errno_text(r));
+	}
+	img->dev.immediate &= img->data->immediate;
+	return 0;
+}
+
 static int open_backing(const struct image_open_params *p, struct image *top, unsigned int depth,
 			struct image **out, struct image_why *why)
 {
 	const struct image_backing *base = &top->base;
-	struct image_open_params bp = { .readonly = true, .format = base->format };
+	struct image_open_params bp = {
+		.readonly = true, .format = base->format, .extent = p->extent, .arg = p->arg
+	};
 	int r;
 
 	if (depth == IMAGE_CHAIN_MAX) {

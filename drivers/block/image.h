@@ -32,6 +32,11 @@ struct image_open_params {
 	 * "..". NULL: images with a backing file are refused.
 	 */
 	int (*backing)(void *arg, const char *name, struct block_file **out);
+	/*
+	 * Opens the file in which an image keeps its data; name as above, readonly as the image. NULL:
+	 * images with such a file are refused.
+	 */
+	int (*extent)(void *arg, const char *name, bool readonly, struct block_file **out);
 	void *arg;
 	const char *
 		backing_format; /* of backing files whose format the image does not name; or NULL */
@@ -48,7 +53,11 @@ struct image_create_params {
 	uint32_t version;	/* of the format; 0: the usual one */
 	uint32_t refcount_bits; /* qcow2; 0: 16 */
 	const struct image_backing *backing; /* NULL: none */
-	uint64_t seed; /* for identifiers that should differ from image to image */
+	uint64_t seed;	  /* for identifiers that should differ from image to image */
+	const char *name; /* the file's own, for formats that hold it; NULL: "disk" */
+	/* Makes an empty file beside it, for what has its data in one; NULL: cannot be created. */
+	int (*extent)(void *arg, const char *name, struct block_file **out);
+	void *arg;
 };
 
 /* Writes an empty image into f, which is empty or is the whole image's space, and flushes it. */

@@ -45,8 +45,7 @@ static bool on_root(const struct tables *t, uint64_t off, uint64_t len)
 	       (t->root_twin && off < t->root_twin + bytes && t->root_twin < off + len);
 }
 
-/* Where the table for index is, by the root at `root`; 0 if there is none. */
-static int find_table(struct image *img, uint64_t root, uint64_t index, uint64_t *table)
+int tables_find(struct image *img, uint64_t root, uint64_t index, uint64_t *table)
 {
 	struct tables *t = tables_of(img);
 	uint64_t bytes = t->entries * t->entry_size;
@@ -76,8 +75,7 @@ static int find_table(struct image *img, uint64_t root, uint64_t index, uint64_t
 	return 0;
 }
 
-static int get_entries(struct image *img, uint64_t table, uint64_t index, uint8_t **p,
-		       uint64_t *count)
+int tables_entries(struct image *img, uint64_t table, uint64_t index, uint8_t **p, uint64_t *count)
 {
 	struct tables *t = tables_of(img);
 	uint64_t in_table = t->root ? index % t->entries : index;
@@ -90,7 +88,7 @@ static int get_entries(struct image *img, uint64_t table, uint64_t index, uint8_
 
 /* ---- map ---- */
 
-static int decode(struct image *img, uint64_t raw, struct block_map *m)
+int tables_decode(struct image *img, uint64_t raw, struct block_map *m)
 {
 	struct tables *t = tables_of(img);
 	int r;
@@ -122,7 +120,7 @@ int tables_map(struct image *img, uint64_t off, uint64_t len, struct block_map *
 	uint64_t cs = img->cluster_size, skip = off % cs, table, count;
 	struct block_map next;
 	uint8_t *p;
-	int r = find_table(img, t->root, index_of(img, off), &table);
+	int r = tables_find(img, t->root, index_of(img, off), &table);
 
 	if (r) {
 		return r;
@@ -133,13 +131,13 @@ int tables_map(struct image *img, uint64_t off, uint64_t len, struct block_map *
 		*m = (struct block_map){ .kind = BLOCK_UNALLOCATED, .len = reach - off % reach };
 		return 0;
 	}
-	r = get_entries(img, table, index_of(img, off), &p, &count);
-	r = r ? r : decode(img, get_raw(t, p), m);
+	r = tables_entries(img, table, index_of(img, off), &p, &count);
+	r = r ? r : tables_decode(img, get_raw(t, p), m);
 	if (r) {
 		return r;
 	}
 	for (uint64_t i = 1; i < count && m->len < skip + len; i++) {
-		if (decode(img, get_raw(t, p + i * t->entry_size), &next) ||
+		if (tables_decode(img, get_raw(t, p + i * t->entry_size), &next) ||
 		    !follows(m, &next, m->len)) {
 			break;
 		}
@@ -167,8 +165,7 @@ static int put_root(struct image *img, uint64_t root, uint64_t index, uint64_t t
 	return r;
 }
 
-/* A table of zeros; what refers to it is written by a later stage of the flush. */
-static int add_table(struct image *img, uint64_t root, uint64_t index)
+int tables_add(struct image *img, uint64_t root, uint64_t index)
 {
 	struct tables *t = tables_of(img);
 	uint64_t bytes = ALIGN_UP(t->entries * t->entry_size, (uint64_t)BLOCK_SECTOR);
@@ -187,9 +184,9 @@ static int add_table(struct image *img, uint64_t root, uint64_t index)
 static int ensure_table(struct image *img, uint64_t root, uint64_t index)
 {
 	uint64_t table;
-	int r = find_table(img, root, index, &table);
+	int r = tables_find(img, root, index, &table);
 
-	return r || table ? r : add_table(img, root, index);
+	return r || table ? r : tables_add(img, root, index);
 }
 
 int tables_alloc(struct image *img, uint64_t off, uint64_t len, struct block_place *p)
@@ -224,9 +221,9 @@ static int put_entry(struct image *img, uint64_t root, uint64_t index, uint64_t 
 {
 	uint64_t table, count;
 	uint8_t *p;
-	int r = find_table(img, root, index, &table);
+	int r = tables_find(img, root, index, &table);
 
-	r = r ? r : get_entries(img, table, index, &p, &count);
+	r = r ? r : tables_entries(img, table, index, &p, &count);
 	if (r == 0) {
 		put_raw(tables_of(img), p, raw);
 		meta_dirty(img->meta, p);
@@ -278,12 +275,12 @@ int tables_for_each(struct image *img, int (*fn)(struct image *img, uint64_t raw
 		uint64_t table, count;
 		uint8_t *p;
 
-		r = find_table(img, t->root, i, &table);
+		r = tables_find(img, t->root, i, &table);
 		if (r == 0 && table == 0) {
 			i += t->entries - i % t->entries;
 			continue;
 		}
-		r = r ? r : get_entries(img, table, i, &p, &count);
+		r = r ? r : tables_entries(img, table, i, &p, &count);
 		for (uint64_t k = 0; r == 0 && k < count && i < end; k++, i++) {
 			uint64_t raw = get_raw(t, p + k * t->entry_size);
 
@@ -298,7 +295,7 @@ static int see_end(struct image *img, uint64_t raw, void *arg)
 {
 	uint64_t *end = arg;
 	struct block_map m;
-	int r = decode(img, raw, &m);
+	int r = tables_decode(img, raw, &m);
 
 	if (r == 0 && m.kind == BLOCK_DATA) {
 		*end = u64_max(*end, m.file_off + img->cluster_size);

@@ -44,4 +44,25 @@ int tables_extend(struct image *img, uint64_t off, uint64_t *skip);
 int tables_for_each(struct image *img, int (*fn)(struct image *img, uint64_t raw, void *arg),
 		    void *arg);
 
+/* ---- tables_check.c ---- */
+
+/*
+ * Looks at every entry: it leads into the file, and no two clusters lie on each other. Copies of tables
+ * that differ from the first ones are made as they are if `repair`. A format's `check`.
+ */
+int tables_check(struct image *img, bool repair, struct image_check *result);
+/* The copies only. Not flushed. */
+int tables_check_twins(struct image *img, bool repair, struct image_check *result);
+
+/* ---- of tables.c, for tables_check.c ---- */
+
+/* Where the last-level table for cluster `index` is, by the first level at `root`; 0: there is none. */
+int tables_find(struct image *img, uint64_t root, uint64_t index, uint64_t *table);
+/* The entries of the table from `index` on, up to where they end in the cache: *count of them. */
+int tables_entries(struct image *img, uint64_t table, uint64_t index, uint8_t **p, uint64_t *count);
+/* A new table, of zeros; what refers to it is written by a later stage of the flush. */
+int tables_add(struct image *img, uint64_t root, uint64_t index);
+/* Kind and place of what an entry says, checked. */
+int tables_decode(struct image *img, uint64_t raw, struct block_map *m);
+
 #endif

@@ -41,7 +41,7 @@ int thin_read_where(const struct thin_where *w, const struct block_vec *v, unsig
 {
 	switch (w->map.kind) {
 	case BLOCK_DATA:
-		return block_file_readv(w->img->file, w->map.file_off, v, n);
+		return block_file_readv(w->img->data, w->map.file_off, v, n);
 	case BLOCK_DEFLATE:
 		return inflate_read(w->img->file, &w->map, v, n);
 	default:
@@ -150,10 +150,11 @@ static int punch(struct image *img, uint64_t off, uint64_t end)
 	while (r == 0 && off < end) {
 		monitor_enter(&img->monitor);
 		span_wait_begin(img, &s, off, end, true);
-		r = img->fmt->map(img, off, end - off, &m);
+		r = thin_touch(img);
+		r = r ? r : img->fmt->map(img, off, end - off, &m);
 		m.len = r ? 0 : u64_min(m.len, end - off);
 		if (r == 0 && m.kind == BLOCK_DATA && m.in_place) {
-			block_file_discard(img->file, m.file_off, m.len);
+			block_file_discard(img->data, m.file_off, m.len);
 		}
 		monitor_leave(&img->monitor);
 		span_end(img, &s);

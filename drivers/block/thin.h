@@ -25,6 +25,14 @@ struct thin_where { /* kind is never BLOCK_UNALLOCATED */
 
 /* Finds the image of the chain that holds off. Outside of all monitors, a span held. */
 int thin_resolve(struct image *img, uint64_t off, uint64_t len, struct thin_where *w);
+/* A change is about to be made: says so to the format, once. Inside the monitor. */
+static inline int thin_touch(struct image *img)
+{
+	int r = img->touched || img->fmt->touch == NULL ? 0 : img->fmt->touch(img);
+
+	img->touched = r == 0;
+	return r;
+}
 /* Reads w->map.len bytes at most, as v says. */
 int thin_read_where(const struct thin_where *w, const struct block_vec *v, unsigned int n);
 

@@ -29,7 +29,7 @@ static int write_data(struct writer *w, uint64_t file_off, uint64_t len)
 	while (r == 0 && len > 0) {
 		uint64_t got = block_cursor_take(&w->cursor, len, part, &n);
 
-		r = block_file_writev(w->img->file, file_off, part, n);
+		r = block_file_writev(w->img->data, file_off, part, n);
 		file_off += got;
 		w->off += got;
 		len -= got;
@@ -45,7 +45,7 @@ static int copy_piece(const struct thin_where *from, struct image *to, uint64_t 
 	struct block_vec v = { bounce, from->map.len };
 	int r = thin_read_where(from, &v, 1);
 
-	return r ? r : block_file_write(to->file, file_off, bounce, from->map.len);
+	return r ? r : block_file_write(to->data, file_off, bounce, from->map.len);
 }
 
 /* Writes what [off, off + len) of the disk held until now to file_off. */
@@ -65,14 +65,14 @@ static int copy_old(struct image *img, uint64_t off, uint64_t len, uint64_t file
 			w.map.len = u64_min(w.map.len, step);
 			r = bounce ? copy_piece(&w, img, file_off + done, bounce) : -ENOMEM;
 		} else if (r == 0 && !fresh) {
-			r = block_file_write_zeros(img->file, file_off + done, w.map.len);
+			r = block_file_write_zeros(img->data, file_off + done, w.map.len);
 		}
 		done += r ? 0 : w.map.len;
 		thread_checkpoint();
 	}
 	heap_free(bounce);
 	if (r == 0 && there < len && !fresh) { /* behind the disk's end */
-		r = block_file_write_zeros(img->file, file_off + there, len - there);
+		r = block_file_write_zeros(img->data, file_off + there, len - there);
 	}
 	return r;
 }
@@ -153,10 +153,10 @@ static int choose(struct writer *w, enum choice *choice)
 	struct image *img = w->img;
 	uint64_t cs = img->cluster_size, start, end;
 	bool new;
-	int r;
+	int r = thin_touch(img);
 
 	for (;;) {
-		r = img->fmt->map(img, w->off, w->end - w->off, &w->map);
+		r = r ? r : img->fmt->map(img, w->off, w->end - w->off, &w->map);
 		if (r) {
 			return r;
 		}

@@ -65,7 +65,7 @@ struct config_list {
 };
 
 #define CONFIG_DISK_FORMATS                                                                        \
-	"\"raw\", \"qcow2\", \"vdi\", \"vhd\", \"qed\" or \"qcow\"; it is never guessed"
+	"\"raw\", \"qcow2\", \"vdi\", \"vhd\", \"qed\", \"qcow\" or \"vmdk\"; it is never guessed"
 extern const char *const config_disk_formats[]; /* by enum vm_disk_format */
 
 /*

@@ -51,12 +51,10 @@ static const char *const mode_later[] = { "bridge", NULL };
 /* ---- the tables of disks ---- */
 
 const char *const config_disk_formats[] = {
-	[VM_DISK_NO_FORMAT] = "",  [VM_DISK_RAW] = "raw",
-	[VM_DISK_QCOW2] = "qcow2", [VM_DISK_VDI] = "vdi",
-	[VM_DISK_VHD] = "vhd",	   [VM_DISK_QED] = "qed",
-	[VM_DISK_QCOW] = "qcow",   NULL,
+	[VM_DISK_NO_FORMAT] = "", [VM_DISK_RAW] = "raw",   [VM_DISK_QCOW2] = "qcow2",
+	[VM_DISK_VDI] = "vdi",	  [VM_DISK_VHD] = "vhd",   [VM_DISK_QED] = "qed",
+	[VM_DISK_QCOW] = "qcow",  [VM_DISK_VMDK] = "vmdk", NULL,
 };
-static const char *const format_later[] = { "vmdk", NULL };
 static const char *const bus_names[] = { [VM_DISK_VIRTIO] = "virtio", NULL };
 static const char *const bus_later[] = { "ide", NULL };
 
@@ -70,7 +68,6 @@ static const struct config_key disk_keys[] = {
 	  .type = &config_type_choice,
 	  .allowed = CONFIG_DISK_FORMATS,
 	  .names = config_disk_formats,
-	  .later = format_later,
 	  .help = "the file's format",
 	  FIELD(struct vm_disk_config, format) },
 	{ .name = "bus",

@@ -36,6 +36,11 @@ static int open_backing(void *arg UNUSED, const char *name, struct block_file **
 	return open_module(path, out);
 }
 
+static int open_extent(void *arg, const char *name, bool readonly UNUSED, struct block_file **out)
+{
+	return open_backing(arg, name, out);
+}
+
 static int open_image(const struct vm_disk_config *cfg, struct block_dev **out, char *why,
 		      size_t size)
 {
@@ -44,6 +49,7 @@ static int open_image(const struct vm_disk_config *cfg, struct block_dev **out, 
 		.format = config_disk_formats[cfg->format],
 		.readonly = true,
 		.backing = open_backing,
+		.extent = open_extent,
 	};
 	struct image_why image_why;
 	int err = open_module(cfg->file, &p.file);

@@ -3,7 +3,7 @@
 /* What right images do is the unit tests' business. */
 /* FUZZ_SOURCES: drivers/block/block.c drivers/block/image.c drivers/block/inflate.c drivers/block/meta.c */
 /* FUZZ_SOURCES: drivers/block/monitor.c drivers/block/span.c drivers/block/thin.c drivers/block/thin_write.c */
-/* FUZZ_SOURCES: drivers/block/fmt_raw.c drivers/block/tables.c drivers/block/fmt_vhd.c */
+/* FUZZ_SOURCES: drivers/block/fmt_raw.c drivers/block/tables.c drivers/block/tables_check.c drivers/block/fmt_vhd.c */
 /* FUZZ_SOURCES: hv/lib/fmt.c hv/lib/errno.c hv/lib/string.c tests/unit/fakes/fake_fiber.c tests/unit/fakes/fake_file.c */
 /* FUZZ_SOURCES: tests/unit/fakes/fake_heap.c tests/unit/fakes/fake_page.c tests/unit/fakes/fake_lock.c */
 /* FUZZ_SOURCES: tests/unit/fakes/fake_panic_abort.c */

@@ -11,7 +11,8 @@ from boot import Machine
 LINUX = {"vmlinuz": "build/guests/vmlinuz", "initrd.img": "build/guests/initrd.img"}
 SIZE = 2 << 20
 FORMATS = [("raw", "raw", []), ("qcow2", "qcow2", []), ("vdi", "vdi", []),
-           ("vhd", "vpc", ["-o", "force_size=on"]), ("qed", "qed", []), ("qcow", "qcow", [])]
+           ("vhd", "vpc", ["-o", "force_size=on"]), ("qed", "qed", []), ("qcow", "qcow", []),
+           ("vmdk", "vmdk", [])]
 
 
 def pattern():
@@ -74,7 +75,7 @@ def test_formats(kind):
     path = os.path.join(folder, "disk.conf")
     with open(path, "w") as file:
         file.write(config())
-    disks = [f"vd{letter}" for letter in "abcdef"[:len(FORMATS)]]
+    disks = [f"vd{letter}" for letter in "abcdefg"[:len(FORMATS)]]
     whole = hashlib.md5(content).hexdigest()
     with Machine(kind, memory="512M", timeout=600,
                  modules=dict(LINUX, **modules, **{"insula.conf": path})) as m:
@@ -85,14 +86,14 @@ def test_formats(kind):
         text = shell(m, "cat /sys/block/vd[ab]/ro /sys/block/vdb/serial")
         assert re.search(r"^1\n0\ndisk1-disks", text, re.MULTILINE), text
         # A pattern of its own over a part of each overlay, not in whole pages, and into the hole.
-        text = shell(m, "for d in b c d e f; do seq 9000 | sed s/^/$d/ | head -c 50176 >/tmp/$d; "
+        text = shell(m, "for d in b c d e f g; do seq 9000 | sed s/^/$d/ | head -c 50176 >/tmp/$d; "
                         "dd if=/tmp/$d of=/dev/vd$d bs=512 seek=1001 conv=notrunc,fsync || "
                         "echo B'AD'; done; "
                         "echo 3 >/proc/sys/vm/drop_caches")
         assert "BAD" not in text, text
         assert "REFUSED" in shell(m, "echo x | dd of=/dev/vda || echo REF'USED'")
         found = sums(m)
-        for disk, letter in zip(disks, "abcdef"):
+        for disk, letter in zip(disks, "abcdefg"):
             lines = b"".join(b"%c%d\n" % (ord(letter), n) for n in range(1, 9001))[:50176]
             want = content[:512512] + lines + content[512512 + 50176:]
             want = content if letter == "a" else want

@@ -125,12 +125,23 @@ static int find_backing(void *arg, const char *name, struct block_file **out)
 	return -ENOENT;
 }
 
+static int find_extent(void *arg, const char *name, bool readonly, struct block_file **out)
+{
+	int r = find_backing(arg, name, out);
+
+	if (r == 0) {
+		(*out)->readonly = readonly;
+	}
+	return r;
+}
+
 int lab_try_open(struct fake_file *ff, const char *format, bool readonly, struct block_dev **out)
 {
 	struct image_open_params p = { .file = fake_file_open(ff, readonly),
 				       .format = format,
 				       .readonly = readonly,
 				       .backing = find_backing,
+				       .extent = find_extent,
 				       .backing_format = "raw" };
 
 	memset(&lab_why, 0, sizeof(lab_why));

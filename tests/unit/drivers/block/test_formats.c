@@ -4,7 +4,9 @@
 /* TEST_SOURCES: drivers/block/block.c drivers/block/image.c drivers/block/inflate.c drivers/block/meta.c */
 /* TEST_SOURCES: drivers/block/monitor.c drivers/block/span.c drivers/block/thin.c drivers/block/thin_write.c */
 /* TEST_SOURCES: drivers/block/tables.c drivers/block/fmt_raw.c drivers/block/fmt_vdi.c drivers/block/fmt_vhd.c */
-/* TEST_SOURCES: drivers/block/fmt_qed.c drivers/block/fmt_qcow.c */
+/* TEST_SOURCES: drivers/block/fmt_qed.c drivers/block/fmt_qcow.c drivers/block/tables_check.c */
+/* TEST_SOURCES: drivers/block/fmt_vmdk.c drivers/block/fmt_vmdk_create.c drivers/block/fmt_vmdk_header.c */
+/* TEST_SOURCES: drivers/block/fmt_vmdk_text.c */
 /* TEST_SOURCES: hv/lib/fmt.c hv/lib/errno.c hv/lib/string.c tests/unit/fakes/fake_fiber.c tests/unit/fakes/fake_file.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_heap.c tests/unit/fakes/fake_page.c tests/unit/fakes/fake_lock.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_panic_abort.c */
@@ -53,6 +55,11 @@ static const struct variant variants[] = {
 	  "write -P 7 1500k 1M' -c 'write -z 1600k 100k", true },
 	{ "qed over raw", "qed", "qed", "-b base -F raw", "1M", "write -P 7 100k 200k", true },
 	{ "qcow", "qcow", "qcow", "", "1M", "write -P 7 100k 200k", false },
+	{ "vmdk", "vmdk", "vmdk", "", "3M", "write -P 7 100k 200k", true },
+	{ "vmdk, odd size", "vmdk", "vmdk", "", "3333k", "write -P 7 3300k 33k", true },
+	{ "vmdk, two tables", "vmdk", "vmdk", "", "33M", "write -P 7 31900k 200k", true },
+	{ "vmdk, zeros", "vmdk", "vmdk", "-o zeroed_grain=on", "1M",
+	  "write -P 7 100k 200k' -c 'write -z 128k 64k", true },
 	{ "qcow, compressed", "qcow", "qcow", "", "1M",
 	  "write -c -P 7 64k 4k' -c 'write -c -P 8 68k 4k", false },
 	{ "qcow over raw", "qcow", "qcow", "-b base -F raw", "1M", "write -P 7 100k 200k", false },
@@ -146,6 +153,12 @@ static const struct creation creations[] = {
 	{ { .format = "qed", .size = 1 * MIB + 512, .cluster_size = 4096 },
 	  { .format = "qed", .qemu = "qed", .check = true },
 	  false },
+	{ { .format = "vmdk", .size = 1 * MIB + 512 },
+	  { .format = "vmdk", .qemu = "vmdk", .check = true },
+	  false },
+	{ { .format = "vmdk", .size = 3 * MIB, .cluster_size = 4096, .name = "a.vmdk" },
+	  { .format = "vmdk", .qemu = "vmdk", .check = true },
+	  false },
 	{ { .format = "qcow", .size = 1 * MIB }, { .format = "qcow", .qemu = "qcow" }, false },
 	{ { .format = "qcow", .size = 1 * MIB + 512, .cluster_size = 512 },
 	  { .format = "qcow", .qemu = "qcow" },
@@ -190,6 +203,15 @@ static void test_refused_creations(void **state)
 		{ .format = "qcow", .size = MIB, .cluster_size = 128 * KIB },
 		{ .format = "qcow", .size = MIB, .cluster_size = 3 * KIB },
 		{ .format = "qcow", .size = 0 },
+		{ .format = "vmdk", .size = 0 },
+		{ .format = "vmdk", .size = MIB, .backing = &base },
+		{ .format = "vmdk", .size = MIB, .subformat = "streamOptimized" },
+		{ .format = "vmdk", .size = MIB, .subformat = "monolithicFlat" }, /* no extent */
+		{ .format = "vmdk", .size = MIB, .cluster_size = 2048 },
+		{ .format = "vmdk", .size = MIB, .cluster_size = 12 * KIB },
+		{ .format = "vmdk", .size = 64 * MIB, .cluster_size = 64 * MIB },
+		{ .format = "vmdk", .size = 2048 * GIB },
+		{ .format = "vmdk", .size = MIB, .name = "a\"b" },
 		{ .format = "vmdk3", .size = MIB },
 	};
 
@@ -407,6 +429,48 @@ static const struct damage damages[] = {
 	{ "data unaligned", "qcow", 4096, 8, 8193, NULL },
 	{ "data past the end", "qcow", 4096, 8, 1ul << 40, NULL },
 	{ "compressed, of all ones", "qcow", 4096, 8, -1ul, NULL },
+	{ "magic", "vmdk", 0, 4, 0, "no VMDK header" },
+	{ "version 0", "vmdk", 4, 4, 0, "version 0" },
+	{ "version 3, written", "vmdk", 4, 4, 3, "only be read" },
+	{ "version 4", "vmdk", 4, 4, 4, "version 4" },
+	{ "unknown flag 3", "vmdk", 8, 4, 11, "not known: b" },
+	{ "unknown flag 31", "vmdk", 8, 4, 1u << 31 | 3, "not known" },
+	{ "flag of compression alone", "vmdk", 8, 4, 0x10003, "method 0" },
+	{ "no disk", "vmdk", 12, 8, 0, "size of the disk" },
+	{ "2^64-1 sectors", "vmdk", 12, 8, -1ul, "size of the disk" },
+	{ "2^41 sectors", "vmdk", 12, 8, 1ul << 41, "misplaced" },
+	{ "grain of 0", "vmdk", 20, 8, 0, "grains of 0" },
+	{ "grain of 4", "vmdk", 20, 8, 4, "grains of 4" },
+	{ "grain of 129", "vmdk", 20, 8, 129, "grains of 129" },
+	{ "grain of 2^17", "vmdk", 20, 8, 1 << 17, "grains of" },
+	{ "grain of 2^63", "vmdk", 20, 8, 1ul << 63, "grains of" },
+	{ "descriptor at 0", "vmdk", 28, 8, 0, "missing" },
+	{ "descriptor past the end", "vmdk", 28, 8, 1 << 20, "missing" },
+	{ "descriptor at 2^64-1", "vmdk", 28, 8, -1ul, "missing" },
+	{ "descriptor on the directory", "vmdk", 28, 8, 26, "misplaced" },
+	{ "no descriptor", "vmdk", 36, 8, 0, "missing" },
+	{ "2^64-1 sectors of descriptor", "vmdk", 36, 8, -1ul, "missing" },
+	{ "tables of 0 entries", "vmdk", 44, 4, 0, "512 entries" },
+	{ "tables of 2^32-1 entries", "vmdk", 44, 4, -1u, "512 entries" },
+	{ "twin at 0", "vmdk", 48, 8, 0, "redundant" },
+	{ "twin past the end", "vmdk", 48, 8, 1 << 20, "redundant" },
+	{ "twin at 2^64-1", "vmdk", 48, 8, -1ul, "redundant" },
+	{ "twin on the directory", "vmdk", 48, 8, 26, "redundant" },
+	{ "directory at 0", "vmdk", 56, 8, 0, "misplaced" },
+	{ "directory in the descriptor", "vmdk", 56, 8, 3, "misplaced" },
+	{ "directory past the end", "vmdk", 56, 8, 1 << 20, "misplaced" },
+	{ "directory at the end", "vmdk", 56, 8, -1ul, "no footer" },
+	{ "line ends", "vmdk", 75, 1, 10, "as text" },
+	{ "compression 1", "vmdk", 77, 2, 1, "method 1" },
+	{ "compression 2^16-1", "vmdk", 77, 2, 0xffff, "method 65535" },
+	{ "createType", "vmdk", 512 + 76, 1, 'x', "createType" },
+	{ "parentCID", "vmdk", 512 + 55, 1, 'g', "descriptor is wrong" },
+	{ "a parent", "vmdk", 512 + 55, 1, '0', "delta" },
+	{ "table past the end", "vmdk", 13312, 4, 0x7fffffff, NULL },
+	{ "table on the directory", "vmdk", 13312, 4, 26, NULL },
+	{ "grain past the end", "vmdk", 13824, 4, 0x7fffffff, NULL },
+	{ "grain on the directory", "vmdk", 13824, 4, 26, NULL },
+	{ "grain on the header", "vmdk", 13824, 4, 1, NULL },
 };
 
 static void fix_sum(uint8_t *raw, size_t len, size_t at)
@@ -499,9 +563,39 @@ static void test_malformed(void **state)
 	fake_file_free(ff);
 }
 
+/* Two clusters in one place: the check says so, and repairs nothing that it cannot know. */
+static void test_overlap(void **state)
+{
+	static const struct {
+		const char *format;
+		uint64_t at; /* of the table's first entry */
+		unsigned int size;
+	} places[] = {
+		{ "vdi", 0x200, 4 }, { "vhd", 1536, 4 },   { "qed", 5 * 65536, 8 },
+		{ "qcow", 4096, 8 }, { "vmdk", 13824, 4 },
+	};
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_SIZE(places); i++) {
+		struct fake_file *ff = damageable(places[i].format);
+		uint8_t *entry = ff->data + places[i].at;
+		struct image_check c;
+		struct block_dev *d;
+
+		lab_check(ff, places[i].format);
+		memcpy(entry + places[i].size, entry, places[i].size);
+		d = lab_open(ff, places[i].format);
+		assert_int_equal(image_check(d, true, &c), 0);
+		assert_true(c.corruptions >= 1);
+		assert_non_null(strstr(c.first.text, "lie on each other"));
+		lab_close(d);
+		fake_file_free(ff);
+	}
+}
+
 static void test_every_byte(void **state)
 {
-	static const char *const formats[] = { "vdi", "vhd", "qed", "qcow" };
+	static const char *const formats[] = { "vdi", "vhd", "qed", "qcow", "vmdk" };
 	static const uint8_t vals[] = { 0, 1, 0x80, 0xff };
 	struct fake_file *ff = fake_file_new();
 
@@ -537,7 +631,8 @@ int main(void)
 		cmocka_unit_test(test_images_of_qemu),	  cmocka_unit_test(test_images_of_ours),
 		cmocka_unit_test(test_refused_creations), cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_no_space),	  cmocka_unit_test(test_power_cuts),
-		cmocka_unit_test(test_malformed),	  cmocka_unit_test(test_every_byte),
+		cmocka_unit_test(test_overlap),		  cmocka_unit_test(test_malformed),
+		cmocka_unit_test(test_every_byte),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

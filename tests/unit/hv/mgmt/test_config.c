@@ -320,11 +320,8 @@ static const struct {
 	{ VM "window = \"5ms\"", 1, 1,
 	  "vm.a.window: found \"5ms\", allowed: only with [host] scheduler = \"window\"" },
 	{ VM "disks = [{ file = \"boot:a\", readonly = true }]", 3, 10,
-	  "vm.a.disks[0].format: missing, allowed: \"raw\", \"qcow2\", \"vdi\", \"vhd\", \"qed\" or "
-	  "\"qcow\"; it is never guessed" },
-	{ VM "disks = [{ file = \"boot:a\", format = \"vmdk\", readonly = true }]", 3, 29,
-	  "vm.a.disks[0].format: \"vmdk\" is not supported in this version, allowed: \"raw\", "
-	  "\"qcow2\", \"vdi\", \"vhd\", \"qed\" or \"qcow\"; it is never guessed" },
+	  "vm.a.disks[0].format: missing, allowed: \"raw\", \"qcow2\", \"vdi\", \"vhd\", \"qed\", "
+	  "\"qcow\" or \"vmdk\"; it is never guessed" },
 	{ VM "disks = [{ file = \"boot:a\", format = \"raw\", bus = \"ide\", readonly = true }]", 3,
 	  45, "vm.a.disks[0].bus: \"ide\" is not supported in this version, allowed: \"virtio\"" },
 	{ VM "disks = [{ file = \"boot:a\", format = \"raw\" }]", 1, 1,
@@ -542,8 +539,8 @@ static const struct {
 	{ "disks", "[{file=boot:a,format=raw,readonly=true}, {file=boot:b,format=raw,overlay=1M}]",
 	  NULL },
 	{ "disks", "[{file=boot:a,format=foo}]",
-	  "disks[0].format: found \"foo\", allowed: \"raw\", \"qcow2\", \"vdi\", \"vhd\", \"qed\" or "
-	  "\"qcow\"; it is never guessed" },
+	  "disks[0].format: found \"foo\", allowed: \"raw\", \"qcow2\", \"vdi\", \"vhd\", \"qed\", "
+	  "\"qcow\" or \"vmdk\"; it is never guessed" },
 	{ "disks", "[{file=\"boot:a,format=raw}]",
 	  "disks: found [{file=\"boot:a,format=raw}], allowed: [{ file = \"boot:a.qcow2\", format = "
 	  "\"qcow2\", overlay = \"64M\" }, ...]" },
