@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Device registers in memory, by plain loads and stores of uncached memory: SDM Vol. 3A, "Memory Ordering". */
+/* Knows no device. */
+#include "arch/mmio.h"
+
+uint32_t mmio_read32(const volatile void *reg)
+{
+	return *(const volatile uint32_t *)reg;
+}
+
+uint64_t mmio_read64(const volatile void *reg)
+{
+	return *(const volatile uint64_t *)reg;
+}
+
+void mmio_write32(volatile void *reg, uint32_t val)
+{
+	*(volatile uint32_t *)reg = val;
+}
+
+void mmio_write64(volatile void *reg, uint64_t val)
+{
+	*(volatile uint64_t *)reg = val;
+}
