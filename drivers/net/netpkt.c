@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Packets as a whole: do they make sense, copies out of them, their length on a wire, their flow. */
-/* Changes none. */
+/* Packets as a whole: do they make sense, copies out of them, their length on a wire, their flow, */
+/* what a NIC needs that cuts them. Changes none. */
 #include "drivers/net/netpkt.h"
+#include "drivers/net/checksum.h"
 #include "drivers/net/frame.h"
 #include "drivers/net/gso.h"
 #include "drivers/net/wire.h"
@@ -58,6 +59,22 @@ uint32_t netpkt_wire_len(const struct netpkt *pkt)
 		return pkt->len;
 	}
 	return pkt->len + (gso_segments(pkt) - 1) * gso_header_len(pkt);
+}
+
+/* IPv4 only: who cuts IPv6 themselves are yet to come. */
+void netpkt_prepare_cut(const struct netpkt *pkt, struct netpkt_cut *cut)
+{
+	struct frame f;
+
+	frame_parse(pkt, &f);
+	cut->l3 = f.l3;
+	cut->l4 = f.l4;
+	cut->sum = IPV4_SUM;
+	cut->header = (uint16_t)gso_header_len(pkt);
+	memcpy(cut->head, pkt->seg[0].base, cut->header);
+	wire_put16(cut->head + f.l3 + IPV4_TOTAL, 0);
+	wire_put16(cut->head + f.l3 + IPV4_SUM, 0);
+	wire_put16(cut->head + f.l4 + TCP_SUM, checksum_pseudo4(f.src, f.dst, IP_TCP, 0));
 }
 
 /* Sums are the same both ways; the multiplication spreads neighbours. */

@@ -154,6 +154,29 @@ void netport_ready(struct netport *p);
 /* Cable in or out, by the administrator or a host NIC. Calls ops->link_changed if that is news. */
 void netport_set_link(struct netport *p, bool up);
 
+/* ---- host NICs ---- */
+
+struct netnic_stats {
+	uint64_t missed;     /* frames that came faster than they were taken */
+	uint64_t errors;     /* frames that came damaged */
+	uint64_t interrupts; /* that the NIC made */
+};
+
+/* What a host NIC does besides being a port. Thread context, no lock held. */
+struct netnic_ops {
+	const char *driver;
+	/* Receives what is for others too: guests are bridged to it. */
+	void (*set_promiscuous)(struct netport *p, bool on);
+	void (*stats)(struct netport *p, struct netnic_stats *s);
+	unsigned int (*speed)(struct netport *p); /* Mbit/s */
+};
+
+/*
+ * A host NIC, all of p filled in but name and max_len, becomes the next of nic0, nic1, ... and is plugged
+ * into a switch of its own: it may send from now on. It stays. -ENOMEM. Thread context, no lock held.
+ */
+int netport_offer(struct netport *p, const struct netnic_ops *ops);
+
 /* ---- networks by name, which the configuration has made ---- */
 
 /*
@@ -177,6 +200,17 @@ void netport_set_leased(struct netport *p, uint32_t ip);
 size_t netpkt_copy(const struct netpkt *pkt, size_t off, void *buf, size_t len);
 /* Bytes that pkt takes on a wire without segmentation offload (and without preamble, FCS and gap). */
 uint32_t netpkt_wire_len(const struct netpkt *pkt);
+/*
+ * For a NIC that cuts GSO packets itself, and sums each header and segment: head is the packet's, as long
+ * as its headers, without lengths, and with the pseudo header's sum without the length in place of TCP's.
+ */
+struct netpkt_cut {
+	uint16_t l3, l4; /* where IP begins, and TCP */
+	uint16_t sum;	 /* of IPv4's header, from l3 on */
+	uint16_t header; /* bytes of head */
+	uint8_t head[NETPKT_HEAD];
+};
+void netpkt_prepare_cut(const struct netpkt *pkt, struct netpkt_cut *cut);
 /* A number that both directions of a TCP or UDP flow share, for choosing queues. */
 uint32_t netpkt_flow(const struct netpkt *pkt);
 

@@ -2,6 +2,7 @@
 /* Networks by name, and the segments that they are made of. */
 /* How a switch forwards and what a gateway does is netswitch.c's and natnet.c's. */
 #include "drivers/net/network.h"
+#include "drivers/net/uplink.h"
 #include "drivers/net/wire.h"
 #include "hv/base/heap.h"
 #include "hv/lib/errno.h"
@@ -22,7 +23,8 @@ static struct hostif nowhere; /* the host's side of networks without an uplink: 
 /* ---- segments ---- */
 
 /* The first address is the gateway's; the others, as many as there may be, its leases. */
-static int make_gateway(struct network_segment *s, const struct network_config *c)
+static int make_gateway(struct network_segment *s, const struct network_config *c,
+			struct hostif *host)
 {
 	struct network_subnet sub = network_config_subnet(c);
 	uint32_t mask = network_mask(&sub);
@@ -44,7 +46,7 @@ static int make_gateway(struct network_segment *s, const struct network_config *
 	n->dhcp.first = n->dhcp.addr + 1;
 	n->dhcp.last = (uint32_t)u64_min((sub.addr | ~mask) - 1, n->dhcp.addr + DHCPS_RANGE_MAX);
 	n->dhcp.lease = c->lease / 1000;
-	err = natnet_init(s->gateway, "gateway", GATEWAY_MAC, &nowhere, n);
+	err = natnet_init(s->gateway, "gateway", GATEWAY_MAC, host, n);
 	heap_free(n);
 	if (err != 0) {
 		heap_free(s->gateway);
@@ -67,7 +69,7 @@ static void destroy(struct network_segment *s)
 	heap_free(s);
 }
 
-static void publish(struct network_segment *s)
+void network_publish(struct network_segment *s)
 {
 	spin_lock(&lock);
 	s->id = ++last_id;
@@ -99,13 +101,13 @@ static int make_segment(const struct network *net, struct network_segment **out)
 	err = netswitch_init(&s->sw, net->c.name, addresses);
 	thread_checkpoint();
 	if (err == 0 && net->c.mode != NETWORK_INTERNAL) {
-		err = make_gateway(s, &net->c);
+		err = make_gateway(s, &net->c, net->uplink != NULL ? net->uplink->host : &nowhere);
 	}
 	if (err != 0) {
 		destroy(s);
 		return err;
 	}
-	publish(s);
+	network_publish(s);
 	*out = s;
 	return 0;
 }
@@ -167,6 +169,34 @@ static int make_nowhere(void)
 					   : 0;
 }
 
+/* What the mode wants of it: the host's address, or all of its packets. */
+static int use_uplink(struct network *net)
+{
+	struct uplink *u = net->uplink;
+
+	if (u == NULL) {
+		return net->c.uplink[0] == '\0' ? 0 : -ENODEV;
+	}
+	if (net->c.mode != NETWORK_BRIDGE) {
+		return uplink_need_host(u);
+	}
+	u->ops->set_promiscuous(u->nic, true);
+	net->segment = &u->segment;
+	return 0;
+}
+
+static int make(struct network *net)
+{
+	int err;
+
+	net->uplink = uplink_find(net->c.uplink);
+	err = use_uplink(net);
+	if (err == 0 && (net->c.mode == NETWORK_INTERNAL || net->c.mode == NETWORK_NATNET)) {
+		err = make_segment(net, &net->segment);
+	}
+	return err;
+}
+
 int network_create(const struct network_config *c)
 {
 	struct network *net;
@@ -182,7 +212,7 @@ int network_create(const struct network_config *c)
 		return -ENOMEM;
 	}
 	net->c = *c;
-	err = c->mode == NETWORK_NAT ? 0 : make_segment(net, &net->segment);
+	err = make(net);
 	if (err != 0) {
 		heap_free(net);
 		return err;
@@ -205,6 +235,7 @@ void network_tick(uint64_t now)
 			thread_checkpoint();
 		}
 	}
+	uplink_tick(now);
 }
 
 /* ---- ports ---- */
@@ -214,6 +245,8 @@ static const uint8_t guards[] = {
 	[NETWORK_INTERNAL] = NETGUARD_MAC,
 	[NETWORK_NATNET] = NETGUARD_ALL,
 	[NETWORK_NAT] = NETGUARD_ALL,
+	[NETWORK_BRIDGE] =
+		NETGUARD_MAC | NETGUARD_SERVER, /* addresses are the network's beyond to give */
 };
 
 int netport_plug(struct netport *p, const char *network)
@@ -248,7 +281,7 @@ void netport_unplug(struct netport *p)
 	struct network_segment *s = segment_of(p);
 
 	netswitch_detach(p);
-	if (s->net->segment == NULL) {
+	if (s->net != NULL && s->net->segment == NULL) {
 		retract(s);
 		destroy(s);
 	}

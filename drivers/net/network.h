@@ -10,9 +10,14 @@
 
 #define NETWORK_NAT_MOST 10000u /* connections of one guest */
 
-/* The guests that reach each other, and their gateway: a network has one, but one for each NIC of nat. */
+struct uplink;
+
+/*
+ * The guests that reach each other, and their gateway: a network has one, but one for each NIC of nat, and
+ * all that bridge to an uplink share the uplink's.
+ */
 struct network_segment {
-	const struct network *net; /* (c) */
+	const struct network *net; /* (c) NULL: an uplink's */
 	struct list_node node;	   /* [list] in order of id */
 	uint64_t id;		   /* (c) from 1 on */
 	uint32_t users;		   /* [list] */
@@ -24,9 +29,10 @@ struct network {
 	struct network_config c;	 /* (c) */
 	struct list_node node;		 /* [list] never taken out */
 	struct network_segment *segment; /* (c) NULL: each NIC has its own */
+	struct uplink *uplink;		 /* (c) NULL: none */
 };
 
-/* At boot, before any VM. -EEXIST: the name; -EINVAL: a subnet without room; -ENOMEM. */
+/* At boot, before any VM. -EEXIST: the name; -EINVAL: a subnet without room; -ENODEV: no such uplink; -ENOMEM. */
 int network_create(const struct network_config *c);
 /* NULL: there is none. A network stays. */
 const struct network *network_find(const char *name);
@@ -41,5 +47,12 @@ void network_tick(uint64_t now);
  */
 struct network_segment *network_next_segment(struct network_segment *prev);
 void network_segment_unuse(struct network_segment *s);
+/* Has it such a segment? */
+static inline bool network_has(const struct network *net, const struct network_segment *s)
+{
+	return s->net == net || s == net->segment;
+}
+/* Into every walk from now on; its users are 0. For uplinks. */
+void network_publish(struct network_segment *s);
 
 #endif

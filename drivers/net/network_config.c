@@ -8,6 +8,7 @@ static const struct network_subnet subnets[] = {
 	[NETWORK_INTERNAL] = { 0, 0 },
 	[NETWORK_NATNET] = { 0x0a000300, 24 },
 	[NETWORK_NAT] = { 0x0a000200, 24 },
+	[NETWORK_BRIDGE] = { 0, 0 },
 };
 
 void network_config_defaults(struct network_config *c)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a network is made of, as configured. Filled by hv/mgmt/config, read by network.c. */
+/* Networks and the host's addresses as configured. Filled by hv/mgmt/config, read by network.c, uplink.c. */
 /* Plain data, its defaults, and what follows from it. */
 #ifndef DRIVERS_NET_NETWORK_CONFIG_H
 #define DRIVERS_NET_NETWORK_CONFIG_H
@@ -15,11 +15,21 @@
 #define NETWORK_LEASE	   (12u * 3600 * 1000) /* ms */
 #define NETWORK_LEASE_MIN  60000u
 
-enum network_mode { NETWORK_INTERNAL, NETWORK_NATNET, NETWORK_NAT };
+#define NETWORK_UPLINK	 16u
+#define NETWORK_FORWARDS 32u
+
+enum network_mode { NETWORK_INTERNAL, NETWORK_NATNET, NETWORK_NAT, NETWORK_BRIDGE };
 
 struct network_subnet {
 	uint32_t addr; /* the subnet's own; 0: the mode's default */
 	uint32_t prefix;
+};
+
+/* A port of the host's that leads to a guest. */
+struct network_forward {
+	uint8_t proto; /* IP_TCP, IP_UDP */
+	uint16_t out_port, in_port;
+	char vm[NETWORK_NAME]; /* its first NIC on the network */
 };
 
 struct network_config {
@@ -27,7 +37,17 @@ struct network_config {
 	enum network_mode mode;
 	struct network_subnet subnet; /* of natnet and nat */
 	uint32_t mtu;
-	uint32_t lease; /* ms that a DHCP lease is good for */
+	uint32_t lease;		     /* ms that a DHCP lease is good for */
+	char uplink[NETWORK_UPLINK]; /* the host NIC that it leads to; "": none */
+	unsigned int forwards;
+	struct network_forward forward[NETWORK_FORWARDS];
+};
+
+/* The host's address on an uplink. */
+struct uplink_config {
+	char uplink[NETWORK_UPLINK];
+	struct network_subnet address; /* the host's own; 0: by DHCP */
+	uint32_t router, dns;	       /* 0: none */
 };
 
 /* No name; internal. */

@@ -10,7 +10,7 @@
 /* TEST_SOURCES: drivers/net/checksum.c hv/lib/string.c tests/unit/fakes/fake_lock.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_heap.c tests/unit/fakes/fake_panic_abort.c */
 /* TEST_SOURCES: tests/unit/drivers/net/netfake.c */
-/* TEST_SOURCES: drivers/net/network.c drivers/net/network_config.c */
+/* TEST_SOURCES: drivers/net/network.c drivers/net/network_config.c drivers/net/uplink.c hv/lib/fmt.c */
 #include "drivers/net/network.h"
 #include "hv/lib/string.h"
 #include "tests/unit/drivers/net/netfake.h"
