@@ -13,6 +13,7 @@ struct line_edit;
 struct vm;
 
 extern const struct shell_table cmd_vm_table;
+extern const struct shell_table cmd_vm_set_table;
 extern const struct shell_table cmd_vm_info_table;
 extern const struct shell_table cmd_vm_save_table;
 extern const struct shell_table cmd_store_table;
@@ -34,6 +35,12 @@ extern const struct shell_table cmd_trace_table;
 int cmd_vm_locked(struct shell_call *c, int (*fn)(struct shell_call *c));
 /* The same with the VM that argv[0] names; an error if there is none. */
 int cmd_vm_with(struct shell_call *c, int (*fn)(struct shell_call *c, struct vm *vm));
+/* The same for what needs arg, fn's. */
+int cmd_vm_buffered(struct shell_call *c, int (*fn)(struct shell_call *c, void *arg), void *arg);
+/* The error when no VM has that name; it offers the nearest. List locked. */
+int cmd_vm_none(struct shell_call *c, const char *name);
+/* The error of a change that failed: who is in the way, or why not. List locked. */
+int cmd_vm_refused(struct shell_call *c, const struct vm *vm, const char *why);
 /* Nanoseconds since it was started; 0 if it is not up. */
 uint64_t cmd_vm_uptime(const struct vm *vm);
 
