@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Any bytes as keys. The text stays valid UTF-8 within its bounds, the row within its columns, and */
 /* what the row shows is what drawing it again shows. */
-/* FUZZ_SOURCES: hv/mgmt/line_edit.c hv/mgmt/line_key.c hv/mgmt/utf8.c hv/mgmt/shell_words.c hv/lib/fmt.c hv/lib/string.c */
+/* FUZZ_SOURCES: hv/mgmt/line_edit.c hv/mgmt/line_history.c hv/mgmt/line_complete.c hv/mgmt/line_key.c hv/mgmt/utf8.c hv/mgmt/shell_words.c hv/lib/fmt.c hv/lib/string.c */
 #include "hv/lib/string.h"
 #include "hv/mgmt/line_edit.h"
 #include "hv/mgmt/shell_words.h"

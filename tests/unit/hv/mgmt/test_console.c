@@ -2,7 +2,7 @@
 /* The console from the serial port down, over fakes: start-up, every command, log lines, sessions. */
 /* What each part does on its own is in the other tests of this folder. */
 /* TEST_SOURCES: hv/mgmt/console.c hv/mgmt/screen.c hv/mgmt/startup.c hv/mgmt/shell.c */
-/* TEST_SOURCES: hv/mgmt/shell_words.c hv/mgmt/shell_out.c hv/mgmt/shell_buf.c hv/mgmt/line_edit.c hv/mgmt/line_key.c hv/mgmt/utf8.c */
+/* TEST_SOURCES: hv/mgmt/shell_words.c hv/mgmt/shell_out.c hv/mgmt/shell_buf.c hv/mgmt/line_edit.c hv/mgmt/line_history.c hv/mgmt/line_complete.c hv/mgmt/line_key.c hv/mgmt/utf8.c */
 /* TEST_SOURCES: hv/mgmt/near.c hv/mgmt/json.c hv/mgmt/show.c hv/mgmt/diag.c hv/mgmt/toml.c hv/mgmt/toml_scan.c */
 /* TEST_SOURCES: hv/mgmt/config.c hv/mgmt/config_schema.c hv/mgmt/config_list.c hv/mgmt/config_line.c hv/mgmt/config_type.c */
 /* TEST_SOURCES: hv/mgmt/power_button.c hv/mgmt/cmd_vm.c hv/mgmt/cmd_vm_set.c hv/mgmt/cmd_vm_info.c hv/mgmt/cmd_vm_console.c hv/mgmt/cmd_vm_pci.c */

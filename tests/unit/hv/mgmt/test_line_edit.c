@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The line editor by transcripts: keys in, and what a small terminal then shows. */
 /* The terminal knows only the sequences that the editor sends; any other fails the test. */
-/* TEST_SOURCES: hv/mgmt/line_edit.c hv/mgmt/line_key.c hv/mgmt/utf8.c hv/lib/fmt.c hv/lib/string.c */
+/* TEST_SOURCES: hv/mgmt/line_edit.c hv/mgmt/line_history.c hv/mgmt/line_complete.c hv/mgmt/line_key.c hv/mgmt/utf8.c hv/lib/fmt.c hv/lib/string.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

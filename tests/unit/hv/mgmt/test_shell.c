@@ -2,7 +2,7 @@
 /* The shell with commands of its own: words, usage checks, suggestions, completion. */
 /* The real commands are tested in test_cmd_*.c. */
 /* TEST_SOURCES: hv/mgmt/shell.c hv/mgmt/shell_words.c hv/mgmt/shell_out.c hv/mgmt/near.c */
-/* TEST_SOURCES: hv/mgmt/line_edit.c hv/mgmt/line_key.c hv/mgmt/utf8.c hv/lib/fmt.c hv/lib/string.c */
+/* TEST_SOURCES: hv/mgmt/line_edit.c hv/mgmt/line_history.c hv/mgmt/line_complete.c hv/mgmt/line_key.c hv/mgmt/utf8.c hv/lib/fmt.c hv/lib/string.c */
 /* TEST_SOURCES: tests/unit/hv/mgmt/capture.c */
 #include <setjmp.h>
 #include <stdarg.h>
