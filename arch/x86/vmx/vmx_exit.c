@@ -17,7 +17,8 @@
 #include "hv/timer.h"
 #include "hv/vm.h"
 
-#define TIMER_LIMIT_NS 1000000ul
+#define TIMER_CLOSED_NS 1000000ul
+#define TIMER_OPEN_NS	20000000ul
 
 #define REASON_BASIC	    0xffffu
 #define REASON_ENTRY_FAILED BIT(31)
@@ -311,7 +312,7 @@ const char *const *vmx_exit_names(void)
 /* ---- the round trip ---- */
 
 /* Past the instruction: its shadow is over, and single-stepping sees it as executed. */
-static void skip_insn(uint64_t rip)
+static void skip_insn(uint64_t rip, uint64_t rflags)
 {
 	uint64_t next = rip + vmcs_read(EXIT_INSN_LENGTH);
 	uint64_t state = vmcs_read(GUEST_INTERRUPTIBILITY);
@@ -323,22 +324,22 @@ static void skip_insn(uint64_t rip)
 	if (unlikely((state & VMX_SHADOW) != 0)) {
 		vmcs_write(GUEST_INTERRUPTIBILITY, state & ~VMX_SHADOW);
 	}
-	if (unlikely((vmcs_read(GUEST_RFLAGS) & RFLAGS_TF) != 0)) {
+	if (unlikely((rflags & RFLAGS_TF) != 0)) {
 		vmcs_write(GUEST_PENDING_DEBUG, PENDING_DEBUG_BS);
 	}
 }
 
-static enum hvm_next act(enum exit_action action, uint64_t rip)
+static enum hvm_next act(enum exit_action action, uint64_t rip, uint64_t rflags)
 {
 	switch (action) {
 	case EXIT_SKIP_INSN:
-		skip_insn(rip);
+		skip_insn(rip, rflags);
 		return HVM_AGAIN;
 	case EXIT_BLOCK:
-		skip_insn(rip);
+		skip_insn(rip, rflags);
 		return HVM_BLOCK;
 	case EXIT_SPIN:
-		skip_insn(rip);
+		skip_insn(rip, rflags);
 		return HVM_SPIN;
 	case EXIT_YIELD:
 		return HVM_YIELD;
@@ -353,7 +354,7 @@ static enum hvm_next act(enum exit_action action, uint64_t rip)
  * alarm is another one, or when it has expired. It stops in root mode, so each exit also looks
  * whether the time is over, and the alarm's own interrupt is the exact one. The timer is for a guest
  * that keeps interrupts out: Bochs 2.7 holds them all off while a guest has been entered with IF
- * clear, so that guest is never let run for longer than TIMER_LIMIT_NS.
+ * clear, so that guest is never let run for longer than TIMER_CLOSED_NS: notice_closed().
  */
 static void set_timer(struct vmx_vcpu *x)
 {
@@ -364,11 +365,20 @@ static void set_timer(struct vmx_vcpu *x)
 		return;
 	}
 	x->deadline = deadline;
+	x->open = (vmcs_read(GUEST_RFLAGS) & RFLAGS_IF) != 0;
 	now = clock_now();
 	ticks = deadline > now ? deadline - now : 0;
-	ticks = u64_min(ticks, clock_ns_to_ticks(TIMER_LIMIT_NS));
+	ticks = u64_min(ticks, clock_ns_to_ticks(x->open ? TIMER_OPEN_NS : TIMER_CLOSED_NS));
 	x->due = now + ticks;
 	vmcs_write(PREEMPTION_TIMER, u64_min(ticks >> vmx_caps.timer_shift, UINT32_MAX));
+}
+
+/* The timer was set for a guest that lets interrupts in, and now it is entered as one that does not. */
+static void notice_closed(struct vmx_vcpu *x, uint64_t rflags)
+{
+	if (unlikely(x->open && !(rflags & RFLAGS_IF))) {
+		x->deadline = 0;
+	}
 }
 
 /* The time is over though the timer is not: most of it went by in root mode. */
@@ -433,7 +443,7 @@ enum hvm_next vmx_exit_run(struct vcpu *v)
 	struct trace_record *rec;
 	enum hvm_next next;
 	uint32_t reason, vectoring;
-	uint64_t rip, took;
+	uint64_t rip, rflags, took;
 
 	prepare(v, x);
 	stretch_end(x->stretch, x86_rdtsc());
@@ -446,6 +456,7 @@ enum hvm_next vmx_exit_run(struct vcpu *v)
 	reason = vmcs_read32(EXIT_REASON);
 	vectoring = vmcs_read32(IDT_VECTORING_INFO);
 	rip = vmcs_read(GUEST_RIP);
+	rflags = vmcs_read(GUEST_RFLAGS);
 	x->rsp = vmcs_read(GUEST_RSP);
 	v->gprs[GPR_RSP] = x->rsp;
 	if (likely(!(reason & REASON_ENTRY_FAILED))) {
@@ -456,7 +467,8 @@ enum hvm_next vmx_exit_run(struct vcpu *v)
 	}
 	reason &= REASON_BASIC;
 	rec = trace_exit(v, x, reason, rip);
-	next = act(handle(v, reason), rip);
+	next = act(handle(v, reason), rip, rflags);
+	notice_closed(x, rflags);
 	if (unlikely(v->exit_tsc >= x->due)) {
 		next = overdue(x, next);
 	}

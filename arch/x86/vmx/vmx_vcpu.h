@@ -32,6 +32,7 @@ struct vmx_vcpu {
 	hpa_t vmcs_hpa;		/* (c) */
 	void *msr_bitmap;	/* (c) page */
 	uint16_t vpid;		/* (c) 0: the CPU has none */
+	bool open;		/* [O] the preemption timer is set for a guest with IF = 1 */
 	bool live;		/* its thread has a CPU: CR2, DR6 and system-call MSRs are there */
 	unsigned int cpu;	/* CPU on which it is current, VMX_NO_CPU */
 	unsigned int last_cpu;	/* on which it ran last */
