@@ -44,7 +44,7 @@ int dhcps_init(struct dhcps *s, const struct dhcps_config *c)
 {
 	unsigned int range = c->last - c->first + 1;
 
-	*s = (struct dhcps){ .c = *c };
+	*s = (struct dhcps){ .c = *c, .configured = c->hosts };
 	if (!config_is_valid(c)) {
 		return -EINVAL;
 	}
@@ -146,6 +146,33 @@ static struct dhcps_lease *choose(struct dhcps *s, uint64_t mac, uint32_t reques
 	}
 	l = find_ip(s, requested);
 	return may_have(s, l, mac, now) ? l : any_free(s, mac, now);
+}
+
+void dhcps_unreserve(struct dhcps *s, uint64_t mac)
+{
+	for (unsigned int i = s->configured; i < s->c.hosts; i++) {
+		if (s->c.host[i].mac == mac) {
+			s->c.host[i] = s->c.host[--s->c.hosts];
+			return;
+		}
+	}
+}
+
+/* Nobody tells the time here: what is in use counts as used, even if it has expired. */
+uint32_t dhcps_reserve(struct dhcps *s, uint64_t mac, uint32_t want)
+{
+	struct dhcps_lease *l;
+
+	if (fixed_ip(s, mac) != 0 && (want == 0 || fixed_ip(s, mac) == want)) {
+		return fixed_ip(s, mac);
+	}
+	dhcps_unreserve(s, mac);
+	l = want != 0 ? find_ip(s, want) : choose(s, mac, 0, 0);
+	if (!may_have(s, l, mac, 0) || s->c.hosts == DHCPS_HOSTS_MAX) {
+		return 0;
+	}
+	s->c.host[s->c.hosts++] = (struct dhcps_host){ mac, l->ip };
+	return l->ip;
 }
 
 /* A client has one address at a time. */

@@ -42,7 +42,8 @@ struct dhcps {
 	struct dhcps_config c;
 	struct dhcps_lease *lease; /* the range, then fixed addresses */
 	unsigned int leases;
-	uint64_t exhausted; /* DISCOVERs that found nothing free */
+	unsigned int configured; /* hosts; those behind are dhcps_reserve's */
+	uint64_t exhausted;	 /* DISCOVERs that found nothing free */
 };
 
 /* -EINVAL: a range that is none, empty, too large, outside the segment; -ENOMEM. */
@@ -62,6 +63,12 @@ struct dhcps_reply {
  */
 enum dhcps_way dhcps_input(struct dhcps *s, const uint8_t *msg, size_t len, uint64_t mac,
 			   uint64_t now, struct dhcps_reply *r);
+/*
+ * From now on mac gets no other address than the one returned: `want` if that is not 0, else the one it has
+ * or had last, else a free one. 0: there is none that it can have, or too many are reserved.
+ */
+uint32_t dhcps_reserve(struct dhcps *s, uint64_t mac, uint32_t want);
+void dhcps_unreserve(struct dhcps *s, uint64_t mac);
 /* Is the lease in use? */
 static inline bool dhcps_is_used(const struct dhcps_lease *l, uint64_t now)
 {

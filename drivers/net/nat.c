@@ -188,11 +188,25 @@ int nat_find_inbound(struct nat *n, const struct nat_tuple *t, struct nat_target
 
 /* ---- forwards, and the host's own ports ---- */
 
+/* What was a forward until a moment ago, and has connections left, is one again. */
+static bool fix_again(struct nat_map *m, const struct nat_realm *r, uint32_t in_ip,
+		      uint16_t in_port)
+{
+	if (m == NULL || m->fixed || m->realm != r || m->in_ip != in_ip || m->in_port != in_port) {
+		return false;
+	}
+	m->fixed = true;
+	return true;
+}
+
 static int fix(struct nat *n, struct nat_realm *r, uint8_t proto, uint16_t out_port, uint32_t in_ip,
 	       uint16_t in_port)
 {
 	struct nat_map *m;
 
+	if (r != NULL && fix_again(nat_table_find_out(n, proto, out_port), r, in_ip, in_port)) {
+		return 0;
+	}
 	if (nat_table_find_out(n, proto, out_port) != NULL ||
 	    (r != NULL && nat_table_find_in(r, proto, in_ip, in_port) != NULL)) {
 		return -EEXIST;

@@ -113,7 +113,7 @@ int nat_find_inbound(struct nat *n, const struct nat_tuple *t, struct nat_target
 /* An outside port always leads to that inside one. -EEXIST: it is taken; -EINVAL: 0; -ENOMEM. */
 int nat_forward_add(struct nat_realm *r, uint8_t proto, uint16_t out_port, uint32_t in_ip,
 		    uint16_t in_port);
-/* Its connections end. -ENOENT */
+/* Nobody may begin any more; open connections stay until they time out. -ENOENT */
 int nat_forward_remove(struct nat_realm *r, uint8_t proto, uint16_t out_port);
 /* A free outside port for the host itself: 0 or -EBUSY, -ENOMEM. `want` 0: any. */
 int nat_host_port(struct nat *n, uint8_t proto, uint16_t want, uint16_t *port);

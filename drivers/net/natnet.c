@@ -262,6 +262,23 @@ int natnet_forward_remove(struct natnet *n, uint8_t proto, uint16_t out_port)
 	return nat_forward_remove(&n->realm, proto, out_port);
 }
 
+uint32_t natnet_reserve(struct natnet *n, uint64_t mac, uint32_t want)
+{
+	uint32_t ip;
+
+	spin_lock(&n->lock);
+	ip = dhcps_reserve(&n->dhcp, mac, want);
+	spin_unlock(&n->lock);
+	return ip;
+}
+
+void natnet_unreserve(struct natnet *n, uint64_t mac)
+{
+	spin_lock(&n->lock);
+	dhcps_unreserve(&n->dhcp, mac);
+	spin_unlock(&n->lock);
+}
+
 bool natnet_next_lease(struct natnet *n, unsigned int *cursor, uint64_t now,
 		       struct dhcps_lease *out)
 {

@@ -38,6 +38,9 @@ void natnet_tick(struct natnet *n, uint64_t now);
 int natnet_forward_add(struct natnet *n, uint8_t proto, uint16_t out_port, uint32_t in_ip,
 		       uint16_t in_port);
 int natnet_forward_remove(struct natnet *n, uint8_t proto, uint16_t out_port);
+/* As dhcps_reserve and dhcps_unreserve. */
+uint32_t natnet_reserve(struct natnet *n, uint64_t mac, uint32_t want);
+void natnet_unreserve(struct natnet *n, uint64_t mac);
 /* Copies the lease at *cursor (which begins with 0) that is in use, and moves on; false: no more. */
 bool natnet_next_lease(struct natnet *n, unsigned int *cursor, uint64_t now,
 		       struct dhcps_lease *out);

@@ -2,6 +2,7 @@
 /* Networks by name, and the segments that they are made of. */
 /* How a switch forwards and what a gateway does is netswitch.c's and natnet.c's. */
 #include "drivers/net/network.h"
+#include "drivers/net/network_forward.h"
 #include "drivers/net/uplink.h"
 #include "drivers/net/wire.h"
 #include "hv/base/heap.h"
@@ -264,7 +265,9 @@ int netport_plug(struct netport *p, const char *network)
 	p->guard.flags = p->policy & NETPORT_SPOOFS ? 0 : guards[net->c.mode];
 	p->max_len = net->c.mtu + NETPORT_MTU_TO_LEN;
 	err = netswitch_attach(&s->sw, p);
-	if (err != 0 && net->segment == NULL) {
+	if (err == 0) {
+		network_forward_plug(s, p);
+	} else if (net->segment == NULL) {
 		retract(s);
 		destroy(s);
 	}
@@ -280,6 +283,7 @@ void netport_unplug(struct netport *p)
 {
 	struct network_segment *s = segment_of(p);
 
+	network_forward_unplug(s, p);
 	netswitch_detach(p);
 	if (s->net != NULL && s->net->segment == NULL) {
 		retract(s);
@@ -299,10 +303,11 @@ uint32_t netport_leased(const struct netport *p)
 
 void netport_set_leased(struct netport *p, uint32_t ip)
 {
-	const struct network_segment *s = segment_of(p);
+	struct network_segment *s = segment_of(p);
 	const struct dhcps_config *c = s->gateway != NULL ? &s->gateway->dhcp.c : NULL;
 
 	if (c != NULL && ip >= c->first && ip <= c->last) { /* not the gateway's, above all */
 		netswitch_set_leased(p, ip);
+		network_forward_move(s, p, ip);
 	}
 }

@@ -25,11 +25,18 @@ struct network_segment {
 	struct natnet *gateway; /* (c) NULL: none */
 };
 
+/* The gateway that a forward is open at. */
+struct network_open {
+	struct network_segment *segment; /* NULL: its VM is not plugged in */
+	uint64_t mac;			 /* of the VM's NIC */
+};
+
 struct network {
-	struct network_config c;	 /* (c) */
-	struct list_node node;		 /* [list] never taken out */
-	struct network_segment *segment; /* (c) NULL: each NIC has its own */
-	struct uplink *uplink;		 /* (c) NULL: none */
+	struct network_config c; /* (c) but for its forwards, which are network_forward.c's */
+	struct network_open open[NETWORK_FORWARDS]; /* of c.forward */
+	struct list_node node;			    /* [list] never taken out */
+	struct network_segment *segment;	    /* (c) NULL: each NIC has its own */
+	struct uplink *uplink;			    /* (c) NULL: none */
 };
 
 /* At boot, before any VM. -EEXIST: the name; -EINVAL: a subnet without room; -ENODEV: no such uplink; -ENOMEM. */

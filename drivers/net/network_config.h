@@ -6,14 +6,15 @@
 
 #include "hv/lib/types.h"
 
-#define NETWORK_NAME	   32u
-#define NETWORK_MTU	   1500u
-#define NETWORK_MTU_MIN	   576u /* RFC 791: what every host takes */
-#define NETWORK_MTU_MAX	   9000u
-#define NETWORK_PREFIX_MIN 8u
-#define NETWORK_PREFIX_MAX 29u		       /* a gateway and some guests */
-#define NETWORK_LEASE	   (12u * 3600 * 1000) /* ms */
-#define NETWORK_LEASE_MIN  60000u
+#define NETWORK_NAME		32u
+#define NETWORK_MTU		1500u
+#define NETWORK_MTU_MIN		576u /* RFC 791: what every host takes */
+#define NETWORK_MTU_MAX		9000u
+#define NETWORK_PREFIX_MIN	8u
+#define NETWORK_PREFIX_MAX	29u		    /* a gateway and some guests */
+#define NETWORK_PREFIX_HOST_MAX 30u		    /* of the host's own address */
+#define NETWORK_LEASE		(12u * 3600 * 1000) /* ms */
+#define NETWORK_LEASE_MIN	60000u
 
 #define NETWORK_UPLINK	 16u
 #define NETWORK_FORWARDS 32u

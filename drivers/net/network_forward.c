@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Which forwards of a network are open where: they come and go with their VM's first NIC on it. */
+/* Opens a port only after the VM's address is reserved, and with no lock held. */
+#include "drivers/net/network_forward.h"
+#include "drivers/net/uplink.h"
+#include "drivers/net/wire.h"
+#include "hv/base/log.h"
+#include "hv/lib/errno.h"
+#include "hv/lib/string.h"
+#include "hv/thread.h"
+
+static struct spinlock lock = SPINLOCK_INIT(LOCK_NET); /* c.forward and open of all networks */
+
+/* [lock] Its place; -1: there is none. */
+static int find(const struct network *net, uint8_t proto, uint16_t out_port)
+{
+	for (unsigned int i = 0; i < net->c.forwards; i++) {
+		if (net->c.forward[i].proto == proto && net->c.forward[i].out_port == out_port) {
+			return (int)i;
+		}
+	}
+	return -1;
+}
+
+/* "web1.0" is web1's; "web1.x.0" is another's. */
+static bool is_port_of(const char *port, const char *vm)
+{
+	size_t len = strlen(vm);
+
+	if (strncmp(port, vm, len) != 0 || port[len] != '.') {
+		return false;
+	}
+	for (port += len + 1; *port >= '0' && *port <= '9'; port++) {
+	}
+	return *port == '\0';
+}
+
+/* ---- opening and closing one ---- */
+
+/* [lock] Does f of net lead to that NIC at s? Its place, or -1. */
+static int find_open(const struct network *net, const struct network_forward *f,
+		     const struct network_segment *s, uint64_t mac)
+{
+	int i = find(net, f->proto, f->out_port);
+
+	return i >= 0 && net->open[i].segment == s && net->open[i].mac == mac ? i : -1;
+}
+
+static int open_at(struct natnet *gateway, const struct network_forward *f, uint64_t mac,
+		   uint32_t want)
+{
+	uint32_t ip = natnet_reserve(gateway, mac, want);
+
+	return ip != 0 ? natnet_forward_add(gateway, f->proto, f->out_port, ip, f->in_port)
+		       : -ENOSPC;
+}
+
+/* What was claimed for that NIC; if it was removed meanwhile, or fails, it is undone. */
+static int open_claimed(struct network *net, const struct network_forward *f,
+			struct network_segment *s, uint64_t mac)
+{
+	int err = open_at(s->gateway, f, mac, 0);
+	int i;
+
+	spin_lock(&lock);
+	i = find_open(net, f, s, mac);
+	if (i >= 0 && err != 0) {
+		net->open[i].segment = NULL;
+	}
+	spin_unlock(&lock);
+	if (i < 0 && err == 0) {
+		natnet_forward_remove(s->gateway, f->proto, f->out_port);
+	}
+	return err;
+}
+
+/* The first forward to that port that is not open is claimed and copied; false: there is none. */
+static bool claim(struct network *net, struct network_segment *s, const char *port, uint64_t mac,
+		  unsigned int from, struct network_forward *out, unsigned int *place)
+{
+	bool found = false;
+
+	spin_lock(&lock);
+	for (unsigned int i = from; i < net->c.forwards && !found; i++) {
+		found = net->open[i].segment == NULL && is_port_of(port, net->c.forward[i].vm);
+		if (found) {
+			net->open[i] = (struct network_open){ s, mac };
+			*out = net->c.forward[i];
+			*place = i;
+		}
+	}
+	spin_unlock(&lock);
+	return found;
+}
+
+static int open_all(struct network *net, struct network_segment *s, const char *port, uint64_t mac)
+{
+	struct network_forward f;
+	unsigned int i = 0;
+	int err = 0;
+
+	while (claim(net, s, port, mac, i, &f, &i)) {
+		int e = open_claimed(net, &f, s, mac);
+
+		if (e != 0) {
+			log_printf(LOG_HOST, "net %s: %s port %u of the host cannot lead to %s: %s",
+				   net->c.name, f.proto == IP_TCP ? "tcp" : "udp", f.out_port, f.vm,
+				   errno_text(e));
+			err = e;
+		}
+		i++;
+		thread_checkpoint();
+	}
+	return err;
+}
+
+/* ---- NICs come and go ---- */
+
+static struct network *forwards_of(const struct network_segment *s)
+{
+	return s->net != NULL && s->gateway != NULL ? (struct network *)s->net : NULL;
+}
+
+void network_forward_plug(struct network_segment *s, const struct netport *p)
+{
+	struct network *net = forwards_of(s);
+
+	if (net != NULL) {
+		open_all(net, s, p->name, wire_get48(p->mac));
+	}
+}
+
+/* The next one at or behind *i that leads to that NIC is copied, and claimed no more if `end`. */
+static bool next_open(struct network *net, const struct network_segment *s, uint64_t mac, bool end,
+		      unsigned int *i, struct network_forward *out)
+{
+	bool found = false;
+
+	spin_lock(&lock);
+	while (!found && *i < net->c.forwards) {
+		found = net->open[*i].segment == s && net->open[*i].mac == mac;
+		if (found) {
+			*out = net->c.forward[*i];
+			net->open[*i].segment = end ? NULL : net->open[*i].segment;
+		}
+		(*i)++;
+	}
+	spin_unlock(&lock);
+	return found;
+}
+
+void network_forward_move(struct network_segment *s, const struct netport *p, uint32_t ip)
+{
+	struct network *net = forwards_of(s);
+	uint64_t mac = wire_get48(p->mac);
+	struct network_forward f;
+	unsigned int i = 0;
+
+	while (net != NULL && next_open(net, s, mac, false, &i, &f)) {
+		natnet_forward_remove(s->gateway, f.proto, f.out_port);
+		if (open_at(s->gateway, &f, mac, ip) != 0) {
+			log_printf(LOG_HOST, "net %s: port %u of the host leads to %s no more",
+				   net->c.name, f.out_port, f.vm);
+		}
+	}
+}
+
+void network_forward_unplug(struct network_segment *s, const struct netport *p)
+{
+	struct network *net = forwards_of(s);
+	uint64_t mac = wire_get48(p->mac);
+	struct network_forward f;
+	unsigned int i = 0;
+
+	while (net != NULL && next_open(net, s, mac, true, &i, &f)) {
+		natnet_forward_remove(s->gateway, f.proto, f.out_port);
+	}
+	if (net != NULL) {
+		natnet_unreserve(s->gateway, mac);
+	}
+}
+
+/* ---- by command ---- */
+
+static int append(struct network *net, const struct network_forward *f)
+{
+	int err = 0;
+
+	spin_lock(&lock);
+	if (find(net, f->proto, f->out_port) >= 0) {
+		err = -EEXIST;
+	} else if (net->c.forwards == NETWORK_FORWARDS) {
+		err = -ENOSPC;
+	} else {
+		net->open[net->c.forwards] = (struct network_open){ NULL, 0 };
+		net->c.forward[net->c.forwards++] = *f;
+	}
+	spin_unlock(&lock);
+	return err;
+}
+
+/* At the first NIC of its VM's that is plugged in. */
+static int open_now(struct network *net)
+{
+	struct network_segment *s = NULL;
+	int err = 0;
+
+	while ((s = network_next_segment(s)) != NULL) {
+		unsigned int cursor = 0;
+		struct netswitch_port p;
+
+		while (err == 0 && s->net == net && netswitch_next_port(&s->sw, &cursor, &p)) {
+			err = open_all(net, s, p.name, wire_get48(p.mac));
+		}
+	}
+	return err;
+}
+
+int network_forward_add(const struct network *net, const struct network_forward *f)
+{
+	struct network *n = (struct network *)net;
+	int err = net->uplink == NULL || net->c.mode == NETWORK_BRIDGE ? -EINVAL : append(n, f);
+
+	if (err != 0) {
+		return err;
+	}
+	err = open_now(n);
+	if (err != 0) {
+		network_forward_remove(net, f->proto, f->out_port);
+	}
+	return err;
+}
+
+/* Takes it off the list; the segment where it was open stays until the caller gives it back. */
+static int take_out(struct network *net, uint8_t proto, uint16_t out_port,
+		    struct network_segment **s)
+{
+	int i;
+
+	spin_lock(&lock);
+	i = find(net, proto, out_port);
+	if (i >= 0) {
+		*s = net->open[i].segment;
+		if (*s != NULL) {
+			__atomic_fetch_add(&(*s)->users, 1, __ATOMIC_RELAXED);
+		}
+		net->c.forwards--;
+		for (unsigned int k = (unsigned int)i; k < net->c.forwards; k++) {
+			net->c.forward[k] = net->c.forward[k + 1];
+			net->open[k] = net->open[k + 1];
+		}
+	}
+	spin_unlock(&lock);
+	return i >= 0 ? 0 : -ENOENT;
+}
+
+int network_forward_remove(const struct network *net, uint8_t proto, uint16_t out_port)
+{
+	struct network_segment *s = NULL;
+	int err = take_out((struct network *)net, proto, out_port, &s);
+
+	if (s != NULL) {
+		natnet_forward_remove(s->gateway, proto, out_port);
+		network_segment_unuse(s);
+	}
+	return err;
+}
