@@ -19,6 +19,7 @@ extern const struct shell_table cmd_vm_save_table;
 extern const struct shell_table cmd_store_table;
 extern const struct shell_table cmd_disk_table;
 extern const struct shell_table cmd_net_table;
+extern const struct shell_table cmd_net_uplink_table;
 extern const struct shell_table cmd_host_table;
 extern const struct shell_table cmd_host_memory_table;
 extern const struct shell_table cmd_host_power_table;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Owns the commands about networks: which there are, who is on them, which addresses DHCP gave. */
-/* Changes nothing. */
+/* Changes nothing; uplinks and forwards are cmd_net_uplink.c's. */
 #include "arch/clock.h"
 #include "drivers/net/network.h"
 #include "hv/lib/fmt.h"
@@ -10,29 +10,13 @@
 #include "hv/mgmt/show.h"
 #include "hv/thread.h"
 
-#define MAC_TEXT 18u
-#define IP_TEXT	 16u
-
-static const char *mac_text(char buf[MAC_TEXT], const uint8_t mac[6])
-{
-	fmt_snprintf(buf, MAC_TEXT, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3],
-		     mac[4], mac[5]);
-	return buf;
-}
-
-static const char *ip_text(char buf[IP_TEXT], uint32_t ip)
-{
-	fmt_snprintf(buf, IP_TEXT, "%u.%u.%u.%u", ip >> 24, ip >> 16 & 255, ip >> 8 & 255,
-		     ip & 255);
-	return buf;
-}
-
 static const char *mode_name(const struct network *net)
 {
 	static const char *const names[] = {
 		[NETWORK_INTERNAL] = "internal",
 		[NETWORK_NATNET] = "natnet",
 		[NETWORK_NAT] = "nat",
+		[NETWORK_BRIDGE] = "bridge",
 	};
 
 	return names[net->c.mode];
@@ -42,12 +26,12 @@ static const char *mode_name(const struct network *net)
 static const char *subnet_text(char *buf, size_t size, const struct network *net)
 {
 	struct network_subnet sub = network_config_subnet(&net->c);
-	char ip[IP_TEXT];
+	char ip[SHOW_MAX];
 
 	if (sub.addr == 0) {
 		string_copy(buf, "-", size);
 	} else {
-		fmt_snprintf(buf, size, "%s/%u", ip_text(ip, sub.addr), sub.prefix);
+		fmt_snprintf(buf, size, "%s/%u", show_ip(ip, sizeof(ip), sub.addr), sub.prefix);
 	}
 	return buf;
 }
@@ -57,9 +41,10 @@ static uint64_t now_ns(void)
 	return clock_ticks_to_ns(clock_now());
 }
 
-static bool is_gateway(const struct network_segment *s, const struct netswitch_port *p)
+/* "web1.0", not "gateway", "host" or "nic0". */
+static bool is_vm(const struct netswitch_port *p)
 {
-	return s->gateway != NULL && memcmp(p->mac, s->gateway->inside.port.mac, 6) == 0;
+	return strchr(p->name, '.') != NULL;
 }
 
 /* Network cards that are plugged in. */
@@ -72,8 +57,8 @@ static unsigned int count_nics(const struct network *net)
 		unsigned int cursor = 0;
 		struct netswitch_port p;
 
-		while (s->net == net && netswitch_next_port(&s->sw, &cursor, &p)) {
-			count += !is_gateway(s, &p);
+		while (network_has(net, s) && netswitch_next_port(&s->sw, &cursor, &p)) {
+			count += is_vm(&p);
 			thread_checkpoint();
 		}
 	}
@@ -134,7 +119,7 @@ static void each_port(struct shell_call *c, struct json *j, const struct network
 		unsigned int cursor = 0;
 		struct netswitch_port p;
 
-		while (s->net == net && netswitch_next_port(&s->sw, &cursor, &p)) {
+		while (network_has(net, s) && netswitch_next_port(&s->sw, &cursor, &p)) {
 			fn(c, j, s, &p);
 			thread_checkpoint();
 		}
@@ -168,11 +153,11 @@ static void drops_text(struct shell_call *c, const struct netport_stats *s)
 static void port_print(struct shell_call *c, struct json *j UNUSED,
 		       const struct network_segment *s UNUSED, const struct netswitch_port *p)
 {
-	char mac[MAC_TEXT], ip[IP_TEXT];
+	char mac[SHOW_MAX], ip[SHOW_MAX];
 
-	shell_out_printf(c->out, "%-20s %s %-4s %-15s %9lu %9lu\n", p->name, mac_text(mac, p->mac),
-			 p->link ? "up" : "down", p->leased != 0 ? ip_text(ip, p->leased) : "-",
-			 p->stats.sent, p->stats.received);
+	shell_out_printf(c->out, "%-20s %s %-4s %-15s %9lu %9lu\n", p->name,
+			 show_mac(mac, sizeof(mac), p->mac), p->link ? "up" : "down",
+			 show_ip(ip, sizeof(ip), p->leased), p->stats.sent, p->stats.received);
 	drops_text(c, &p->stats);
 }
 
@@ -193,13 +178,13 @@ void cmd_net_stats_json(struct json *j, const struct netport_stats *s)
 static void port_json(struct shell_call *c UNUSED, struct json *j,
 		      const struct network_segment *s UNUSED, const struct netswitch_port *p)
 {
-	char mac[MAC_TEXT], ip[IP_TEXT];
+	char mac[SHOW_MAX], ip[SHOW_MAX];
 
 	json_object(j, NULL);
 	json_string(j, "name", p->name);
-	json_string(j, "mac", mac_text(mac, p->mac));
+	json_string(j, "mac", show_mac(mac, sizeof(mac), p->mac));
 	json_bool(j, "link", p->link);
-	json_string(j, "address", p->leased != 0 ? ip_text(ip, p->leased) : NULL);
+	json_string(j, "address", p->leased != 0 ? show_ip(ip, sizeof(ip), p->leased) : NULL);
 	cmd_net_stats_json(j, &p->stats);
 	json_end(j);
 }
@@ -249,21 +234,21 @@ static int cmd_info(struct shell_call *c)
 static void lease_print(struct shell_call *c, const struct network_segment *s,
 			const struct dhcps_lease *l, uint64_t now)
 {
-	char mac[MAC_TEXT], ip[IP_TEXT], left[SHOW_MAX];
+	char mac[SHOW_MAX], ip[SHOW_MAX], left[SHOW_MAX];
 	uint8_t bytes[6];
 
 	for (unsigned int i = 0; i < 6; i++) {
 		bytes[i] = (uint8_t)(l->mac >> (40 - 8 * i));
 	}
-	shell_out_printf(c->out, "%-15s %s %11s %-12.12s %.15s\n", ip_text(ip, l->ip),
-			 mac_text(mac, bytes), show_time(left, sizeof(left), l->expires - now),
-			 s->net->c.name, l->name);
+	shell_out_printf(c->out, "%-15s %s %11s %-12.12s %.15s\n", show_ip(ip, sizeof(ip), l->ip),
+			 show_mac(mac, sizeof(mac), bytes),
+			 show_time(left, sizeof(left), l->expires - now), s->net->c.name, l->name);
 }
 
 static void lease_json(struct json *j, const struct network_segment *s, const struct dhcps_lease *l,
 		       uint64_t now)
 {
-	char mac[MAC_TEXT], ip[IP_TEXT];
+	char mac[SHOW_MAX], ip[SHOW_MAX];
 	uint8_t bytes[6];
 
 	for (unsigned int i = 0; i < 6; i++) {
@@ -271,8 +256,8 @@ static void lease_json(struct json *j, const struct network_segment *s, const st
 	}
 	json_object(j, NULL);
 	json_string(j, "net", s->net->c.name);
-	json_string(j, "address", ip_text(ip, l->ip));
-	json_string(j, "mac", mac_text(mac, bytes));
+	json_string(j, "address", show_ip(ip, sizeof(ip), l->ip));
+	json_string(j, "mac", show_mac(mac, sizeof(mac), bytes));
 	json_string(j, "name", l->name);
 	json_u64(j, "expires_ns", l->expires - now);
 	json_end(j);

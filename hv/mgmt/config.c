@@ -294,18 +294,46 @@ static void read_vm(struct config_reader *r, struct config *out, const struct to
 	out->vm_count += r->d->count == before && r->d->dropped == 0 && !n->bad;
 }
 
-/* Gateways are made for frames of the usual length. */
+/* The same key, of a network whose mode cannot have it. */
+static void mode_only(const struct network_config *c, const char *key, const char *modes,
+		      struct diag_place at, struct diag *d)
+{
+	diag_add(d, at, "net.%s.%s: allowed: only with mode = %s", c->name, key, modes);
+}
+
+static void check_uplink(const struct network_config *c, struct diag_place at, struct diag *d)
+{
+	if (c->mode == NETWORK_INTERNAL && c->uplink[0] != '\0') {
+		mode_only(c, "uplink", "\"nat\", \"natnet\" or \"bridge\"", at, d);
+	}
+	if (c->mode == NETWORK_BRIDGE && c->uplink[0] == '\0') {
+		diag_add(
+			d, at,
+			"net.%s.uplink: missing, allowed: a network card of the host like \"nic0\"",
+			c->name);
+	}
+	if (c->forwards != 0 && c->uplink[0] == '\0') {
+		diag_add(d, at, "net.%s.forward: allowed: only with an uplink", c->name);
+	}
+}
+
+/* Gateways and wires are made for frames of the usual length. */
 static void check_net(const struct network_config *c, struct diag_place at, struct diag *d)
 {
-	if (c->mode == NETWORK_INTERNAL && c->subnet.addr != 0) {
-		diag_add(d, at, "net.%s.subnet: allowed: only with mode = \"nat\" or \"natnet\"",
-			 c->name);
+	bool gateway = c->mode == NETWORK_NAT || c->mode == NETWORK_NATNET;
+
+	if (!gateway && c->subnet.addr != 0) {
+		mode_only(c, "subnet", "\"nat\" or \"natnet\"", at, d);
+	}
+	if (!gateway && c->forwards != 0) {
+		mode_only(c, "forward", "\"nat\" or \"natnet\"", at, d);
 	}
 	if (c->mode != NETWORK_INTERNAL && c->mtu > NETWORK_MTU) {
 		diag_add(d, at,
 			 "net.%s.mtu: found %u, allowed: at most %u but with mode = \"internal\"",
 			 c->name, c->mtu, NETWORK_MTU);
 	}
+	check_uplink(c, at, d);
 }
 
 /* Reads [net.NAME], as read_vm. */

@@ -11,8 +11,9 @@
 #include "hv/mgmt/shell_out.h"
 #include "hv/vm_config.h"
 
-#define CONFIG_VMS_MAX	64u
-#define CONFIG_NETS_MAX 32u
+#define CONFIG_VMS_MAX	     64u
+#define CONFIG_NETS_MAX	     32u
+#define CONFIG_ADDRESSES_MAX 4u
 
 enum host_scheduler { SCHEDULER_SHARE, SCHEDULER_WINDOW };
 
@@ -22,6 +23,8 @@ struct host_config {
 	enum log_level log;	/* what is printed on the console */
 	unsigned int scheduler; /* enum host_scheduler */
 	uint32_t major_frame;	/* ms, of the window scheduler */
+	unsigned int addresses;
+	struct uplink_config address[CONFIG_ADDRESSES_MAX];
 };
 
 /* What the parser must know of the machine. */
@@ -91,6 +94,11 @@ void config_check_vm(const struct host_config *host, const struct vm_config *cfg
 void config_check_nics(const struct config_env *env, const struct network_config *nets,
 		       unsigned int count, const struct vm_config *cfg, struct diag_place at,
 		       struct diag *d);
+
+/* "tcp:8080:web1:80"; false: it is none. And back. */
+#define CONFIG_FORWARD_TEXT (NETWORK_NAME + 20u)
+bool config_parse_forward(const char *s, struct network_forward *f);
+void config_text_forward(const struct network_forward *f, char *buf, size_t size);
 
 /* 1-31 letters, digits, '-', '_' and '.', the first no '-' or '.'. */
 bool config_name_valid(const char *name);

@@ -2,6 +2,7 @@
 /* Owns the table of configuration keys: the only place where a key, its limits and its help stand. */
 /* Does not parse: config.c walks this table. */
 #include "hv/mgmt/config_schema.h"
+#include "hv/lib/string.h"
 #include "hv/mgmt/config_type.h"
 #include "hv/sched.h"
 
@@ -34,9 +35,9 @@ static const char *const mode_names[] = {
 	[NETWORK_INTERNAL] = "internal",
 	[NETWORK_NATNET] = "natnet",
 	[NETWORK_NAT] = "nat",
+	[NETWORK_BRIDGE] = "bridge",
 	NULL,
 };
-static const char *const mode_later[] = { "bridge", NULL };
 
 #define FIELD(type, member) .offset = offsetof(type, member), .size = sizeof(((type *)NULL)->member)
 #define STRINGIFY_(x)	    #x
@@ -162,6 +163,47 @@ static const struct config_list nics = {
 	.defaults = nic_defaults,
 };
 
+/* ---- the host's addresses ---- */
+
+static const struct config_key address_keys[] = {
+	{ .name = "ip",
+	  .type = &config_type_address,
+	  .allowed = "\"dhcp\" or an address with its prefix like \"192.0.2.5/24\", /8 to /30",
+	  .help = "the host's address there",
+	  FIELD(struct uplink_config, address) },
+	{ .name = "uplink",
+	  .type = &config_type_string,
+	  .allowed = "a network card of the host like \"nic0\"",
+	  .def = "\"nic0\"",
+	  .help = "where",
+	  FIELD(struct uplink_config, uplink) },
+	{ .name = "router",
+	  .type = &config_type_ip,
+	  .allowed = "an address like \"192.0.2.1\"",
+	  .def = "\"\"",
+	  .help = "the way to all others",
+	  FIELD(struct uplink_config, router) },
+	{ .name = "dns",
+	  .type = &config_type_ip,
+	  .allowed = "an address like \"192.0.2.1\"",
+	  .def = "\"\"",
+	  .help = "DNS server that guests' questions go to; none: DHCP's",
+	  FIELD(struct uplink_config, dns) },
+};
+
+static void address_defaults(void *item)
+{
+	string_copy(((struct uplink_config *)item)->uplink, "nic0", NETWORK_UPLINK);
+}
+
+static const struct config_list addresses = {
+	.keys = address_keys,
+	.count = ARRAY_SIZE(address_keys),
+	.item_size = sizeof(struct uplink_config),
+	.counter = offsetof(struct host_config, addresses),
+	.defaults = address_defaults,
+};
+
 /* ---- all keys ---- */
 
 static const struct config_key keys[] = {
@@ -206,16 +248,22 @@ static const struct config_key keys[] = {
 	  .help = "length of the window scheduler's frame",
 	  FIELD(struct host_config, major_frame) },
 	LATER(CONFIG_HOST, "config", "a configuration file loaded after this one"),
-	LATER(CONFIG_HOST, "address", "IP address of the host on an uplink"),
+	{ .table = CONFIG_HOST,
+	  .name = "address",
+	  .type = &config_type_list,
+	  .allowed = "[\"dhcp\"] or [{ ip = \"192.0.2.5/24\", router = \"192.0.2.1\" }]",
+	  .def = "[]",
+	  .list = &addresses,
+	  .help = "the host's own on each uplink: ip, uplink, router, dns",
+	  FIELD(struct host_config, address) },
 
 	{ .table = CONFIG_NET,
 	  .name = "mode",
 	  .type = &config_type_choice,
-	  .allowed = "\"internal\", \"natnet\" or \"nat\"",
+	  .allowed = "\"internal\", \"natnet\", \"nat\" or \"bridge\"",
 	  .def = "\"internal\"",
 	  .names = mode_names,
-	  .later = mode_later,
-	  .help = "internal: guests only; natnet, nat: with DHCP and gateway",
+	  .help = "guests only; with DHCP and gateway; on the uplink's wire",
 	  FIELD(struct network_config, mode) },
 	{ .table = CONFIG_NET,
 	  .name = "subnet",
@@ -242,8 +290,20 @@ static const struct config_key keys[] = {
 	  .max = 1000 * 3600 * 1000l,
 	  .help = "how long an address that DHCP gives is good for",
 	  FIELD(struct network_config, lease) },
-	LATER(CONFIG_NET, "uplink", "the host's network card that it leads to"),
-	LATER(CONFIG_NET, "forward", "ports of the host that lead to a guest"),
+	{ .table = CONFIG_NET,
+	  .name = "uplink",
+	  .type = &config_type_string,
+	  .allowed = "a network card of the host like \"nic0\", not with mode = \"internal\"",
+	  .def = "\"\"",
+	  .help = "the host's network card that it leads to",
+	  FIELD(struct network_config, uplink) },
+	{ .table = CONFIG_NET,
+	  .name = "forward",
+	  .type = &config_type_forwards,
+	  .allowed = "ports like [\"tcp:8080:web1:80\"]: protocol, the host's, VM, its port",
+	  .def = "[]",
+	  .help = "natnet, nat: ports of the host that lead to a guest",
+	  FIELD(struct network_config, forward) },
 	LATER(CONFIG_NET, "vlan", "VLAN of the network on its uplink"),
 	LATER(CONFIG_NET, "dhcp", "what its DHCP server gives"),
 	LATER(CONFIG_NET, "dns", "DNS server of its guests"),

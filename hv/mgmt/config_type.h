@@ -33,11 +33,14 @@ extern const struct config_type config_type_size;     /* uint64_t, bytes */
 extern const struct config_type config_type_duration; /* uint32_t, ms */
 extern const struct config_type config_type_integer;  /* 4 bytes */
 extern const struct config_type config_type_boolean;
-extern const struct config_type config_type_choice; /* 4 bytes: the index of the name */
-extern const struct config_type config_type_cpus;   /* uint64_t mask */
-extern const struct config_type config_type_list;   /* config_list.c: array of key->list's items */
-extern const struct config_type config_type_mac;    /* config_net.c: 6 bytes, 0: none */
-extern const struct config_type config_type_subnet; /* config_net.c: struct network_subnet */
+extern const struct config_type config_type_choice;  /* 4 bytes: the index of the name */
+extern const struct config_type config_type_cpus;    /* uint64_t mask */
+extern const struct config_type config_type_list;    /* config_list.c: array of key->list's items */
+extern const struct config_type config_type_mac;     /* config_net.c: 6 bytes, 0: none */
+extern const struct config_type config_type_subnet;  /* config_net.c: struct network_subnet */
+extern const struct config_type config_type_address; /* likewise; addr 0 is "dhcp" */
+extern const struct config_type config_type_ip;	     /* config_net.c: uint32_t, 0: none */
+extern const struct config_type config_type_forwards; /* config_net.c: of struct network_config */
 
 /* One key of a table into base, by its type; false after an error. Of config.c. */
 bool config_read_key(struct config_reader *r, const struct config_key *key, void *base,

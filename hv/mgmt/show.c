@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Owns formatting of times, dates and percentages. */
+/* Owns formatting of times, dates, percentages and addresses. */
 /* Asks no clock. */
 #include "hv/mgmt/show.h"
 #include "hv/lib/fmt.h"
@@ -58,5 +58,23 @@ const char *show_date(char *buf, size_t size, uint64_t seconds)
 	}
 	fmt_snprintf(buf, size, "%04lu-%02lu-%02lu %02lu:%02lu:%02lu UTC", year, month + 1,
 		     days + 1, s / 3600, s / 60 % 60, s % 60);
+	return buf;
+}
+
+const char *show_ip(char *buf, size_t size, uint32_t ip)
+{
+	if (ip == 0) {
+		fmt_snprintf(buf, size, "-");
+	} else {
+		fmt_snprintf(buf, size, "%u.%u.%u.%u", ip >> 24, ip >> 16 & 255, ip >> 8 & 255,
+			     ip & 255);
+	}
+	return buf;
+}
+
+const char *show_mac(char *buf, size_t size, const uint8_t mac[6])
+{
+	fmt_snprintf(buf, size, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3],
+		     mac[4], mac[5]);
 	return buf;
 }

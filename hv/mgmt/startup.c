@@ -4,6 +4,7 @@
 #include "hv/mgmt/startup.h"
 #include "drivers/host/host_pci.h"
 #include "drivers/net/network.h"
+#include "drivers/net/uplink.h"
 #include "hv/base/heap.h"
 #include "hv/base/log.h"
 #include "hv/lib/errno.h"
@@ -26,21 +27,44 @@ static const char how_to[] =
 	"    autostart = true\n"
 	"config help lists the keys; vm create makes a VM now.\n";
 
+/* Before the networks that use them. */
+static void set_addresses(struct shell_out *out, const struct config *cfg)
+{
+	uplink_set_hostname(cfg->host.name);
+	for (unsigned int i = 0; i < cfg->host.addresses; i++) {
+		int err = uplink_configure(&cfg->host.address[i]);
+
+		if (err != 0) {
+			shell_out_printf(out, "error: cannot set the host's address on %s: %s\n",
+					 cfg->host.address[i].uplink, errno_text(err));
+		}
+	}
+}
+
+static void create_net(struct shell_out *out, const struct network_config *c)
+{
+	int err = network_create(c);
+
+	if (err == -ENODEV) {
+		shell_out_printf(out, "error: cannot create network %s: this machine has no %s\n",
+				 c->name, c->uplink);
+	} else if (err != 0) {
+		shell_out_printf(out, "error: cannot create network %s: %s\n", c->name,
+				 errno_text(err));
+	}
+}
+
 static void create_nets(struct shell_out *out, const struct config *cfg)
 {
-	int err = cfg->net_count > 0 ? net_thread_start() : 0;
+	int err = cfg->net_count + cfg->host.addresses > 0 ? net_thread_start() : 0;
 
 	if (err != 0) {
 		shell_out_printf(out, "error: cannot start the networks' thread: %s\n",
 				 errno_text(err));
 	}
+	set_addresses(out, cfg);
 	for (unsigned int i = 0; err == 0 && i < cfg->net_count; i++) {
-		int e = network_create(&cfg->nets[i]);
-
-		if (e != 0) {
-			shell_out_printf(out, "error: cannot create network %s: %s\n",
-					 cfg->nets[i].name, errno_text(e));
-		}
+		create_net(out, &cfg->nets[i]);
 	}
 }
 

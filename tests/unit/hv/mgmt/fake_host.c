@@ -11,6 +11,8 @@
 #include "drivers/host/host_pci.h"
 #include "drivers/host/uart.h"
 #include "drivers/net/network.h"
+#include "drivers/net/network_forward.h"
+#include "drivers/net/uplink.h"
 #include "fakes/fake_arch.h"
 #include "hv/base/heap.h"
 #include "hv/base/log.h"
@@ -120,6 +122,71 @@ bool natnet_next_lease(struct natnet *n, unsigned int *cursor, uint64_t now,
 	*out = (struct dhcps_lease){ .mac = 0x525400000001, .ip = 0x0a140002, .name = "alpine" };
 	out->expires = now + 3600000000000;
 	return (*cursor)++ == 0;
+}
+
+/* ---- a host NIC, once the host has an address there ---- */
+
+static void nic_stats(struct netport *p, struct netnic_stats *s)
+{
+	(void)p;
+	*s = (struct netnic_stats){ .errors = 5, .missed = 6, .interrupts = 7 };
+}
+
+static unsigned int nic_speed(struct netport *p)
+{
+	(void)p;
+	return 1000;
+}
+
+static const struct netnic_ops nic_ops = { .driver = "fake",
+					   .stats = nic_stats,
+					   .speed = nic_speed };
+static struct netport nic = { .name = "nic0",
+			      .mac = { 0x52, 0x54, 0, 0x12, 0x34, 0x56 },
+			      .link = true };
+static struct hostif nic_host = { .outside = { .addr = 0xc0000205, .router = 0xc0000201 },
+				  .dhcpc.dns = 0xc0000202 };
+static struct uplink uplink = { .nic = &nic, .ops = &nic_ops };
+
+void uplink_set_hostname(const char *name)
+{
+	assert_non_null(name);
+}
+
+int uplink_configure(const struct uplink_config *c)
+{
+	if (strcmp(c->uplink, "nic0") != 0) {
+		return -ENODEV;
+	}
+	uplink.host = &nic_host;
+	return 0;
+}
+
+struct uplink *uplink_next(struct uplink *prev)
+{
+	return prev == NULL && uplink.host != NULL ? &uplink : NULL;
+}
+
+int network_forward_add(const struct network *n, const struct network_forward *f)
+{
+	assert_ptr_equal(n, &net);
+	if (net.c.forwards != 0) {
+		return -EEXIST;
+	}
+	net.c.forward[net.c.forwards++] = *f;
+	return 0;
+}
+
+int network_forward_remove(const struct network *n, uint8_t proto, uint16_t out_port)
+{
+	assert_ptr_equal(n, &net);
+	if (net.c.forwards == 0) {
+		return -ENOENT;
+	}
+	assert_int_equal(proto, net.c.forward[0].proto);
+	assert_int_equal(out_port, net.c.forward[0].out_port);
+	net.c.forwards--;
+	return 0;
 }
 
 const char *netport_drop_name(enum netport_drop why)
@@ -734,6 +801,7 @@ void fake_host_reset(void)
 	fake_balloon_error = -ENODEV;
 	fake_reserve_fails = NULL;
 	memset(&net, 0, sizeof(net));
+	uplink.host = NULL;
 	while (vm_next(NULL) != NULL) {
 		struct vm *vm = vm_next(NULL);
 

@@ -73,6 +73,11 @@ static const char whole[] = "# all keys of this version\n"
 			    "mode = \"nat\"\n"
 			    "subnet = \"10.20.4.0/22\"\n"
 			    "lease = \"1h\"\n"
+			    "uplink = \"nic1\"\n"
+			    "forward = [\"tcp:8080:web1:80\", \"udp:53:mb.2:5353\"]\n"
+			    "[net.wire]\n"
+			    "mode = \"bridge\"\n"
+			    "uplink = \"nic0\"\n"
 			    "[vm.\"mb.2\"]\n"
 			    "boot = \"multiboot\"\n"
 			    "kernel = \"boot:mb.elf\"\n"
@@ -172,6 +177,12 @@ static void test_defaults_are_true(void **state)
 
 #define VM "[vm.a]\nkernel = \"boot:k\"\n"
 
+#define FORWARD(spec) "[net.lan]\nforward = [\"" spec "\"]"
+#define BAD_FORWARD(spec)                                                                          \
+	"net.lan.forward: found \"" spec                                                           \
+	"\", allowed: ports like [\"tcp:8080:web1:80\"]: protocol, "                               \
+	"the host's, VM, its port"
+
 static const struct {
 	const char *text;
 	unsigned int line, column;
@@ -194,16 +205,40 @@ static const struct {
 	  "host.config: not supported in this version "
 	  "(a configuration file loaded after this one)" },
 	{ "[host]\naddress = \"dhcp\"", 2, 1,
-	  "host.address: not supported in this version (IP address of the host on an uplink)" },
+	  "host.address: found \"dhcp\", allowed: [\"dhcp\"] or [{ ip = \"192.0.2.5/24\", router = "
+	  "\"192.0.2.1\" }]" },
+	{ "[host]\naddress = [\"10.0.0.0/24\"]", 2, 12,
+	  "host.address: found \"10.0.0.0/24\", allowed: \"dhcp\" or an address with its prefix like "
+	  "\"192.0.2.5/24\", /8 to /30" },
+	{ "[host]\naddress = [{ ip = \"10.0.0.255/24\" }]", 2, 14,
+	  "host.address[0].ip: found \"10.0.0.255/24\", allowed: \"dhcp\" or an address with its "
+	  "prefix like \"192.0.2.5/24\", /8 to /30" },
+	{ "[host]\naddress = [{ ip = \"dhcp\", dns = \"10.0.0\" }]", 2, 27,
+	  "host.address[0].dns: found \"10.0.0\", allowed: an address like \"192.0.2.1\"" },
+	{ "[host]\naddress = [{ uplink = \"nic1\" }]", 2, 12,
+	  "host.address[0].ip: missing, allowed: \"dhcp\" or an address with its prefix like "
+	  "\"192.0.2.5/24\", /8 to /30" },
 	{ "[host]\nmajor_frame = \"1ms\"", 2, 1,
 	  "host.major_frame: found \"1ms\", allowed: a duration like \"10ms\", \"2ms\" to \"1s\"" },
 	{ "[store.main]\ndisk = \"nvme0\"", 1, 1, "store: not supported in this version" },
-	{ "[net.lan]\nmode = \"bridge\"", 2, 1,
-	  "net.lan.mode: \"bridge\" is not supported in this version, allowed: \"internal\", "
-	  "\"natnet\" or \"nat\"" },
-	{ "[net.lan]\nuplink = \"nic0\"", 2, 1,
-	  "net.lan.uplink: not supported in this version (the host's network card that it leads "
-	  "to)" },
+	{ "[net.lan]\nmode = \"bridge\"", 1, 1,
+	  "net.lan.uplink: missing, allowed: a network card of the host like \"nic0\"" },
+	{ "[net.lan]\nuplink = \"nic0\"", 1, 1,
+	  "net.lan.uplink: allowed: only with mode = \"nat\", \"natnet\" or \"bridge\"" },
+	{ "[net.lan]\nmode = \"nat\"\nforward = [\"tcp:80:a:80\"]", 1, 1,
+	  "net.lan.forward: allowed: only with an uplink" },
+	{ "[net.lan]\nmode = \"bridge\"\nuplink = \"nic0\"\nforward = [\"tcp:80:a:80\"]", 1, 1,
+	  "net.lan.forward: allowed: only with mode = \"nat\" or \"natnet\"" },
+	{ "[net.lan]\nmode = \"nat\"\nuplink = \"nic0\"\nforward = [\"udp:1:a:2\", \"tcp:1:a:2\", "
+	  "\"udp:1:b:3\"]",
+	  4, 38, "net.lan.forward: found that port twice: \"udp:1:b:3\"" },
+	{ FORWARD("tcp:0:a:80"), 2, 12, BAD_FORWARD("tcp:0:a:80") },
+	{ FORWARD("tcp:80:a:65536"), 2, 12, BAD_FORWARD("tcp:80:a:65536") },
+	{ FORWARD("tcp:80:a"), 2, 12, BAD_FORWARD("tcp:80:a") },
+	{ FORWARD("tcp:80::80"), 2, 12, BAD_FORWARD("tcp:80::80") },
+	{ FORWARD("tcp:80:a/b:80"), 2, 12, BAD_FORWARD("tcp:80:a/b:80") },
+	{ FORWARD("icmp:80:a:80"), 2, 12, BAD_FORWARD("icmp:80:a:80") },
+	{ FORWARD("tcp:80:a:80 "), 2, 12, BAD_FORWARD("tcp:80:a:80 ") },
 	{ "[net]\nlan = 1", 2, 1, "net.lan: found an integer, allowed: a table, [net.NAME]" },
 	{ "[net.lan]\nmode = \"nat\"\nsubnet = \"10.0.0.1/24\"", 3, 1,
 	  "net.lan.subnet: found \"10.0.0.1/24\", allowed: a subnet like \"10.20.0.0/24\", /8 to "
@@ -480,7 +515,7 @@ static void test_networks(void **state)
 	(void)state;
 	assert_int_equal(parse(whole), 0);
 	v = &cfg.vms[0];
-	assert_int_equal(cfg.net_count, 2);
+	assert_int_equal(cfg.net_count, 3);
 	assert_string_equal(cfg.nets[0].name, "lan");
 	assert_int_equal(cfg.nets[0].mode, NETWORK_INTERNAL);
 	assert_int_equal(cfg.nets[0].mtu, 9000);
@@ -488,6 +523,15 @@ static void test_networks(void **state)
 	assert_int_equal(cfg.nets[1].subnet.addr, 0x0a140400);
 	assert_int_equal(cfg.nets[1].subnet.prefix, 22);
 	assert_int_equal(cfg.nets[1].lease, 3600000);
+	assert_string_equal(cfg.nets[1].uplink, "nic1");
+	assert_int_equal(cfg.nets[1].forwards, 2);
+	assert_int_equal(cfg.nets[1].forward[0].proto, 6);
+	assert_int_equal(cfg.nets[1].forward[0].out_port, 8080);
+	assert_string_equal(cfg.nets[1].forward[0].vm, "web1");
+	assert_int_equal(cfg.nets[1].forward[0].in_port, 80);
+	assert_int_equal(cfg.nets[1].forward[1].proto, 17);
+	assert_string_equal(cfg.nets[1].forward[1].vm, "mb.2");
+	assert_int_equal(cfg.nets[2].mode, NETWORK_BRIDGE);
 	assert_int_equal(v->nic_count, 2);
 	assert_string_equal(v->nics[0].net, "lan");
 	assert_memory_equal(v->nics[0].mac, mac, 6);
@@ -499,10 +543,38 @@ static void test_networks(void **state)
 	config_write_net(&cfg.nets[1], &out);
 	config_write_vm(v, &out);
 	assert_non_null(strstr(text.text, "[net.own]\nmode = \"nat\"\nsubnet = \"10.20.4.0/22\"\n"
-					  "lease = \"1h\"\n"));
+					  "lease = \"1h\"\nuplink = \"nic1\"\n"
+					  "forward = [\"tcp:8080:web1:80\", "
+					  "\"udp:53:mb.2:5353\"]\n"));
 	assert_non_null(strstr(text.text,
 			       "nics = [{ net = \"lan\", mac = \"52:54:00:00:00:0a\", rate = "
 			       "\"10M\", link = false, spoof = true }, { net = \"own\" }]\n"));
+}
+
+static void test_addresses(void **state)
+{
+	static struct capture text;
+	struct shell_out out = capture_out(&text);
+	const struct uplink_config *a = cfg.host.address;
+
+	(void)state;
+	assert_int_equal(
+		parse("[host]\naddress = [\"dhcp\", { ip = \"192.0.2.5/24\", uplink = \"nic1\", "
+		      "router = \"192.0.2.1\", dns = \"9.9.9.9\" }]"),
+		0);
+	assert_int_equal(d.count, 0);
+	assert_int_equal(cfg.host.addresses, 2);
+	assert_string_equal(a[0].uplink, "nic0");
+	assert_int_equal(a[0].address.addr, 0);
+	assert_string_equal(a[1].uplink, "nic1");
+	assert_int_equal(a[1].address.addr, 0xc0000205);
+	assert_int_equal(a[1].address.prefix, 24);
+	assert_int_equal(a[1].router, 0xc0000201);
+	assert_int_equal(a[1].dns, 0x09090909);
+	config_write_host(&cfg.host, &out);
+	assert_non_null(strstr(text.text, "address = [{ ip = \"dhcp\" }, { ip = \"192.0.2.5/24\", "
+					  "uplink = \"nic1\", router = \"192.0.2.1\", dns = "
+					  "\"9.9.9.9\" }]\n"));
 }
 
 static const struct {
@@ -623,6 +695,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_whole_file, teardown),
+		cmocka_unit_test_teardown(test_addresses, teardown),
 		cmocka_unit_test_teardown(test_networks, teardown),
 		cmocka_unit_test_teardown(test_written_file_reads_back, teardown),
 		cmocka_unit_test(test_defaults_are_true),

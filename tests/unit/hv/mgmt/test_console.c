@@ -6,7 +6,7 @@
 /* TEST_SOURCES: hv/mgmt/near.c hv/mgmt/json.c hv/mgmt/show.c hv/mgmt/diag.c hv/mgmt/toml.c hv/mgmt/toml_scan.c */
 /* TEST_SOURCES: hv/mgmt/config.c hv/mgmt/config_schema.c hv/mgmt/config_list.c hv/mgmt/config_line.c hv/mgmt/config_type.c */
 /* TEST_SOURCES: hv/mgmt/power_button.c hv/mgmt/cmd_vm.c hv/mgmt/cmd_vm_set.c hv/mgmt/cmd_vm_info.c hv/mgmt/cmd_vm_console.c hv/mgmt/cmd_vm_pci.c */
-/* TEST_SOURCES: hv/mgmt/config_net.c drivers/net/network_config.c hv/mgmt/cmd_net.c */
+/* TEST_SOURCES: hv/mgmt/config_net.c drivers/net/network_config.c hv/mgmt/cmd_net.c hv/mgmt/cmd_net_uplink.c */
 /* TEST_SOURCES: hv/mgmt/cmd_host.c hv/mgmt/cmd_host_devices.c hv/mgmt/cmd_host_power.c hv/mgmt/cmd_host_memory.c hv/mgmt/cmd_config.c hv/mgmt/cmd_misc.c hv/mgmt/cmd_top.c */
 /* TEST_SOURCES: hv/mgmt/cmd_trace.c hv/guest_console.c hv/vm_config.c hv/lib/errno.c */
 /* TEST_SOURCES: hv/lib/fmt.c hv/lib/string.c tests/unit/fakes/fake_heap.c */
@@ -1007,7 +1007,7 @@ static void test_config(void **state)
 	assert_has(
 		fake_host_command("config show --json"),
 		"{\"host\":{\"name\":\"insula\",\"console\":\"com1,115200\",\"log\":\"info\","
-		"\"scheduler\":\"share\",\"major_frame\":\"10ms\"},\"net\":{},\"vm\":{\"web1\":{\"memory\":\"16M\",");
+		"\"scheduler\":\"share\",\"major_frame\":\"10ms\",\"address\":[]},\"net\":{},\"vm\":{\"web1\":{\"memory\":\"16M\",");
 	assert_prints("config check", "boot:insula.conf: no errors, 2 VMs\n");
 	assert_prints("config check boot:none", "error: boot:none is not among the boot modules\n");
 	assert_prints("config check /etc/passwd", "error: /etc/passwd is not named as boot:FILE\n");
@@ -1032,26 +1032,31 @@ static void test_net(void **state)
 		      "[net.lan]\n");
 }
 
-static const char with_net[] = "[net.lan]\nmode = \"natnet\"\nsubnet = \"10.20.0.0/24\"\n"
-			       "[net.second]\n"
-			       "[vm.web1]\nkernel = \"boot:k\"\nnics = [\"lan\"]\n";
+static const char with_net[] =
+	"[host]\naddress = [\"dhcp\", { ip = \"dhcp\", uplink = \"nic7\" }]\n"
+	"[net.lan]\nmode = \"natnet\"\nsubnet = \"10.20.0.0/24\"\n"
+	"uplink = \"nic0\"\n"
+	"[net.second]\n"
+	"[vm.web1]\nkernel = \"boot:k\"\nnics = [\"lan\"]\n";
 
 static void test_net_commands(void **state)
 {
 	(void)state;
 	fake_host_reset();
 	fake_host_module("insula.conf", with_net);
-	assert_has(fake_host_run("\r"), "error: cannot create network second: ");
+	assert_has(fake_host_run("\r"),
+		   "error: cannot set the host's address on nic7: no such device\r\n"
+		   "error: cannot create network second: ");
 	assert_prints("net list",
 		      "NAME                            MODE     SUBNET               MTU NICS\n"
 		      "lan                             natnet   10.20.0.0/24        1500    1\n");
 	assert_prints(
 		"net list --json",
 		"[{\"name\":\"lan\",\"nics\":1,\"mode\":\"natnet\",\"subnet\":\"10.20.0.0/24\","
-		"\"mtu\":1500,\"lease\":\"12h\"}]\n");
+		"\"mtu\":1500,\"lease\":\"12h\",\"uplink\":\"nic0\",\"forward\":[]}]\n");
 	assert_prints(
 		"net info lan",
-		"[net.lan]\nmode = \"natnet\"\nsubnet = \"10.20.0.0/24\"\n\n"
+		"[net.lan]\nmode = \"natnet\"\nsubnet = \"10.20.0.0/24\"\nuplink = \"nic0\"\n\n"
 		"PORT                 MAC               LINK ADDRESS              SENT  RECEIVED\n"
 		"gateway              02:00:00:00:00:01 up   -                       0         0\n"
 		"web1.0               52:54:00:00:00:01 down 10.20.0.2               7         8\n"
@@ -1067,9 +1072,54 @@ static void test_net_commands(void **state)
 		      "[{\"net\":\"lan\",\"address\":\"10.20.0.2\",\"mac\":\"52:54:00:00:00:01\","
 		      "\"name\":\"alpine\",\"expires_ns\":3600000000000}]\n");
 	assert_has(fake_host_command("config show"),
-		   "\n[net.lan]\nmode = \"natnet\"\nsubnet = \"10.20.0.0/24\"\n\n[vm.web1]\n");
+		   "\n[net.lan]\nmode = \"natnet\"\nsubnet = \"10.20.0.0/24\"\n"
+		   "uplink = \"nic0\"\n\n[vm.web1]\n");
 	assert_has(fake_host_command("vm create x kernel=boot:k nics=lan"), "");
 	assert_has(fake_host_command("config show"), "nics = [{ net = \"lan\" }]\n");
+}
+
+static void test_uplinks(void **state)
+{
+	(void)state;
+	fake_host_run("");
+	assert_prints("net uplinks",
+		      "This machine has no network card that a driver is here for.\n");
+	fake_host_reset();
+	fake_host_module("insula.conf", with_net);
+	fake_host_run("\r");
+	assert_prints(
+		"net uplinks",
+		"NAME  DRIVER MAC               LINK  MBIT ADDRESS          RECEIVED      SENT\n"
+		"nic0  fake   52:54:00:12:34:56 up    1000 192.0.2.5               0         0\n"
+		"  address by DHCP, router 192.0.2.1, DNS server 192.0.2.2\n"
+		"  7 interrupts; lost: 5 damaged, 6 missed\n");
+	assert_has(
+		fake_host_command("net uplinks --json"),
+		"[{\"name\":\"nic0\",\"driver\":\"fake\",\"mac\":\"52:54:00:12:34:56\","
+		"\"link\":true,\"speed\":1000,\"address\":\"192.0.2.5\",\"router\":\"192.0.2.1\","
+		"\"dns\":\"192.0.2.2\",\"dhcp\":true,\"interrupts\":7,\"damaged\":5,\"missed\":6,");
+}
+
+static void test_forward(void **state)
+{
+	(void)state;
+	fake_host_module("insula.conf", with_net);
+	fake_host_run("\r");
+	assert_prints("net forward lan add tcp:8080:web1:80", "");
+	assert_has(fake_host_command("config show"), "forward = [\"tcp:8080:web1:80\"]\n");
+	assert_prints("net forward lan add tcp:8080:web1:81",
+		      "error: that port of the host leads somewhere already\n");
+	assert_prints(
+		"net forward lan add tcp:0:web1:80",
+		"error: found \"tcp:0:web1:80\", allowed: a port like tcp:8080:web1:80 (protocol, "
+		"the host's, VM, its port)\n");
+	assert_prints("net forward lan delete tcp:8080:web1:80",
+		      "error: found \"delete\", allowed: add, remove\n");
+	assert_prints("net forward dmz add tcp:8080:web1:80",
+		      "error: no network is named \"dmz\"; net list shows all\n");
+	assert_prints("net forward lan remove tcp:8080:web1:80", "");
+	assert_prints("net forward lan remove tcp:8080:web1:80",
+		      "error: lan does not forward that port; net info lan shows all\n");
 }
 
 static void test_config_help(void **state)
@@ -1267,6 +1317,8 @@ int main(void)
 		cmocka_unit_test_setup(test_host_poweroff_of_a_vm_that_comes_up, setup_vms),
 		cmocka_unit_test_setup(test_config, setup_vms),
 		cmocka_unit_test_setup(test_net, setup_vms),
+		cmocka_unit_test_setup(test_uplinks, setup),
+		cmocka_unit_test_setup(test_forward, setup),
 		cmocka_unit_test_setup(test_net_commands, setup_vms),
 		cmocka_unit_test_setup(test_config_help, setup_vms),
 		cmocka_unit_test_setup(test_help, setup_vms),
