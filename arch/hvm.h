@@ -144,9 +144,9 @@ extern const struct hvm_ops *hvm;
 
 /*
  * Probes the backends and picks one. Logs each feature. -ENODEV after logging exactly what is
- * missing: the console still comes up.
+ * missing: the console still comes up. Of the boot options, apicv=off leaves the local APIC to software.
  */
-int hvm_init(void);
+int hvm_init(const char *options);
 /* On every CPU, after hvm_init succeeded. */
 int hvm_cpu_enable(void);
 /* The rows that hvm_init found, for `host info`; their count in *count. */

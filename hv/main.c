@@ -111,7 +111,7 @@ void hv_main(const struct boot_info *info)
 	BUG_ON(cpu_platform_init(info) != 0);
 	clock_set_alarm(timer_alarm);
 	uart_start(COM1_IRQ);
-	hvm_init();
+	hvm_init(info->cmdline);
 	start_cpu();
 	log_printf(LOG_INFO, "cpu: %s; %u running", cpu_brand(), start_others() + 1);
 	log_printf(LOG_INFO, "clock: TSC at %lu kHz by the %s", clock_hz() / 1000,

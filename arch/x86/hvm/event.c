@@ -101,10 +101,13 @@ static void take_exception(struct vcpu *v, struct event *ev)
 			      .error = v->exception.error };
 }
 
-/* The vector of the interrupt that comes next, or -1; *pic: it is the PIC's, and not yet known. */
+/*
+ * The vector of the interrupt that comes next, or -1; *pic: it is the PIC's, and not yet known. What
+ * the local APIC has is none of ours where the processor delivers it.
+ */
 static int next_irq(const struct vcpu *v, bool *pic)
 {
-	int vector = vlapic_pending(v->lapic);
+	int vector = v->lapic->hardware ? -1 : vlapic_pending(v->lapic);
 
 	*pic = v->vm->virq.pic_output && vlapic_takes_pic(v->lapic);
 	return vector;
@@ -141,7 +144,9 @@ static bool pick_irq(struct vcpu *v, bool can_irq, struct event *ev, bool *irq_w
 
 	/* Cleared before looking: a vector that arrives while we look sets it again. */
 	clear_pending(v, VCPU_PENDING_IRQ);
-	vlapic_sync_eoi(v->lapic);
+	if (!v->lapic->hardware) {
+		vlapic_sync(v->lapic);
+	}
 	taken = can_irq && take_irq(v, ev);
 	if (irq_waits(v)) {
 		set_pending(v, VCPU_PENDING_IRQ);

@@ -14,12 +14,14 @@
 #include "arch/x86/hvm/x86_bits.h"
 #include "hv/base/log.h"
 #include "hv/lib/errno.h"
+#include "hv/lib/string.h"
 #include "hv/thread.h"
 #include "hv/vm.h"
 
 #define FEATURES_MAX 48u
 
 const struct hvm_ops *hvm;
+bool hvm_without_apicv;
 
 static struct hvm_feature features[FEATURES_MAX];
 static unsigned int feature_count;
@@ -54,8 +56,9 @@ static unsigned int probe(const struct hvm_ops *backend)
 	return count < FEATURES_MAX ? count : FEATURES_MAX;
 }
 
-int hvm_init(void)
+int hvm_init(const char *options)
 {
+	hvm_without_apicv = strstr(options, "apicv=off") != NULL;
 	for (unsigned int i = 0; i < ARRAY_SIZE(backends); i++) {
 		const struct hvm_ops *backend = backends[i];
 
@@ -219,7 +222,7 @@ void hvm_vcpu_refresh_clock(struct vcpu *v)
 
 void hvm_vcpu_settle(struct vcpu *v)
 {
-	vlapic_sync_eoi(v->lapic);
+	vlapic_sync(v->lapic);
 }
 
 void hvm_vcpu_destroy(struct vcpu *v)
@@ -234,7 +237,9 @@ static bool irq_waits(struct vcpu *v)
 	if ((x86_reg(v, HVM_RFLAGS) & RFLAGS_IF) == 0) {
 		return false;
 	}
-	vlapic_sync_eoi(v->lapic);
+	if (!v->lapic->hardware) {
+		vlapic_sync(v->lapic);
+	}
 	return vlapic_pending(v->lapic) >= 0 ||
 	       (v->vm->virq.pic_output && vlapic_takes_pic(v->lapic));
 }

@@ -17,6 +17,13 @@
 #define KVM_NAME     0x4b4d564b, 0x564b4d56, 0x4d /* "KVMKVMKVM\0\0\0" in EBX, ECX, EDX */
 #define INSULA_NAME  0x75736e49, 0x5648616c, 0	  /* "InsulaHV\0\0\0\0" */
 
+static uint32_t withheld;
+
+void kvm_leaf_withhold(enum kvm_feature f)
+{
+	withheld |= BIT_OF(f);
+}
+
 static void add(struct vcpuid_view *view, uint32_t leaf, struct x86_cpuid regs)
 {
 	view->hyper[view->hyper_count++] = (struct vcpuid_hyper){ leaf, regs };
@@ -28,7 +35,8 @@ static uint32_t features(void)
 			BIT_OF(KVM_STEAL_TIME) | BIT_OF(KVM_PV_EOI) | BIT_OF(KVM_PV_TLB_FLUSH) |
 			BIT_OF(KVM_PV_SEND_IPI) | BIT_OF(KVM_PV_SCHED_YIELD);
 
-	return bits | (tsc_sync_agrees() ? BIT_OF(KVM_CLOCKSOURCE_STABLE) : 0);
+	bits |= tsc_sync_agrees() ? BIT_OF(KVM_CLOCKSOURCE_STABLE) : 0;
+	return bits & ~withheld;
 }
 
 /* VMware's way to tell kHz of the TSC and of the bus that the local APIC's timer counts: the same. */

@@ -24,6 +24,8 @@ enum kvm_feature {
 };
 
 /* Fills the hypervisors' leaves of a new view. */
+/* Once at boot, before the first VM: no guest is offered f, since the processor does better. */
+void kvm_leaf_withhold(enum kvm_feature f);
 void kvm_leaf_make(struct vcpuid_view *view, const struct vm_config *cfg);
 /* Is v's guest offered that feature? */
 bool kvm_leaf_has(const struct vcpu *v, enum kvm_feature f);

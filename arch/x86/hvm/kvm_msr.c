@@ -8,6 +8,8 @@
 #include "arch/x86/hvm/pv_eoi.h"
 #include "arch/x86/hvm/pv_steal.h"
 #include "arch/x86/hvm/pvclock.h"
+#include "arch/x86/hvm/vlapic.h"
+#include "hv/vcpu.h"
 
 struct row {
 	bool (*read)(struct vcpu *v, uint64_t *val);
@@ -43,6 +45,11 @@ bool kvm_msr_write(struct vcpu *v, uint32_t msr, uint64_t val)
 	return r != NULL && r->write(v, val);
 }
 
+static bool apic_in_hardware(const struct vcpu *v)
+{
+	return v->lapic->hardware;
+}
+
 /* used: it is switched on now; or, where there is no such thing, feature: it was made use of. */
 static const struct {
 	const char *name;
@@ -55,6 +62,7 @@ static const struct {
 	{ "pv-tlb-flush", NULL, KVM_PV_TLB_FLUSH },
 	{ "pv-ipi", NULL, KVM_PV_SEND_IPI },
 	{ "pv-sched-yield", NULL, KVM_PV_SCHED_YIELD },
+	{ "apicv", apic_in_hardware, KVM_PV_EOI }, /* what takes the place of pv-eoi */
 };
 
 const char *hvm_paravirt(const struct vcpu *v, unsigned int i, bool *used)

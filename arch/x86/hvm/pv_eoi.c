@@ -37,7 +37,7 @@ bool pv_eoi_write(struct vcpu *v, uint64_t val)
 	if ((val & ENABLE) != 0 && guest_mem_slice(v->vm, word, sizeof(uint32_t)) == NULL) {
 		return false;
 	}
-	vlapic_sync_eoi(v->lapic); /* by the old word */
+	vlapic_sync(v->lapic); /* by the old word */
 	__atomic_store_n(&v->lapic->eoi.msr, val, __ATOMIC_RELAXED);
 	return true;
 }

@@ -45,6 +45,12 @@ int slat_unmap(struct slat *s, gpa_t gpa, uint64_t size);
 /* False if gpa is not mapped. rights may be NULL. */
 bool slat_lookup(const struct slat *s, gpa_t gpa, hpa_t *hpa, enum hvm_right *rights);
 
+/* All that CPUs hold of it is stale, as if a translation had been taken away. Any context. */
+static inline void slat_forget(struct slat *s)
+{
+	__atomic_fetch_add(&s->generation, 1, __ATOMIC_RELEASE);
+}
+
 static inline uint64_t slat_generation(const struct slat *s)
 {
 	return __atomic_load_n(&s->generation, __ATOMIC_ACQUIRE);

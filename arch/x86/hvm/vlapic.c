@@ -3,6 +3,7 @@
 /* Registers, timer and IPIs are vlapic_reg.c, vlapic_timer.c, vlapic_ipi.c. */
 #include "arch/x86/hvm/vlapic.h"
 
+#include "arch/x86/hvm/vlapic_page.h"
 #include "arch/x86/hvm/vlapic_parts.h"
 #include "hv/base/heap.h"
 #include "hv/lib/errno.h"
@@ -37,9 +38,21 @@ static bool test_bit(const uint64_t reg[4], uint8_t n)
 	return (__atomic_load_n(&reg[n / 64], __ATOMIC_RELAXED) & BIT(n % 64)) != 0;
 }
 
+static bool is_live(const struct vlapic *l)
+{
+	return unlikely(__atomic_load_n(&l->live, __ATOMIC_ACQUIRE));
+}
+
 bool vlapic_requests(const struct vlapic *l, uint8_t vector)
 {
-	return test_bit(l->s.irr, vector);
+	return test_bit(l->s.irr, vector) || (is_live(l) && vlapic_page_requests(l, vector));
+}
+
+void vlapic_new_mode(struct vlapic *l)
+{
+	if (l->page != NULL) {
+		__atomic_fetch_or(&l->v->pending, VCPU_PENDING_IRQ, __ATOMIC_RELAXED);
+	}
 }
 
 static const struct virq_lapic_ops virq_ops = {
@@ -82,12 +95,13 @@ void vlapic_init_signal(struct vlapic *l)
 	uint64_t base = l->s.base;
 
 	vlapic_timer_stop(l);
-	vlapic_sync_eoi(l);
+	vlapic_sync(l);
 	l->s = (struct vlapic_state){ .base = base, .dfr = UINT32_MAX, .svr = 0xff };
 	l->s.id = vlapic_is_x2apic(l) ? l->v->id : l->v->id << 24;
 	for (unsigned int i = 0; i < VLAPIC_LVTS; i++) {
 		l->s.lvt[i] = VLAPIC_LVT_MASKED;
 	}
+	vlapic_new_mode(l);
 }
 
 void vlapic_reset(struct vcpu *v)
@@ -105,6 +119,7 @@ void vlapic_virtual_wire(struct vcpu *v)
 	s->svr |= VLAPIC_SVR_ENABLE;
 	s->lvt[VLAPIC_LVT_LINT0] = VIRQ_EXTINT << 8;
 	s->lvt[VLAPIC_LVT_LINT1] = VIRQ_NMI << 8;
+	vlapic_new_mode(v->lapic);
 }
 
 void vlapic_accept(struct vlapic *l, uint8_t vector, bool level)
@@ -128,16 +143,23 @@ void vlapic_accept(struct vlapic *l, uint8_t vector, bool level)
 /* SDM "Task and Processor Priorities": the higher class of task and of interrupt in service. */
 uint32_t vlapic_ppr(const struct vlapic *l)
 {
-	int in_service = highest(l->s.isr);
-	uint32_t isr_class = in_service < 0 ? 0 : (uint32_t)in_service & 0xf0;
+	int in_service;
+	uint32_t isr_class;
 
+	if (is_live(l)) {
+		return vlapic_page_ppr(l);
+	}
+	in_service = highest(l->s.isr);
+	isr_class = in_service < 0 ? 0 : (uint32_t)in_service & 0xf0;
 	return (l->s.tpr & 0xf0) >= isr_class ? l->s.tpr : isr_class;
 }
 
 int vlapic_pending(const struct vlapic *l)
 {
 	int vector = highest(l->s.irr);
+	int held = is_live(l) ? vlapic_page_highest_request(l) : -1;
 
+	vector = held > vector ? held : vector;
 	if (vector < 0 || !vlapic_is_enabled(l) ||
 	    ((uint32_t)vector & 0xf0) <= (vlapic_ppr(l) & 0xf0)) {
 		return -1;
@@ -145,18 +167,21 @@ int vlapic_pending(const struct vlapic *l)
 	return vector;
 }
 
-void vlapic_sync_eoi(struct vlapic *l)
+void vlapic_sync(struct vlapic *l)
 {
 	if (l->eoi.armed && pv_eoi_disarm(l->v)) {
 		for (unsigned int i = 0; i < ARRAY_SIZE(l->s.isr); i++) {
 			l->s.isr[i] = 0; /* it was the only one, and edge-triggered */
 		}
 	}
+	if (is_live(l)) {
+		vlapic_page_pull(l);
+	}
 }
 
 /*
  * Nobody but the guest cares when this interrupt ends: it is edge-triggered, no other one is in
- * service, and none waits for its end. One that comes later takes the right back (vlapic_sync_eoi).
+ * service, and none waits for its end. One that comes later takes the right back (vlapic_sync).
  */
 static bool ends_quietly(const struct vlapic *l, uint8_t vector, bool alone)
 {
@@ -183,7 +208,7 @@ void vlapic_update(struct vlapic *l)
 
 void vlapic_eoi(struct vlapic *l)
 {
-	vlapic_sync_eoi(l);
+	vlapic_sync(l);
 	int vector = highest(l->s.isr);
 
 	if (vector < 0) {
@@ -293,6 +318,7 @@ bool vlapic_set_base(struct vlapic *l, uint64_t val)
 	if ((val & ~flags) != VLAPIC_BASE || !transition_ok(old, val)) {
 		return false;
 	}
+	vlapic_sync(l);
 	l->s.base = (val & ~VLAPIC_BASE_BSP) | (old & VLAPIC_BASE_BSP);
 	if (((old ^ val) & VLAPIC_BASE_ENABLE) != 0) {
 		vlapic_init_signal(l);
@@ -300,6 +326,7 @@ bool vlapic_set_base(struct vlapic *l, uint64_t val)
 		l->s.id = l->v->id;
 		l->s.icr &= UINT32_MAX;
 	}
+	vlapic_new_mode(l);
 	if (vlapic_takes_pic(l)) {
 		/* The PIC may have been asking all along, and makes no edge for having been let in. */
 		__atomic_fetch_or(&l->v->pending, VCPU_PENDING_IRQ, __ATOMIC_RELAXED);

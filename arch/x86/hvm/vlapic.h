@@ -56,6 +56,10 @@ struct vlapic {
 	struct spinlock timer_lock; /* rank LOCK_VIRQ: vCPU against the timer's callback */
 	struct timer timer;
 	struct pv_eoi eoi;
+	/* Where the processor virtualizes the local APIC, vlapic_page.h: */
+	void *page;    /* (c) the backend's; NULL: software does it all */
+	bool hardware; /* [O] writes: requests are given to the processor, not injected */
+	bool live;     /* [O] writes, atomic: a part of s is in the page */
 	struct vlapic_state s;
 };
 
@@ -84,10 +88,11 @@ int vlapic_pending(const struct vlapic *l);
 /* Does LINT0 (or a disabled local APIC) let the PIC's INTR through? */
 bool vlapic_takes_pic(const struct vlapic *l);
 /*
- * A guest may have ended its interrupt without an exit (pv_eoi.h): brings the in-service register up
- * to date, and takes that right back. v's thread, before it looks at priorities.
+ * A guest may have ended its interrupt without an exit (pv_eoi.h), or the processor did that and more
+ * (vlapic_page.h): brings l->s up to date, and takes that right back until the next entry. v's thread,
+ * before it looks at priorities.
  */
-void vlapic_sync_eoi(struct vlapic *l);
+void vlapic_sync(struct vlapic *l);
 /* The vCPU takes `vector`, which vlapic_pending gave: IRR to ISR. */
 void vlapic_take(struct vlapic *l, uint8_t vector);
 

@@ -37,6 +37,8 @@ static inline bool vlapic_is_sw_enabled(const struct vlapic *l)
 
 /* vlapic.c */
 uint32_t vlapic_ppr(const struct vlapic *l);
+/* What decides who does the work, the processor or we, may have changed: the next entry looks. */
+void vlapic_new_mode(struct vlapic *l);
 void vlapic_eoi(struct vlapic *l);
 /* Something that gates interrupts changed: looks whether one is deliverable now. v's thread. */
 void vlapic_update(struct vlapic *l);

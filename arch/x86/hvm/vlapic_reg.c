@@ -97,9 +97,10 @@ static uint32_t read_reg(struct vlapic *l, unsigned int reg)
 	case REG_VERSION:
 		return VERSION;
 	case REG_TPR:
+		vlapic_sync(l);
 		return l->s.tpr;
 	case REG_PPR:
-		vlapic_sync_eoi(l);
+		vlapic_sync(l);
 		return vlapic_ppr(l);
 	case REG_LDR:
 		return read_ldr(l);
@@ -108,7 +109,7 @@ static uint32_t read_reg(struct vlapic *l, unsigned int reg)
 	case REG_SVR:
 		return l->s.svr;
 	case REG_ISR ... REG_ESR - 1:
-		vlapic_sync_eoi(l);
+		vlapic_sync(l);
 		return read_bank(l, reg);
 	case REG_ESR:
 		return l->s.esr;
@@ -131,7 +132,9 @@ static uint32_t read_reg(struct vlapic *l, unsigned int reg)
 
 static void write_svr(struct vlapic *l, uint32_t val)
 {
+	vlapic_sync(l);
 	l->s.svr = val;
+	vlapic_new_mode(l);
 	if (!vlapic_is_sw_enabled(l)) {
 		for (unsigned int i = 0; i < VLAPIC_LVTS; i++) {
 			l->s.lvt[i] |= VLAPIC_LVT_MASKED;
@@ -169,6 +172,7 @@ static void write_reg(struct vlapic *l, unsigned int reg, uint32_t val)
 		vlapic_eoi(l);
 		break;
 	case REG_TPR:
+		vlapic_sync(l);
 		l->s.tpr = val;
 		vlapic_update(l);
 		break;

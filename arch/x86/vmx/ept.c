@@ -3,7 +3,10 @@
 /* Does not decide what is mapped where. */
 #include "arch/x86/vmx/ept.h"
 
+#include "arch/paging.h"
+#include "arch/x86/hvm/vlapic.h"
 #include "hv/base/heap.h"
+#include "hv/base/page.h"
 #include "hv/base/panic.h"
 #include "hv/lib/errno.h"
 #include "hv/vm.h"
@@ -53,9 +56,29 @@ static struct slat_format format = {
 	.is_leaf = is_leaf,
 };
 
-void ept_init(bool large_1g)
+static bool needs_apic_page;
+
+void ept_init(bool large_1g, bool apic_page)
 {
 	format.large_1g = large_1g;
+	needs_apic_page = apic_page;
+}
+
+/*
+ * One for each VM: a guest in x2APIC mode finds memory of its own there, where else nothing answers.
+ * No code runs from it.
+ */
+static int make_apic_page(struct ept *e)
+{
+	if (!needs_apic_page) {
+		return 0;
+	}
+	e->apic_page = page_alloc(0);
+	if (e->apic_page == NULL) {
+		return -ENOMEM;
+	}
+	return slat_map(&e->slat, (gpa_t){ VLAPIC_BASE }, paging_hpa(e->apic_page), PAGE_SIZE,
+			(enum hvm_right)(HVM_READ | HVM_WRITE));
 }
 
 int ept_create(struct vm *vm)
@@ -72,7 +95,11 @@ int ept_create(struct vm *vm)
 		return err;
 	}
 	vm->slat = e;
-	return 0;
+	err = make_apic_page(e);
+	if (err != 0) {
+		ept_destroy(vm);
+	}
+	return err;
 }
 
 void ept_destroy(struct vm *vm)
@@ -80,6 +107,9 @@ void ept_destroy(struct vm *vm)
 	struct ept *e = vm->slat;
 
 	slat_destroy(&e->slat);
+	if (e->apic_page != NULL) {
+		page_free(e->apic_page, 0);
+	}
 	heap_free(e);
 	vm->slat = NULL;
 }

@@ -9,12 +9,13 @@
 
 /* vm->slat. */
 struct ept {
-	struct slat slat;	/* first */
+	struct slat slat; /* first */
+	void *apic_page; /* (c) 4 KiB at the local APIC's address for the processor to recognize; or NULL */
 	uint64_t seen[CPU_MAX]; /* [O] slat.generation + 1 at this CPU's last INVEPT; 0: never */
 };
 
-/* Before the first ept_create: does the CPU map 1 GiB at once? */
-void ept_init(bool large_1g);
+/* Before the first ept_create: does the CPU map 1 GiB at once? Is a page for the local APIC needed? */
+void ept_init(bool large_1g, bool apic_page);
 /* -ENOMEM */
 int ept_create(struct vm *vm);
 void ept_destroy(struct vm *vm);

@@ -18,6 +18,7 @@
 	F(GUEST_GS_SELECTOR, 0x080a)                                                               \
 	F(GUEST_LDTR_SELECTOR, 0x080c)                                                             \
 	F(GUEST_TR_SELECTOR, 0x080e)                                                               \
+	F(GUEST_INTERRUPT_STATUS, 0x0810)                                                          \
 	F(HOST_ES_SELECTOR, 0x0c00)                                                                \
 	F(HOST_CS_SELECTOR, 0x0c02)                                                                \
 	F(HOST_SS_SELECTOR, 0x0c04)                                                                \
@@ -27,7 +28,13 @@
 	F(HOST_TR_SELECTOR, 0x0c0c)                                                                \
 	F(MSR_BITMAP, 0x2004)                                                                      \
 	F(TSC_OFFSET, 0x2010)                                                                      \
+	F(VIRTUAL_APIC_PAGE, 0x2012)                                                               \
+	F(APIC_ACCESS_ADDRESS, 0x2014)                                                             \
 	F(EPT_POINTER, 0x201a)                                                                     \
+	F(EOI_EXIT_BITMAP0, 0x201c)                                                                \
+	F(EOI_EXIT_BITMAP1, 0x201e)                                                                \
+	F(EOI_EXIT_BITMAP2, 0x2020)                                                                \
+	F(EOI_EXIT_BITMAP3, 0x2022)                                                                \
 	F(GUEST_PHYSICAL_ADDRESS, 0x2400)                                                          \
 	F(VMCS_LINK_POINTER, 0x2800)                                                               \
 	F(GUEST_DEBUGCTL, 0x2802)                                                                  \
@@ -53,6 +60,7 @@
 	F(ENTRY_INTR_INFO, 0x4016)                                                                 \
 	F(ENTRY_INTR_ERROR, 0x4018)                                                                \
 	F(ENTRY_INSN_LENGTH, 0x401a)                                                               \
+	F(TPR_THRESHOLD, 0x401c)                                                                   \
 	F(PROC2_CONTROLS, 0x401e)                                                                  \
 	F(PLE_GAP, 0x4020)                                                                         \
 	F(PLE_WINDOW, 0x4022)                                                                      \

@@ -5,6 +5,7 @@
 #include "arch/paging.h"
 #include "arch/x86/cpu/x86.h"
 #include "arch/x86/hvm/backends.h"
+#include "arch/x86/hvm/kvm_leaf.h"
 #include "arch/x86/vmx/ept.h"
 #include "arch/x86/vmx/vmx_caps.h"
 #include "arch/x86/vmx/vmx_event.h"
@@ -39,7 +40,11 @@ static unsigned int probe(struct hvm_feature *rows, unsigned int max)
 		return 0; /* another vendor's CPU */
 	}
 	count = vmx_caps_probe(&hardware, &vmx_caps, rows, max);
-	ept_init(vmx_caps.ept_1g);
+	vmx_caps.apicv = vmx_caps.apicv && !hvm_without_apicv;
+	if (vmx_caps.apicv) {
+		kvm_leaf_withhold(KVM_PV_EOI); /* EOIs cost no exit, and would not be seen there */
+	}
+	ept_init(vmx_caps.ept_1g, vmx_caps.apicv);
 	return count;
 }
 

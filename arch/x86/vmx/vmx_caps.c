@@ -51,6 +51,7 @@ static const struct control controls[] = {
 	{ VMX_PROC, REQUIRED, PROC_IO, "unconditional I/O exiting" },
 	{ VMX_PROC, REQUIRED, PROC_MSR_BITMAPS, "MSR bitmaps" },
 	{ VMX_PROC, REQUIRED, PROC_SECONDARY, "secondary controls" },
+	{ VMX_PROC, WANTED, PROC_TPR_SHADOW, "TPR shadow" },
 	{ VMX_PROC, UNWANTED, PROC_CR3_LOAD, "CR3-load exiting" },
 	{ VMX_PROC, UNWANTED, PROC_CR3_STORE, "CR3-store exiting" },
 	{ VMX_PROC, UNWANTED, PROC_INVLPG, "INVLPG exiting" },
@@ -63,6 +64,10 @@ static const struct control controls[] = {
 	{ VMX_PROC2, WANTED, PROC2_INVPCID, "INVPCID" },
 	{ VMX_PROC2, WANTED, PROC2_PAUSE_LOOP, "PAUSE-loop exiting" },
 	{ VMX_PROC2, WANTED, PROC2_WBINVD, "WBINVD exiting" },
+	{ VMX_PROC2, WANTED, PROC2_APIC_ACCESSES, "virtual APIC accesses" },
+	{ VMX_PROC2, WANTED, PROC2_APIC_REGISTERS, "APIC-register virtualization" },
+	{ VMX_PROC2, WANTED, PROC2_VIRTUAL_INTERRUPTS, "virtual-interrupt delivery" },
+	{ VMX_PROC2, WANTED, PROC2_X2APIC, "x2APIC virtualization" },
 	{ VMX_EXIT, REQUIRED, EXIT_HOST_64, "64-bit host" },
 	{ VMX_EXIT, REQUIRED, EXIT_SAVE_DEBUG, "save debug controls" },
 	{ VMX_EXIT, REQUIRED, EXIT_SAVE_PAT, "save PAT" },
@@ -77,9 +82,12 @@ static const struct control controls[] = {
 	{ VMX_ENTRY, REQUIRED, ENTRY_LOAD_EFER, "load EFER" },
 };
 
+#define APICV (PROC2_APIC_ACCESSES | PROC2_APIC_REGISTERS | PROC2_VIRTUAL_INTERRUPTS | PROC2_X2APIC)
+
 /* Set only while something waits, or by the guest's mode: not in the initial words. */
 static const uint64_t on_demand[VMX_WORDS] = {
-	[VMX_PROC] = PROC_INTERRUPT_WINDOW | PROC_NMI_WINDOW,
+	[VMX_PROC] = PROC_INTERRUPT_WINDOW | PROC_NMI_WINDOW | PROC_TPR_SHADOW,
+	[VMX_PROC2] = APICV,
 	[VMX_ENTRY] = ENTRY_IA32E,
 };
 
@@ -165,6 +173,9 @@ static void negotiate_words(const struct vmx_caps_source *src, struct vmx_caps *
 		}
 		caps->words[w] = (uint32_t)limits[w];
 	}
+	/* One without the others would not spare the exits that count. */
+	caps->apicv = (limits[VMX_PROC] >> 32 & PROC_TPR_SHADOW) != 0 &&
+		      (limits[VMX_PROC2] >> 32 & APICV) == APICV;
 	for (unsigned int i = 0; i < ARRAY_SIZE(controls); i++) {
 		negotiate(&controls[i], limits[controls[i].word], &caps->words[controls[i].word],
 			  r);

@@ -28,6 +28,7 @@ enum vmx_word { VMX_PIN, VMX_PROC, VMX_PROC2, VMX_EXIT, VMX_ENTRY, VMX_WORDS };
 #define PROC_CR3_STORE	      BIT(16)
 #define PROC_CR8_LOAD	      BIT(19)
 #define PROC_CR8_STORE	      BIT(20)
+#define PROC_TPR_SHADOW	      BIT(21)
 #define PROC_NMI_WINDOW	      BIT(22)
 #define PROC_MOV_DR	      BIT(23)
 #define PROC_IO		      BIT(24)
@@ -35,11 +36,15 @@ enum vmx_word { VMX_PIN, VMX_PROC, VMX_PROC2, VMX_EXIT, VMX_ENTRY, VMX_WORDS };
 #define PROC_MONITOR	      BIT(29)
 #define PROC_SECONDARY	      BIT(31)
 
+#define PROC2_APIC_ACCESSES	 BIT(0)
 #define PROC2_EPT		 BIT(1)
 #define PROC2_RDTSCP		 BIT(3)
+#define PROC2_X2APIC		 BIT(4)
 #define PROC2_VPID		 BIT(5)
 #define PROC2_WBINVD		 BIT(6)
 #define PROC2_UNRESTRICTED_GUEST BIT(7)
+#define PROC2_APIC_REGISTERS	 BIT(8)
+#define PROC2_VIRTUAL_INTERRUPTS BIT(9)
 #define PROC2_PAUSE_LOOP	 BIT(10)
 #define PROC2_INVPCID		 BIT(12)
 
@@ -70,6 +75,7 @@ struct vmx_caps {
 	uint64_t cr4_fixed0, cr4_fixed1;
 	bool ept_1g;
 	bool vpid;
+	bool apicv;		  /* every part of APIC virtualization but posted interrupts */
 	bool timer;		  /* VMX-preemption timer, saved at exits */
 	unsigned int timer_shift; /* it counts TSC >> shift */
 };

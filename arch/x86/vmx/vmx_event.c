@@ -4,6 +4,7 @@
 #include "arch/x86/vmx/vmx_event.h"
 
 #include "arch/x86/hvm/event.h"
+#include "arch/x86/vmx/vmx_apic.h"
 #include "arch/x86/vmx/vmx_reg.h"
 #include "arch/x86/vmx/vmx_vcpu.h"
 #include "hv/vcpu.h"
@@ -80,6 +81,9 @@ void vmx_event_prepare(struct vcpu *v)
 	bool nmi_window = false;
 	struct event ev;
 
+	if (vmx_caps.apicv) {
+		vmx_apic_settle(v);
+	}
 	if (x->reinject != 0 && reinject(v, can_irq, can_nmi)) {
 		can_irq = false;
 		can_nmi = false;
@@ -94,6 +98,9 @@ void vmx_event_prepare(struct vcpu *v)
 	irq_window |= x->reinject != 0 && INTR_TYPE(x->reinject) == INTR_EXTERNAL;
 	nmi_window |= x->reinject != 0 && INTR_TYPE(x->reinject) == INTR_NMI;
 	set_windows(x, irq_window, nmi_window);
+	if (vmx_caps.apicv) {
+		vmx_apic_deliver(v);
+	}
 }
 
 /*

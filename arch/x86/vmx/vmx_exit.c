@@ -8,6 +8,7 @@
 #include "arch/x86/hvm/event.h"
 #include "arch/x86/hvm/exit.h"
 #include "arch/x86/vmx/ept.h"
+#include "arch/x86/vmx/vmx_apic.h"
 #include "arch/x86/vmx/vmx_check.h"
 #include "arch/x86/vmx/vmx_event.h"
 #include "arch/x86/vmx/vmx_reg.h"
@@ -267,7 +268,7 @@ static const struct exit_entry exits[VCPU_EXIT_REASONS] = {
 	EXIT(9, on_task_switch, "TASK_SWITCH"),
 	EXIT(10, exit_cpuid, "CPUID"),
 	EXIT(11, exit_undefined, "GETSEC"),
-	EXIT(12, exit_hlt, "HLT"),
+	EXIT(12, vmx_apic_on_hlt, "HLT"),
 	EXIT(13, on_cache_flush, "INVD"),
 	EXIT(15, on_rdpmc, "RDPMC"),
 	EXIT(18, exit_hypercall, "VMCALL"),
@@ -289,6 +290,8 @@ static const struct exit_entry exits[VCPU_EXIT_REASONS] = {
 	EXIT(39, exit_undefined, "MONITOR"),
 	EXIT(40, exit_pause, "PAUSE"),
 	EXIT(41, on_entry_machine_check, "ENTRY_MACHINE_CHECK"),
+	EXIT(44, vmx_apic_on_access, "APIC_ACCESS"),
+	EXIT(45, vmx_apic_on_eoi, "VIRTUALIZED_EOI"),
 	EXIT(48, on_ept_violation, "EPT_VIOLATION"),
 	EXIT(49, on_ept_misconfig, "EPT_MISCONFIG"),
 	EXIT(50, exit_undefined, "INVEPT"),
@@ -296,6 +299,7 @@ static const struct exit_entry exits[VCPU_EXIT_REASONS] = {
 	EXIT(53, exit_undefined, "INVVPID"),
 	EXIT(54, on_cache_flush, "WBINVD"),
 	EXIT(55, exit_xsetbv, "XSETBV"),
+	EXIT(56, vmx_apic_on_write, "APIC_WRITE"),
 	EXIT(59, exit_undefined, "VMFUNC"),
 };
 

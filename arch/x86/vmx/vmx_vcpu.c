@@ -10,6 +10,7 @@
 #include "arch/x86/hvm/vcpuid.h"
 #include "arch/x86/hvm/vmsr.h"
 #include "arch/x86/vmx/ept.h"
+#include "arch/x86/vmx/vmx_apic.h"
 #include "arch/x86/vmx/vmx_host.h"
 #include "arch/x86/vmx/vmx_reg.h"
 #include "arch/x86/vmx/vpid.h"
@@ -135,7 +136,8 @@ static void write_controls(struct vcpu *v)
 	x->proc = vmx_caps.words[VMX_PROC];
 	vmcs_write(PIN_CONTROLS, vmx_caps.words[VMX_PIN]);
 	vmcs_write(PROC_CONTROLS, x->proc);
-	vmcs_write(PROC2_CONTROLS, secondary_controls(v));
+	x->proc2 = secondary_controls(v);
+	vmcs_write(PROC2_CONTROLS, x->proc2);
 	vmcs_write(EXIT_CONTROLS, vmx_caps.words[VMX_EXIT]);
 	vmcs_write(ENTRY_CONTROLS, vmx_caps.words[VMX_ENTRY]);
 	vmcs_write(EPT_POINTER, ept_pointer(v->vm->slat));
@@ -234,8 +236,13 @@ int vmx_vcpu_create(struct vcpu *v)
 	prev = vmx_vcpu_focus(v);
 	write_initial(v);
 	hvm_reset_state(v);
+	err = vmx_apic_create(v);
 	vmx_vcpu_unfocus(v, prev);
-	return 0;
+	if (err != 0) {
+		release(x);
+		v->hvm = NULL;
+	}
+	return err;
 }
 
 void vmx_vcpu_destroy(struct vcpu *v)
@@ -243,6 +250,7 @@ void vmx_vcpu_destroy(struct vcpu *v)
 	struct vmx_vcpu *x = v->hvm;
 
 	BUG_ON(x->cpu != VMX_NO_CPU);
+	vmx_apic_destroy(v);
 	release(x);
 	v->hvm = NULL;
 }

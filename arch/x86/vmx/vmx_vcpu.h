@@ -7,6 +7,7 @@
 #include "arch/cpu.h"
 #include "arch/hvm.h"
 #include "arch/x86/cpu/percpu.h"
+#include "arch/x86/hvm/vlapic_page.h"
 #include "arch/x86/vmx/vmcs.h"
 #include "arch/x86/vmx/vmx_caps.h"
 #include "hv/lib/types.h"
@@ -37,12 +38,15 @@ struct vmx_vcpu {
 	unsigned int cpu;	/* CPU on which it is current, VMX_NO_CPU */
 	unsigned int last_cpu;	/* on which it ran last */
 	uint32_t proc;		/* [O] the primary controls as in the VMCS */
-	uint32_t reinject;	/* [O] event whose delivery an exit cut short, 0: none */
-	uint32_t reinject_length; /* [O] of the instruction that caused it */
-	uint64_t rsp;		  /* [O] RSP as in the VMCS */
-	const uint64_t *alarm;	  /* [O] timer_next_of() its CPU */
-	uint64_t deadline;	  /* [O] what the preemption timer runs towards */
-	uint64_t due;		  /* [O] TSC at which it is over, time in root mode counted */
+	uint32_t proc2;		/* (c) the secondary ones, less the local APIC's */
+	enum vlapic_mode apic_mode; /* [O] as the controls say */
+	uint64_t eoi_exits[4];	    /* [O] vectors as in the VMCS */
+	uint32_t reinject;	    /* [O] event whose delivery an exit cut short, 0: none */
+	uint32_t reinject_length;   /* [O] of the instruction that caused it */
+	uint64_t rsp;		    /* [O] RSP as in the VMCS */
+	const uint64_t *alarm;	    /* [O] timer_next_of() its CPU */
+	uint64_t deadline;	    /* [O] what the preemption timer runs towards */
+	uint64_t due;		    /* [O] TSC at which it is over, time in root mode counted */
 	uint64_t cr2; /* [O] as of the last exit, or as set since: root mode may fault */
 	uint64_t dr6; /* [O] while it has no CPU */
 	struct trace_ring *trace; /* [O] its CPU's, NULL before trace_init_cpu */

@@ -28,7 +28,7 @@ bool vlapic_takes_pic(const struct vlapic *l)
 	return lapic_takes_pic;
 }
 
-void vlapic_sync_eoi(struct vlapic *l)
+void vlapic_sync(struct vlapic *l)
 {
 	(void)l;
 }

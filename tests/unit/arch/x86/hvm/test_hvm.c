@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Choice of the backend, the map of a VM's RAM, start states of a vCPU, HLT's wake condition. */
+/* TEST_SOURCES: arch/x86/hvm/vlapic_page.c */
 /* TEST_SOURCES: arch/x86/hvm/pv_eoi.c arch/x86/hvm/pv_steal.c tests/unit/fakes/fake_guest_mem.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_checkpoint.c */
 /* TEST_SOURCES: arch/x86/hvm/hvm.c arch/x86/hvm/hvm_start.c arch/x86/hvm/vmsr_mtrr.c */
@@ -176,14 +177,14 @@ static void test_choice(void **state)
 	unsigned int count;
 
 	(void)state;
-	assert_int_equal(hvm_init(), 0);
+	assert_int_equal(hvm_init(""), 0);
 	assert_ptr_equal(hvm, &svm_hvm_ops);
 	assert_string_equal(hvm_features(&count)[0].name, "nested paging");
 	assert_int_equal(count, 1);
 	vmx_count = 2;
 	vmx_rows[0] = (struct hvm_feature){ "EPT", true, true };
 	vmx_rows[1] = (struct hvm_feature){ "VPID", false, false };
-	assert_int_equal(hvm_init(), 0);
+	assert_int_equal(hvm_init(""), 0);
 	assert_ptr_equal(hvm, &vmx_hvm_ops);
 }
 
@@ -192,10 +193,10 @@ static void test_does_not_suit(void **state)
 	(void)state;
 	hvm = NULL;
 	svm_rows[0].present = false;
-	assert_int_equal(hvm_init(), -ENODEV);
+	assert_int_equal(hvm_init(""), -ENODEV);
 	assert_null(hvm);
 	svm_count = 0;
-	assert_int_equal(hvm_init(), -ENODEV);
+	assert_int_equal(hvm_init(""), -ENODEV);
 	assert_null(hvm);
 }
 

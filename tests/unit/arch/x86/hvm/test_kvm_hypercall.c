@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* KVM's hypercalls: whom an IPI to a bitmap reaches, among 16 vCPUs, and what wild arguments do. */
+/* TEST_SOURCES: arch/x86/hvm/vlapic_page.c */
 /* TEST_SOURCES: arch/x86/hvm/kvm_hypercall.c arch/x86/hvm/kvm_leaf.c arch/x86/hvm/exit.c */
 /* TEST_SOURCES: arch/x86/hvm/event.c arch/x86/hvm/pv_eoi.c tests/unit/fakes/fake_guest_mem.c */
 /* TEST_SOURCES: arch/x86/hvm/vlapic.c arch/x86/hvm/vlapic_reg.c arch/x86/hvm/vlapic_timer.c */

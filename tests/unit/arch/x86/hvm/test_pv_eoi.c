@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Paravirtual EOI: when the guest may end an interrupt without an exit, and what is made of it. */
+/* TEST_SOURCES: arch/x86/hvm/vlapic_page.c */
 /* TEST_SOURCES: arch/x86/hvm/pv_eoi.c arch/x86/hvm/vlapic.c arch/x86/hvm/vlapic_reg.c */
 /* TEST_SOURCES: arch/x86/hvm/vlapic_timer.c arch/x86/hvm/vlapic_ipi.c arch/x86/hvm/event.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_hvm.c tests/unit/fakes/fake_arch.c tests/unit/fakes/fake_timer.c */

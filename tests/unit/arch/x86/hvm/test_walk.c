@@ -57,7 +57,7 @@ bool vlapic_takes_pic(const struct vlapic *l)
 	return false;
 }
 
-void vlapic_sync_eoi(struct vlapic *l)
+void vlapic_sync(struct vlapic *l)
 {
 	(void)l;
 }

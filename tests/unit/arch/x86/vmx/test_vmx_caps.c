@@ -194,6 +194,30 @@ static void test_timer_needs_both(void **state)
 	assert_int_equal(caps.words[VMX_PIN] & PIN_PREEMPTION_TIMER, 0);
 }
 
+/* All of it or nothing, and on only when a guest uses its local APIC. */
+static void test_apicv(void **state)
+{
+	static const uint32_t parts[] = { PROC2_APIC_ACCESSES, PROC2_APIC_REGISTERS,
+					  PROC2_VIRTUAL_INTERRUPTS, PROC2_X2APIC };
+	uint64_t all = cpu.proc2;
+
+	(void)state;
+	probe();
+	assert_true(caps.apicv && row("virtual-interrupt delivery")->present);
+	assert_int_equal(caps.words[VMX_PROC] & PROC_TPR_SHADOW, 0);
+	for (unsigned int i = 0; i < ARRAY_SIZE(parts); i++) {
+		assert_int_equal(caps.words[VMX_PROC2] & parts[i], 0);
+		cpu.proc2 = all & ~((uint64_t)parts[i] << 32);
+		probe();
+		assert_false(caps.apicv);
+		assert_int_equal(missing(), 0);
+	}
+	cpu.proc2 = all;
+	cpu.proc &= ~((uint64_t)PROC_TPR_SHADOW << 32);
+	probe();
+	assert_false(caps.apicv);
+}
+
 static void test_forced_exit_is_reported(void **state)
 {
 	(void)state;
@@ -224,6 +248,7 @@ int main(void)
 		cmocka_unit_test_setup(test_no_secondary, full_cpu),
 		cmocka_unit_test_setup(test_vpid_needs_invvpid, full_cpu),
 		cmocka_unit_test_setup(test_timer_needs_both, full_cpu),
+		cmocka_unit_test_setup(test_apicv, full_cpu),
 		cmocka_unit_test_setup(test_forced_exit_is_reported, full_cpu),
 		cmocka_unit_test_setup(test_rows_are_bounded, full_cpu),
 	};
