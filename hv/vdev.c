@@ -8,6 +8,7 @@
 #include "hv/lib/errno.h"
 #include "hv/thread.h"
 #include "hv/vm.h"
+#include "hv/vm_worker.h"
 
 extern const struct vdev_class *const vdev_classes_start[], *const vdev_classes_end[];
 
@@ -142,7 +143,12 @@ bool vdev_is_ending(void)
 {
 	const struct vcpu *v = vcpu_current();
 
-	return v != NULL && (__atomic_load_n(&v->requests, __ATOMIC_SEQ_CST) & VCPU_REQ_STOP) != 0;
+	if (v == NULL) {
+		const struct vm_worker *w = vm_worker_current();
+
+		return w != NULL && vm_worker_is_ending(w);
+	}
+	return (__atomic_load_n(&v->requests, __ATOMIC_SEQ_CST) & VCPU_REQ_STOP) != 0;
 }
 
 void vdev_destroy_all(struct vm *vm)

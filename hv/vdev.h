@@ -73,7 +73,7 @@ void vdev_destroy_all(struct vm *vm);
  * long in one go. Any thread, interrupt windows too; devices' lock held, or by what destroy() waits for.
  */
 void vdev_request_work(struct vm *vm);
-/* In serve(): the VM ends, so that nothing which is under way need be finished. */
+/* In serve(), or a worker: the VM ends, so that nothing which is under way need be finished. */
 bool vdev_is_ending(void);
 /* By hv/vcpu.c. */
 void vdev_work_all(struct vm *vm);

@@ -13,6 +13,7 @@
 #include "hv/thread.h"
 #include "hv/vm_dump.h"
 #include "hv/vm_manager.h"
+#include "hv/vm_worker.h"
 
 #define LOG_LINES_PER_SECOND 20u
 
@@ -100,6 +101,7 @@ int vm_create(const struct vm_config *cfg, struct vm **out, const char **why)
 	vm->cfg = *cfg;
 	spin_init(&vm->dev_lock, LOCK_DEVICES);
 	list_init(&vm->devices);
+	list_init(&vm->workers);
 	guest_console_init(&vm->console);
 	guest_console_init(&vm->hvc);
 	list_push_back(&vms, &vm->node);
@@ -183,5 +185,5 @@ uint64_t vm_cpu_time(const struct vm *vm)
 			sum += thread_time(vm->vcpus[i]->thread);
 		}
 	}
-	return sum;
+	return vm_is_up(vm) ? sum + vm_worker_time(vm) : sum;
 }

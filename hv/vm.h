@@ -45,6 +45,8 @@ struct vm {
 	struct iobus mmio;	  /* [dev_lock] */
 	struct virq virq;	  /* [dev_lock] */
 	struct list_node devices; /* struct vdev */
+	struct list_node workers; /* struct vm_worker; changes while it is not up */
+	bool workers_hold;	  /* they begin nothing new; atomic */
 	struct vm_disk disk[VM_DISKS_MAX];
 	bool keep_disks; /* it ends to be started again: they stay open; the claimer's */
 	void *pci;	 /* the PCI bus, drivers/emul/vpci.h */

@@ -2,6 +2,7 @@
 /* Owns the defaults of a VM's configuration, MAC addresses included. */
 /* Does not parse: that is hv/mgmt/config. */
 #include "hv/vm_config.h"
+#include "hv/lib/fmt.h"
 #include "hv/lib/string.h"
 #include "hv/sched.h"
 
@@ -47,4 +48,16 @@ void vm_config_mac(const struct vm_config *cfg, unsigned int i, uint8_t mac[6])
 			mac[b] = (uint8_t)(h >> 8 * b);
 		}
 	}
+}
+
+const char *vm_config_disk_place(const struct vm_disk_config *disk, char *buf, size_t size)
+{
+	if (disk->disk[0] == '\0') {
+		string_copy(buf, disk->file, size);
+	} else if (disk->partition == 0) {
+		string_copy(buf, disk->disk, size);
+	} else {
+		fmt_snprintf(buf, size, "%s partition %u", disk->disk, disk->partition);
+	}
+	return buf;
 }

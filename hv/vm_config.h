@@ -32,7 +32,9 @@ enum vm_disk_bus { VM_DISK_VIRTIO };
 enum vm_on_crash { VM_ON_CRASH_STOP, VM_ON_CRASH_RESTART };
 
 struct vm_disk_config {
-	char file[VM_PATH_MAX]; /* "STORE:FILE" */
+	char file[VM_PATH_MAX]; /* "STORE:FILE"; "": it is on a disk of the host's: */
+	char disk[VM_NAME_MAX]; /* "ide0" */
+	unsigned int partition; /* 0: all of the disk */
 	enum vm_disk_format format;
 	enum vm_disk_bus bus;
 	bool readonly;
@@ -87,6 +89,8 @@ struct vm_config {
  * one minute to power off.
  */
 void vm_config_defaults(struct vm_config *cfg);
+/* What a disk lies in: "boot:web1.qcow2", "ide0", "ide0 partition 2". Returns buf. */
+const char *vm_config_disk_place(const struct vm_disk_config *disk, char *buf, size_t size);
 /* The MAC address of the i-th NIC: as configured, else the same for the same name and number always. */
 void vm_config_mac(const struct vm_config *cfg, unsigned int i, uint8_t mac[6]);
 

@@ -15,6 +15,7 @@
 #include "hv/vdev.h"
 #include "hv/vm_dump.h"
 #include "hv/vm_share.h"
+#include "hv/vm_worker.h"
 
 static vm_load_fn *loader;
 
@@ -182,18 +183,27 @@ static int put_together(struct vm *vm, struct vcpu_start *start, const struct vm
 	return src != NULL ? src->memory(vm, src->arg, why) : loader(vm, start, why);
 }
 
+/* Workers first: a vCPU that rests has none begin a request. */
+static void hold(struct vm *vm)
+{
+	__atomic_store_n(&vm->workers_hold, true, __ATOMIC_SEQ_CST);
+	vm_request_all(vm, VCPU_REQ_PAUSE);
+}
+
 /*
  * A vCPU that goes on where it was addresses others from its first instruction: the pause holds each
  * until all have their threads.
  */
 static int load_state(struct vm *vm, const struct vm_source *src, const char **why)
 {
-	vm_request_all(vm, VCPU_REQ_PAUSE);
+	hold(vm);
 	return src->state(vm, src->arg, why);
 }
 
 static void end_pause(struct vm *vm)
 {
+	__atomic_store_n(&vm->workers_hold, false, __ATOMIC_SEQ_CST);
+	vm_worker_wake_all(vm);
 	for (unsigned int i = 0; i < VM_CPUS_MAX; i++) {
 		struct vcpu *v = vm->vcpus[i];
 
@@ -279,6 +289,7 @@ int vm_life_start_from(struct vm *vm, const struct vm_source *src, const char **
 	vm->state = VM_STARTING;
 	vm->event = VM_EVENT_NONE;
 	vm->crash_reason[0] = '\0';
+	vm->workers_hold = false;
 	vm->wants_chunk = false; /* its last run may have ended before it got one */
 	vm->cpu_time = 0;
 	vm_list_unlock();
@@ -352,7 +363,7 @@ int vm_life_pause(struct vm *vm, const char **why)
 	if (vm->state != VM_RUNNING) {
 		return fail(why, "it is not running", -EINVAL);
 	}
-	vm_request_all(vm, VCPU_REQ_PAUSE);
+	hold(vm);
 	vm->state = VM_PAUSED;
 	return 0;
 }
@@ -371,7 +382,7 @@ static bool all_parked(const struct vm *vm)
 			return false;
 		}
 	}
-	return true;
+	return vm_worker_all_rest(vm);
 }
 
 int vm_life_await_pause(struct vm *vm, const char **why)

@@ -11,6 +11,7 @@
 #include "hv/thread.h"
 #include "hv/vm.h"
 #include "hv/vm_life.h"
+#include "hv/vm_worker.h"
 
 #define BRING_MAX   8u	       /* pages in an exit: who asks may hold a lock */
 #define BRING_BYTES (16 * MIB) /* looked through at once */
@@ -79,13 +80,15 @@ bool vm_memory_touch(struct vm *vm, gpa_t gpa)
 	return true;
 }
 
-/* A few for each exit: a driver may name thousands in a chain. */
+/* A few for each exit, or turn of a worker: a driver may name thousands in a chain. */
 static bool may_bring(void)
 {
 	struct vcpu *v = vcpu_current();
 
 	if (v == NULL) {
-		return false;
+		struct vm_worker *w = vm_worker_current();
+
+		return w != NULL && w->brought++ < BRING_MAX;
 	}
 	if (v->brought_at != v->exits) {
 		v->brought_at = v->exits;

@@ -8,7 +8,7 @@
 
 struct host_pci_driver;
 
-enum host_pci_irq { HOST_PCI_NO_IRQ, HOST_PCI_INTX, HOST_PCI_MSI, HOST_PCI_MSIX };
+enum host_pci_irq { HOST_PCI_NO_IRQ, HOST_PCI_INTX, HOST_PCI_MSI, HOST_PCI_MSIX, HOST_PCI_ISA };
 
 struct host_pci_dev {
 	struct host_pci_dev *next; /* in order of bus, slot, function */

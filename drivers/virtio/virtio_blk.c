@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The block device (5.2): takes requests from its queue, has them carried out on the thread of a vCPU */
-/* without any lock, completes them. What a request means is virtio_blk_request.c's. */
+/* The block device (5.2): takes requests from its queue, has them carried out without any lock (by a */
+/* vCPU, or a worker if the disk makes it sleep), completes them. What a request means is virtio_blk_request.c's. */
 #include "drivers/virtio/virtio_blk_request.h"
 #include "drivers/virtio/virtio_pci.h"
 #include "hv/base/heap.h"
@@ -12,6 +12,7 @@
 #include "hv/thread.h"
 #include "hv/vdev.h"
 #include "hv/vm.h"
+#include "hv/vm_worker.h"
 
 #define QUEUE_SIZE   256u
 #define IN_ONE_GO    (256ul * KIB) /* bytes, or what costs as much, before the driver hears of them */
@@ -32,6 +33,8 @@ struct virtio_blk {
 	unsigned int busy;		   /* requests under way */
 	bool waiting;			   /* the queue is to be looked at; read without the lock */
 	bool complained;		   /* of what lies below, in the log */
+	bool sleeps;			   /* (c) the disk makes who uses it wait: the worker */
+	struct vm_worker worker;
 	uint8_t config[VIRTIO_BLK_CONFIG];
 	struct virtio_blk_state s;
 };
@@ -63,12 +66,15 @@ static void give_request(struct virtio_blk *b, struct virtio_blk_request *r)
 static void note_error(struct virtio_blk *b, int err)
 {
 	const struct vm *vm = b->pci.d.vm;
+	char place[VM_PATH_MAX];
 
 	b->disk->errors++;
 	if (!b->complained) {
 		b->complained = true;
 		log_printf(LOG_HOST, "vm %s: disk %u, %s: %s; its guest sees I/O errors",
-			   vm->cfg.name, b->index, vm->cfg.disks[b->index].file, errno_text(err));
+			   vm->cfg.name, b->index,
+			   vm_config_disk_place(&vm->cfg.disks[b->index], place, sizeof(place)),
+			   errno_text(err));
 	}
 }
 
@@ -121,7 +127,11 @@ static uint64_t carry_out(struct virtio_blk *b, struct virtq *q, struct virtio_b
 static void look_again(struct virtio_blk *b)
 {
 	__atomic_store_n(&b->waiting, true, __ATOMIC_RELAXED);
-	vdev_request_work(b->pci.d.vm);
+	if (b->sleeps) {
+		vm_worker_wake(&b->worker);
+	} else {
+		vdev_request_work(b->pci.d.vm);
+	}
 }
 
 /* All of the queue, or so much that interrupts, pauses and others' turns do not wait for long. */
@@ -136,6 +146,9 @@ static void serve_queue(struct virtio_blk *b, struct virtq *q, struct virtio_blk
 			return;
 		}
 		cost += more;
+		if (b->sleeps) { /* the next one may take long */
+			virtq_signal(q);
+		}
 	}
 	virtq_signal(q);
 	if (cost >= IN_ONE_GO) { /* an empty queue, too: only then the driver is asked to notify */
@@ -143,9 +156,8 @@ static void serve_queue(struct virtio_blk *b, struct virtq *q, struct virtio_blk
 	}
 }
 
-static void serve(void *dev)
+static void serve_waiting(struct virtio_blk *b)
 {
-	struct virtio_blk *b = dev;
 	struct vm *vm = b->pci.d.vm;
 	struct virtio_blk_request *r;
 
@@ -160,6 +172,21 @@ static void serve(void *dev)
 		give_request(b, r);
 	}
 	spin_unlock(&vm->dev_lock);
+}
+
+/* On a vCPU's thread, in the exit. */
+static void serve(void *dev)
+{
+	struct virtio_blk *b = dev;
+
+	if (!b->sleeps) {
+		serve_waiting(b);
+	}
+}
+
+static void work_for_queue(void *dev)
+{
+	serve_waiting(dev);
 }
 
 /* ---- the virtio class ---- */
@@ -214,6 +241,14 @@ static unsigned int count(const struct vm_config *cfg)
 	return cfg->disk_count;
 }
 
+static int start_worker(struct virtio_blk *b, struct vm *vm)
+{
+	char name[12];
+
+	fmt_snprintf(name, sizeof(name), "disk%u", b->index);
+	return vm_worker_start(&b->worker, vm, name, work_for_queue, b);
+}
+
 static int create(struct vm *vm, void *dev, unsigned int i)
 {
 	struct virtio_blk *b = dev;
@@ -233,6 +268,14 @@ static int create(struct vm *vm, void *dev, unsigned int i)
 	if (b->unused == NULL) {
 		return -ENOMEM;
 	}
+	b->sleeps = !b->target.dev->immediate;
+	if (b->sleeps) {
+		int err = start_worker(b, vm);
+
+		if (err != 0) {
+			return err;
+		}
+	}
 	return virtio_pci_create(&b->pci, vm, &blk_class, &b->s.pci, b->config,
 				 VIRTIO_SLOT_DISKS + i);
 }
@@ -251,6 +294,7 @@ static void destroy(void *dev)
 {
 	struct virtio_blk *b = dev;
 
+	vm_worker_stop(&b->worker);
 	while (b->unused != NULL) {
 		struct virtio_blk_request *next = b->unused->next;
 

@@ -62,6 +62,13 @@ void cmd_vm_pci_json(struct json *j, struct vm *vm);
 void cmd_disk_print(struct shell_out *out, const struct vm *vm);
 void cmd_disk_json(struct json *j, const struct vm *vm);
 
+/* ---- cmd_disk_host.c ---- */
+
+/* The machine's own disks and their partitions; sleeps, so no list is locked. */
+void cmd_disk_host_print(struct shell_out *out);
+/* The same, as items of the array that is open in j. */
+void cmd_disk_host_json(struct json *j);
+
 /* ---- cmd_net.c ---- */
 
 struct netport_stats;

@@ -13,7 +13,7 @@
 /* What becomes of writes. */
 static const char *mode(const struct vm_disk_config *cfg)
 {
-	return cfg->readonly ? "read-only" : "overlay";
+	return cfg->readonly ? "read-only" : cfg->overlay != 0 ? "overlay" : "written";
 }
 
 /* Bytes of RAM that hold what the guest wrote; 0 while the disk is not open. VM list locked. */
@@ -45,9 +45,10 @@ void cmd_disk_print(struct shell_out *out, const struct vm *vm)
 {
 	for (unsigned int i = 0; i < vm->cfg.disk_count; i++) {
 		const struct vm_disk_config *cfg = &vm->cfg.disks[i];
-		char size[16], used[16];
+		char size[16], used[16], place[VM_PATH_MAX];
 
-		shell_out_printf(out, "disk %-2u    %s, %s, %s", i, cfg->file,
+		shell_out_printf(out, "disk %-2u    %s, %s, %s", i,
+				 vm_config_disk_place(cfg, place, sizeof(place)),
 				 config_disk_formats[cfg->format], mode(cfg));
 		if (!vm_is_up(vm) || vm->disk[i].dev == NULL) {
 			shell_out_puts(out, "\n");
@@ -80,11 +81,12 @@ static void json_disks(struct json *j, const struct vm *vm)
 {
 	for (unsigned int i = 0; i < vm->cfg.disk_count; i++) {
 		const struct vm_disk_config *cfg = &vm->cfg.disks[i];
+		char place[VM_PATH_MAX];
 
 		json_object(j, NULL);
 		json_string(j, "vm", vm->cfg.name);
 		json_u64(j, "disk", i);
-		json_string(j, "file", cfg->file);
+		json_string(j, "file", vm_config_disk_place(cfg, place, sizeof(place)));
 		json_string(j, "format", config_disk_formats[cfg->format]);
 		json_string(j, "mode", mode(cfg));
 		json_u64(j, "overlay_used", written(vm, i));
@@ -104,16 +106,15 @@ void cmd_disk_json(struct json *j, const struct vm *vm)
 
 /* ---- list ---- */
 
+static struct json list; /* one shell: goes on where the list of VMs is not locked any more */
+
 static void list_json(struct shell_call *c)
 {
-	struct json j;
-
-	json_begin(&j, c->out);
-	json_array(&j, NULL);
+	json_begin(&list, c->out);
+	json_array(&list, NULL);
 	for (const struct vm *vm = vm_next(NULL); vm != NULL; vm = vm_next(vm)) {
-		json_disks(&j, vm);
+		json_disks(&list, vm);
 	}
-	json_finish(&j);
 }
 
 static unsigned int list_vm(struct shell_call *c, const struct vm *vm)
@@ -121,14 +122,15 @@ static unsigned int list_vm(struct shell_call *c, const struct vm *vm)
 	for (unsigned int i = 0; i < vm->cfg.disk_count; i++) {
 		const struct vm_disk_config *cfg = &vm->cfg.disks[i];
 		bool open = vm_is_up(vm) && vm->disk[i].dev != NULL;
-		char size[16], used[16];
+		char size[16], used[16], place[VM_PATH_MAX];
 
 		shell_out_printf(c->out, "%-15.15s %4u %-30.30s %-6s %10s %10s\n", vm->cfg.name, i,
-				 cfg->file, config_disk_formats[cfg->format],
+				 vm_config_disk_place(cfg, place, sizeof(place)),
+				 config_disk_formats[cfg->format],
 				 open ? fmt_size(size, sizeof(size), vm->disk[i].dev->size) : "-",
-				 cfg->readonly ? mode(cfg)
-				 : open	       ? fmt_size(used, sizeof(used), written(vm, i))
-					       : "-");
+				 cfg->overlay == 0 ? mode(cfg)
+				 : open		   ? fmt_size(used, sizeof(used), written(vm, i))
+						   : "-");
 	}
 	return vm->cfg.disk_count;
 }
@@ -157,7 +159,19 @@ static int list_locked(struct shell_call *c)
 
 static int cmd_list(struct shell_call *c)
 {
-	return cmd_vm_locked(c, list_locked);
+	int err = cmd_vm_locked(c, list_locked);
+
+	if (err != 0) {
+		return err;
+	}
+	if (shell_json(c)) {
+		list.out = c->out;
+		cmd_disk_host_json(&list);
+		json_finish(&list);
+	} else {
+		cmd_disk_host_print(c->out);
+	}
+	return 0;
 }
 
 /* ---- info ---- */
@@ -230,7 +244,7 @@ static int cmd_info(struct shell_call *c)
 				   c->argv[0], CONFIG_DISK_FORMATS);
 	}
 	string_copy(cfg.file, c->argv[0], sizeof(cfg.file));
-	if (disk_open(&cfg, &d, why, sizeof(why)) != 0) {
+	if (disk_open(&cfg, "disk info", &d, why, sizeof(why)) != 0) {
 		return shell_error(c, "%s", why);
 	}
 	print_info(c, &cfg, d);
@@ -240,7 +254,7 @@ static int cmd_info(struct shell_call *c)
 
 static const struct shell_cmd cmds[] = {
 	{ "disk", "list", "[--json]",
-	  "the disks of all VMs\n"
+	  "the disks of all VMs, and those of this machine\n"
 	  "WRITTEN is what its guest wrote, kept in RAM until the VM is off. vm info VM has\n"
 	  "how many requests went through.",
 	  cmd_list },

@@ -13,10 +13,8 @@ struct device_row {
 };
 
 static const char *const irq_names[] = {
-	[HOST_PCI_NO_IRQ] = "-",
-	[HOST_PCI_INTX] = "INTx",
-	[HOST_PCI_MSI] = "MSI",
-	[HOST_PCI_MSIX] = "MSI-X",
+	[HOST_PCI_NO_IRQ] = "-",   [HOST_PCI_INTX] = "INTx", [HOST_PCI_MSI] = "MSI",
+	[HOST_PCI_MSIX] = "MSI-X", [HOST_PCI_ISA] = "ISA",
 };
 
 /* "Class Codes" of the PCI Code and ID Assignment Specification; the more exact ones first. */

@@ -131,15 +131,22 @@ static int save_at_rest(struct saving *s, struct vm *vm)
 	return err == 0 ? 0 : save_failed(s, vm, err, why);
 }
 
-/* What a guest wrote to an overlay would be lost, and its memory restored to another disk. */
-static bool has_overlay(const struct vm *vm)
+/*
+ * What a guest wrote to an overlay would be lost, and its memory restored to another disk; a disk of the
+ * host's it may write on, and find another disk when it is restored. NULL: it has no such disk.
+ */
+static const char *unsaved_disk(const struct vm *vm)
 {
-	bool has = false;
+	const char *what = NULL;
 
 	for (unsigned int i = 0; i < vm->cfg.disk_count; i++) {
-		has = has || vm->cfg.disks[i].overlay != 0;
+		const struct vm_disk_config *disk = &vm->cfg.disks[i];
+
+		what = disk->overlay != 0 ? "a disk of it has an overlay, which is not saved"
+		       : disk->readonly	  ? what
+					  : "it writes to a disk of the host's, which is not saved";
 	}
-	return has;
+	return what;
 }
 
 /* List locked. */
@@ -148,11 +155,9 @@ static int begin(struct shell_call *c, struct vm *vm)
 	const char *why = "no reason given";
 	int err = vm_claim(vm, "being saved", &why);
 
-	if (err == 0 && has_overlay(vm)) {
+	if (err == 0 && unsaved_disk(vm) != NULL) {
 		vm_release(vm);
-		return shell_error(
-			c, "cannot save %s: a disk of it has an overlay, which is not saved",
-			vm->cfg.name);
+		return shell_error(c, "cannot save %s: %s", vm->cfg.name, unsaved_disk(vm));
 	}
 	if (err == 0 && !vm_is_up(vm)) {
 		err = shell_error(c, "cannot save %s: it is %s", vm->cfg.name,

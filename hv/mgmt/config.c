@@ -194,7 +194,19 @@ static void check_disk(const struct vm_config *cfg, unsigned int i, struct diag_
 		diag_add(d, at, "vm.%s.disks[%u].format: missing, allowed: %s", cfg->name, i,
 			 CONFIG_DISK_FORMATS);
 	}
-	if (disk->readonly == (disk->overlay != 0)) {
+	if ((disk->file[0] == '\0') == (disk->disk[0] == '\0')) {
+		diag_add(d, at, "vm.%s.disks[%u]: found %s, allowed: either file or disk",
+			 cfg->name, i, disk->file[0] == '\0' ? "neither" : "both");
+	}
+	if (disk->partition != 0 && disk->disk[0] == '\0') {
+		diag_add(d, at, "vm.%s.disks[%u].partition: found %u, allowed: only with disk",
+			 cfg->name, i, disk->partition);
+	}
+	if (disk->disk[0] != '\0' && disk->readonly && disk->overlay != 0) {
+		diag_add(d, at, "vm.%s.disks[%u]: found both, allowed: readonly or overlay",
+			 cfg->name, i);
+	}
+	if (disk->disk[0] == '\0' && disk->readonly == (disk->overlay != 0)) {
 		diag_add(d, at,
 			 "vm.%s.disks[%u]: found %s, allowed: readonly = true or, as boot modules "
 			 "cannot be written, overlay = \"SIZE\"",

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Opens the image in a boot module, with the images that it stands on, and an overlay above. */
-/* Files of other stores cannot be disks in this version. */
+/* Opens a disk or partition of the host, or an image there or in a boot module, with the images that it */
+/* stands on, and an overlay above. Files of other stores cannot be disks in this version. */
 #include "hv/mgmt/disk.h"
 
 #include "drivers/block/image.h"
@@ -11,6 +11,7 @@
 #include "hv/lib/fmt.h"
 #include "hv/mgmt/bootfs.h"
 #include "hv/mgmt/config.h"
+#include "hv/mgmt/disk_host.h"
 #include "hv/vm.h"
 
 static int open_module(const char *path, struct block_file **out)
@@ -41,35 +42,86 @@ static int open_extent(void *arg, const char *name, bool readonly UNUSED, struct
 	return open_backing(arg, name, out);
 }
 
-static int open_image(const struct vm_disk_config *cfg, struct block_dev **out, char *why,
-		      size_t size)
+/* Where errors happen: `size` bytes for one line. */
+struct why {
+	char *text;
+	size_t size;
+};
+
+static bool writes(const struct vm_disk_config *cfg)
 {
-	static const char not_there[] = " is not among the boot modules; store ls boot: lists them";
-	struct image_open_params p = {
+	return cfg->disk[0] != '\0' && !cfg->readonly && cfg->overlay == 0;
+}
+
+static int open_image(const struct vm_disk_config *cfg, struct block_file *file,
+		      struct block_dev **out, const struct why *why)
+{
+	const struct image_open_params p = {
+		.file = file,
 		.format = config_disk_formats[cfg->format],
-		.readonly = true,
+		.readonly = !writes(cfg),
 		.backing = open_backing,
 		.extent = open_extent,
 	};
 	struct image_why image_why;
-	int err = open_module(cfg->file, &p.file);
+	char place[VM_PATH_MAX];
+	int err = image_open(&p, out, &image_why);
 
 	if (err != 0) {
-		fmt_snprintf(why, size, "%s%s", cfg->file,
-			     err == -ENOMEM ? ": too little memory to open it" : not_there);
-		return err;
-	}
-	err = image_open(&p, out, &image_why);
-	if (err != 0) {
-		fmt_snprintf(why, size, "%s: %s", cfg->file, image_why.text);
+		fmt_snprintf(why->text, why->size, "%s: %s",
+			     vm_config_disk_place(cfg, place, sizeof(place)), image_why.text);
 	}
 	return err;
 }
 
-int disk_open(const struct vm_disk_config *cfg, struct block_dev **out, char *why, size_t size)
+static int open_file(const struct vm_disk_config *cfg, struct block_dev **out,
+		     const struct why *why)
 {
+	static const char not_there[] = " is not among the boot modules; store ls boot: lists them";
+	struct block_file *file;
+	int err = open_module(cfg->file, &file);
+
+	if (err != 0) {
+		fmt_snprintf(why->text, why->size, "%s%s", cfg->file,
+			     err == -ENOMEM ? ": too little memory to open it" : not_there);
+		return err;
+	}
+	return open_image(cfg, file, out, why);
+}
+
+/* What is raw is the partition itself; an image of any other format lies in it as in a file. */
+static int open_host(const struct vm_disk_config *cfg, const char *user, struct block_dev **out,
+		     const struct why *why)
+{
+	const struct disk_host_params p = {
+		.disk = cfg->disk,
+		.partition = cfg->partition,
+		.readonly = !writes(cfg),
+		.user = user,
+	};
+	struct block_file *file;
+	int err = disk_host_open(&p, out, why->text, why->size);
+
+	if (err != 0 || cfg->format == VM_DISK_RAW) {
+		return err;
+	}
+	file = block_file_of_dev(*out);
+	if (file == NULL) {
+		(void)block_close(*out);
+		fmt_snprintf(why->text, why->size, "%s: too little memory to open it", cfg->disk);
+		return -ENOMEM;
+	}
+	return open_image(cfg, file, out, why);
+}
+
+int disk_open(const struct vm_disk_config *cfg, const char *user, struct block_dev **out, char *why,
+	      size_t size)
+{
+	const struct why w = { why, size };
 	struct block_dev *base;
-	int err = open_image(cfg, &base, why, size);
+	char place[VM_PATH_MAX];
+	int err =
+		cfg->disk[0] != '\0' ? open_host(cfg, user, &base, &w) : open_file(cfg, &base, &w);
 
 	if (err != 0 || cfg->overlay == 0) {
 		*out = err == 0 ? base : NULL;
@@ -78,7 +130,8 @@ int disk_open(const struct vm_disk_config *cfg, struct block_dev **out, char *wh
 	err = overlay_open(base, cfg->overlay, out);
 	if (err != 0) {
 		(void)block_close(base);
-		fmt_snprintf(why, size, "%s: its overlay: %s", cfg->file, errno_text(err));
+		fmt_snprintf(why, size, "%s: its overlay: %s",
+			     vm_config_disk_place(cfg, place, sizeof(place)), errno_text(err));
 	}
 	return err;
 }
@@ -88,7 +141,7 @@ int disk_open(const struct vm_disk_config *cfg, struct block_dev **out, char *wh
 static int open_disk(struct vm *vm, unsigned int i, struct block_dev **out, const char **why)
 {
 	*why = vm->why;
-	return disk_open(&vm->cfg.disks[i], out, vm->why, sizeof(vm->why));
+	return disk_open(&vm->cfg.disks[i], vm->cfg.name, out, vm->why, sizeof(vm->why));
 }
 
 static void close_disk(struct block_dev *dev)
@@ -104,5 +157,6 @@ static const struct vm_disk_ops ops = { .open = open_disk, .close = close_disk }
 
 void disk_init(void)
 {
+	disk_host_init();
 	vm_disk_set_ops(&ops);
 }

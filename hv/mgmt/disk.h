@@ -11,9 +11,10 @@
 void disk_init(void);
 
 /*
- * Opens what cfg says. 0; or -Exxx and in why, of `size` bytes, one line. A thread, no lock held; the
+ * Opens what cfg says; user is who others hear has it. 0; or -Exxx and in why, of `size` bytes, one line. A thread, no lock held; the
  * caller closes it by block_close.
  */
-int disk_open(const struct vm_disk_config *cfg, struct block_dev **out, char *why, size_t size);
+int disk_open(const struct vm_disk_config *cfg, const char *user, struct block_dev **out, char *why,
+	      size_t size);
 
 #endif

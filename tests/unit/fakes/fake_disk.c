@@ -76,6 +76,8 @@ static const struct block_dev_ops ops = {
 	.write_zeroes = fake_disk_write_zeroes,
 };
 
+bool fake_disk_sleeps;
+
 static struct block_dev disks[] = {
 	{ .ops = &ops, .size = FAKE_DISK, .granularity = 4096, .immediate = true },
 	{ .ops = &ops,
@@ -92,6 +94,7 @@ void fake_pc_configure(struct vm *vm)
 	for (unsigned int i = 0; i < ARRAY_SIZE(disks); i++) {
 		snprintf(vm->cfg.disks[i].file, sizeof(vm->cfg.disks[i].file), "boot:%c.raw",
 			 'a' + i);
+		disks[i].immediate = !fake_disk_sleeps;
 		vm->disk[i].dev = &disks[i];
 	}
 }

@@ -9,6 +9,7 @@
 #include "hv/thread.h"
 #include "hv/timer.h"
 #include "hv/vdev.h"
+#include "hv/vm_worker.h"
 #include "tests/unit/fakes/fake_arch.h"
 
 #include <stdarg.h>
@@ -93,6 +94,43 @@ static const struct virq_lapic_ops lapic = { .send = take_msg,
 
 /* ---- life ---- */
 
+/* Workers do nothing until fake_pc_run_workers() lets them. */
+int vm_worker_start(struct vm_worker *w, struct vm *vm, const char *name UNUSED,
+		    void (*work)(void *dev), void *dev)
+{
+	*w = (struct vm_worker){ .vm = vm, .work = work, .dev = dev };
+	list_push_back(&vm->workers, &w->node);
+	return 0;
+}
+
+void vm_worker_stop(struct vm_worker *w)
+{
+	if (w->vm != NULL) {
+		list_remove(&w->node);
+	}
+}
+
+void vm_worker_wake(struct vm_worker *w)
+{
+	w->wanted = true;
+}
+
+unsigned int fake_pc_run_workers(void)
+{
+	unsigned int runs = 0;
+	struct list_node *it;
+
+	list_for_each (it, &fake_vm.workers) {
+		struct vm_worker *w = container_of(it, struct vm_worker, node);
+
+		for (; w->wanted; runs++) {
+			w->wanted = false;
+			w->work(w->dev);
+		}
+	}
+	return runs;
+}
+
 bool vdev_is_ending(void)
 {
 	return fake_ending;
@@ -150,6 +188,7 @@ int fake_pc_start(void **state UNUSED)
 	timer_init_cpu();
 	spin_init(&fake_vm.dev_lock, LOCK_DEVICES);
 	list_init(&fake_vm.devices);
+	list_init(&fake_vm.workers);
 	guest_console_init(&fake_vm.console);
 	guest_console_init(&fake_vm.hvc);
 	virq_set_lapic_ops(&lapic);

@@ -21,7 +21,9 @@ extern unsigned int fake_poweroffs;
 extern unsigned int fake_works; /* times that devices asked for work() */
 extern unsigned int fake_logs;	/* lines that devices logged; the last one: */
 extern char fake_log[160];
-extern bool fake_ending;       /* the VM ends, as devices see it */
+extern bool fake_ending; /* the VM ends, as devices see it */
+/* Lets the devices' workers do what they were woken for; how often one ran. */
+unsigned int fake_pc_run_workers(void);
 extern unsigned int fake_nics; /* network cards that the next VM has, on network "lan" */
 extern bool fake_intr;	       /* the PIC's INTR */
 extern unsigned int fake_sent; /* messages sent to local APICs; the last one: */

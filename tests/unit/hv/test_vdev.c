@@ -7,6 +7,7 @@
 #include "hv/base/log.h"
 #include "hv/vdev.h"
 #include "hv/vm.h"
+#include "hv/vm_worker.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -14,6 +15,11 @@
 #include <cmocka.h>
 
 #define NICS 8u
+
+struct vm_worker *vm_worker_current(void)
+{
+	return NULL;
+}
 
 struct nic {
 	unsigned int worked;

@@ -3,7 +3,7 @@
 /* lies behind the end, errors of the disk, requests that are cut short, reset, saved state. */
 /* TEST_SOURCES: drivers/virtio/virtq.c drivers/virtio/virtio_dev.c drivers/virtio/virtio_common.c */
 /* TEST_SOURCES: drivers/virtio/virtio_pci.c drivers/virtio/virtio_blk.c drivers/virtio/virtio_blk_request.c */
-/* TEST_SOURCES: drivers/block/block.c hv/vm_disk.c */
+/* TEST_SOURCES: drivers/block/block.c hv/vm_disk.c hv/vm_config.c hv/lib/string.c */
 /* TEST_SOURCES: drivers/emul/vpci.c drivers/emul/vpci_function.c drivers/emul/vpci_msix.c drivers/emul/isa.c */
 /* TEST_SOURCES: drivers/emul/vpic.c drivers/emul/vioapic.c */
 /* TEST_SOURCES: hv/virq.c hv/iobus.c hv/timer.c hv/guest_console.c hv/base/lock.c */
@@ -463,6 +463,25 @@ static void test_two_at_once(void **state)
 	assert_memory_equal(&fake_ram[DATA], &fake_disk[2 * 512], 512);
 }
 
+/* What may sleep is not done in the exit, and the guest hears of each request's end at once. */
+static void test_worker(void **state)
+{
+	fake_pc_stop(state);
+	fake_disk_sleeps = true;
+	fake_disk_start(state);
+	drv_start(RW, FEATURES, 1);
+	assert_int_equal(read_sectors(2, 512), NONE);
+	fake_pc_work();
+	assert_int_equal(drv_used(0), 0);
+	assert_int_equal(fake_disk_calls, 0);
+	assert_int_equal(fake_pc_run_workers(), 1);
+	assert_int_equal(drv_used(0), 1);
+	assert_int_equal(fake_disk_calls, 1);
+	assert_memory_equal(&fake_ram[DATA], &fake_disk[2 * 512], 512);
+	assert_int_equal(fake_pc_run_workers(), 0);
+	fake_disk_sleeps = false;
+}
+
 /* The VM ends: a long request is not finished, nor completed. */
 static void test_vm_ends(void **state)
 {
@@ -514,6 +533,7 @@ int main(void)
 		TEST(test_errors),
 		TEST(test_reset_under_way),
 		TEST(test_two_at_once),
+		TEST(test_worker),
 		TEST(test_vm_ends),
 		TEST(test_save),
 	};
