@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A balloon's driver that is told by nobody: gives away what is no RAM, the same twice, whole chunks that it */
-/* then touches or takes back; with "ring" on the command line also a ring that the device uses. */
+/* then touches or takes back; "ring": also a ring that the device uses; "race": with several CPUs, race.c. */
+#include "guests/balloon/balloon.h"
 #include "guests/lib/cpu.h"
 #include "guests/lib/guest.h"
 #include "guests/lib/mboot.h"
 #include "guests/lib/print.h"
 #include "guests/lib/virtio.h"
 
-#define PAGE	 4096ul
-#define CHUNK	 0x800000ul /* 2 MiB that nothing else is in */
-#define PAGES	 512u
 #define RING_AT	 0xc00000ul /* and these */
 #define AT_ONCE	 256u
 #define FEATURES (1ul << VIRTIO_F_VERSION_1)
@@ -17,13 +15,12 @@
 #define COM1_LSR (COM1 + 5)
 #define LSR_DATA 0x01u
 #define CR2_MARK 0x123456789000ul
-enum { INFLATE, DEFLATE };
 
 static struct virtio balloon;
 static uint32_t numbers[AT_ONCE];
 static unsigned int checks, failed;
 
-static void check(bool ok, const char *what)
+void balloon_check(bool ok, const char *what)
 {
 	checks++;
 	if (!ok) {
@@ -32,8 +29,7 @@ static void check(bool ok, const char *what)
 	}
 }
 
-/* A ring for one queue at a time: the other one is set up anew. */
-static void begin(unsigned int queue)
+void balloon_begin(enum balloon_queue queue)
 {
 	virtio_start(&balloon, queue, 16, FEATURES);
 }
@@ -47,7 +43,7 @@ static void send(unsigned int count)
 	}
 }
 
-static void send_chunk(uint64_t at)
+void balloon_send_chunk(uint64_t at)
 {
 	for (unsigned int i = 0; i < PAGES; i++) {
 		numbers[i % AT_ONCE] = (uint32_t)(at / PAGE + i);
@@ -69,18 +65,13 @@ static void give_odd(void)
 	}
 	numbers[7] = (uint32_t)(mboot_ram_end() / PAGE);
 	send(8);
-	check(virtio_status(&balloon) == 15, "the device lives");
-}
-
-static uint64_t *word(uint64_t at, unsigned int page)
-{
-	return (uint64_t *)(at + page * PAGE);
+	balloon_check(virtio_status(&balloon) == 15, "the device lives");
 }
 
 static void fill(uint64_t at)
 {
 	for (unsigned int i = 0; i < PAGES; i++) {
-		*(volatile uint64_t *)word(at, i) = 0x1111111111111111ul * (i % 15 + 1);
+		*(volatile uint64_t *)balloon_word(at, i, 0) = 0x1111111111111111ul * (i % 15 + 1);
 	}
 }
 
@@ -90,15 +81,15 @@ static void touch(uint64_t at)
 	unsigned int wrong = 0;
 
 	for (unsigned int i = 0; i < PAGES; i++) {
-		volatile uint64_t *p = word(at, i);
+		volatile uint64_t *p = balloon_word(at, i, 0);
 
 		wrong += *p != 0 || p[511] != 0;
 		*p = i + 1;
 	}
 	for (unsigned int i = 0; i < PAGES; i++) {
-		wrong += *(volatile uint64_t *)word(at, i) != i + 1;
+		wrong += *(volatile uint64_t *)balloon_word(at, i, 0) != i + 1;
 	}
-	check(wrong == 0, "pages come back zeroed and stay");
+	balloon_check(wrong == 0, "pages come back zeroed and stay");
 }
 
 /* Somebody says on COM1 that the VM has memory for the ring again. */
@@ -115,8 +106,8 @@ static void meet_ring(void)
 {
 	cpu_write_cr2(CR2_MARK);
 	virtio_kick(&balloon);
-	check(cpu_read_cr2() == CR2_MARK, "CR2 is as it was");
-	check(virtio_status(&balloon) == 15, "the device lives without its ring");
+	balloon_check(cpu_read_cr2() == CR2_MARK, "CR2 is as it was");
+	balloon_check(virtio_status(&balloon) == 15, "the device lives without its ring");
 }
 
 /* The other queue's ring is in a chunk that goes: the device looks for a buffer there. */
@@ -131,7 +122,7 @@ static void give_ring(void)
 	virtio_set(&balloon, VIRTIO_COMMON_QUEUE_DEVICE, 4, RING_AT + 2 * PAGE);
 	virtio_set(&balloon, VIRTIO_COMMON_QUEUE_ENABLE, 2, 1);
 	virtio_set(&balloon, VIRTIO_COMMON_STATUS, 1, 15);
-	send_chunk(RING_AT);
+	balloon_send_chunk(RING_AT);
 	print("balloon gives its ring\n");
 	balloon.queue = DEFLATE;
 	if (mboot_has("back")) {
@@ -150,18 +141,24 @@ void guest_main(void)
 		print("no balloon\n");
 		return;
 	}
-	begin(INFLATE);
+	balloon_begin(INFLATE);
+	if (mboot_has("race")) {
+		balloon_race((unsigned int)mboot_number("cpus", 4),
+			     (unsigned int)mboot_number("rounds", 2));
+		print("balloon %u checks, %u failed\n", checks, failed);
+		return;
+	}
 	give_odd();
 	for (unsigned int i = 0; i < 3; i++) {
 		fill(CHUNK);
-		send_chunk(CHUNK);
-		send_chunk(CHUNK); /* once is enough */
+		balloon_send_chunk(CHUNK);
+		balloon_send_chunk(CHUNK); /* once is enough */
 		touch(CHUNK);
 	}
 	fill(CHUNK);
-	send_chunk(CHUNK);
-	begin(DEFLATE);
-	send_chunk(CHUNK);
+	balloon_send_chunk(CHUNK);
+	balloon_begin(DEFLATE);
+	balloon_send_chunk(CHUNK);
 	touch(CHUNK);
 	if (mboot_has("ring")) {
 		give_ring();

@@ -117,4 +117,18 @@ def test_fault_of_root_mode(kind):
         assert guests.wait("ring", 60)["state"] == "stopped"
 
 
+def test_race(kind):
+    """Four vCPUs use pages while the balloon takes them and gives them back: no stale translation is seen,
+    no write is lost, and a neighbour finds its own unharmed."""
+    vms = {"race": {"kernel": "balloon", "cpus": 4}, "neighbour": Neighbour.CONFIG}
+    with Guests(kind, vms, memory="256M", timeout=120, cpus=2) as guests:
+        before = account(guests.machine)
+        with Neighbour(guests):
+            text = guests.run("race", "race cpus=4 rounds=2", timeout=150)
+            assert "balloon 21 checks, 0 failed" in text, text
+        guests.stop("neighbour")
+        assert account(guests.machine)["guest"] == before["guest"]
+
+
+test_race.timeout = 200
 test_linux.timeout = 900
