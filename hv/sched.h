@@ -10,6 +10,12 @@
 
 #define SCHED_WEIGHT_DEFAULT 256u
 
+/*
+ * Ticks that the change from one VM's window to the next one's takes at least: windows begin and end so
+ * much earlier, for the guest in the next to begin on time.
+ */
+#define SCHED_WINDOW_LEAD 2000u
+
 /* When a group runs, under the window policy: from start to start + length of each frame. */
 struct sched_window {
 	uint64_t frame; /* ticks; 0: it has no window. Frames begin at multiples of it */

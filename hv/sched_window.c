@@ -21,7 +21,7 @@ static uint64_t phase(const struct sched_entity *e, uint64_t now)
 {
 	const struct sched_window *w = &e->group->window;
 
-	return (now + w->frame - w->start) % w->frame;
+	return (now + SCHED_WINDOW_LEAD + w->frame - w->start) % w->frame;
 }
 
 static bool in_window(const struct sched_entity *e, uint64_t now)

@@ -194,6 +194,34 @@ static void memory_print(struct shell_out *out, struct vm *vm)
 	}
 }
 
+/* Ticks of the host's TSC; the guest's reads as much more as tsc_offset says. */
+static void window_json(struct json *j, const struct vm *vm)
+{
+	const struct sched_window *w = &vm->share.window;
+
+	if (w->frame != 0) {
+		json_object(j, "window");
+		json_u64(j, "frame", w->frame);
+		json_u64(j, "start", w->start);
+		json_u64(j, "length", w->length);
+		json_i64(j, "tsc_offset", (int64_t)vm->tsc_offset);
+		json_end(j);
+	}
+}
+
+static void window_print(struct shell_out *out, const struct vm *vm)
+{
+	const struct sched_window *w = &vm->share.window;
+	char start[SHOW_MAX], length[SHOW_MAX], frame[SHOW_MAX];
+
+	if (w->frame != 0) {
+		shell_out_printf(out, "window     %s long, %s behind the beginning of each %s\n",
+				 show_time(length, sizeof(length), clock_ticks_to_ns(w->length)),
+				 show_time(start, sizeof(start), clock_ticks_to_ns(w->start)),
+				 show_time(frame, sizeof(frame), clock_ticks_to_ns(w->frame)));
+	}
+}
+
 static void info_json(struct shell_call *c, struct vm *vm)
 {
 	struct json j;
@@ -206,6 +234,7 @@ static void info_json(struct shell_call *c, struct vm *vm)
 	json_u64(&j, "starts", vm->starts);
 	if (vm_is_up(vm)) {
 		memory_json(&j, vm);
+		window_json(&j, vm);
 		vcpus_json(&j, vm);
 	}
 	paravirt_json(&j, vm);
@@ -263,6 +292,7 @@ static int info_locked(struct shell_call *c, struct vm *vm)
 	helped_print(c->out, vm);
 	shell_out_printf(c->out, "starts     %lu\n", vm->starts);
 	if (vm_is_up(vm)) {
+		window_print(c->out, vm);
 		vcpus_print(c->out, vm);
 		paravirt_print(c->out, vm);
 	}

@@ -73,14 +73,15 @@ static int setup(void **state)
 static void note_begin(struct task *t)
 {
 	const struct sched_window *w = &t->group.window;
-	uint64_t frame = (now - w->start) / w->frame;
+	uint64_t at = now + SCHED_WINDOW_LEAD - w->start;
+	uint64_t frame = at / w->frame;
 
-	assert_in_range((now - w->start) % w->frame, 0, w->length - 1);
+	assert_in_range(at % w->frame, 0, w->length - 1);
 	if (frame != t->begun) {
 		assert_true(t->begun == UINT64_MAX || frame == t->begun + 1);
 		t->begun = frame;
 		t->frames++;
-		t->late = u64_max(t->late, (now - w->start) % w->frame);
+		t->late = u64_max(t->late, at % w->frame);
 	}
 }
 
