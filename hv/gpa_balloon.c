@@ -83,6 +83,32 @@ bool gpa_space_chunk(const struct gpa_space *s, gpa_t gpa, hpa_t *chunk)
 	return false;
 }
 
+/*
+ * A visitor is counted before it looks, a chunk leaves before visitors are counted (gpa_balloon_reap):
+ * either it sees that the chunk leaves, or it is waited for.
+ */
+void gpa_space_visit(struct gpa_space *s)
+{
+	__atomic_fetch_add(&s->visitors, 1, __ATOMIC_SEQ_CST);
+}
+
+void gpa_space_leave(struct gpa_space *s)
+{
+	__atomic_fetch_sub(&s->visitors, 1, __ATOMIC_RELEASE);
+}
+
+bool gpa_space_visit_chunk(const struct gpa_space *s, gpa_t gpa, hpa_t *chunk)
+{
+	const struct block *b =
+		__atomic_load_n(&s->balloon, __ATOMIC_ACQUIRE) != NULL ? find(s, gpa) : NULL;
+
+	if (b == NULL) {
+		return gpa_space_chunk(s, gpa, chunk);
+	}
+	chunk->v = __atomic_load_n(&b->hpa.v, __ATOMIC_SEQ_CST);
+	return chunk->v != 0 && __atomic_load_n(&b->leaves, __ATOMIC_SEQ_CST) == 0;
+}
+
 /* As find; makes it. NULL: out of memory. */
 static struct block *block_at(struct gpa_space *s, gpa_t gpa)
 {
@@ -187,6 +213,10 @@ bool gpa_balloon_reap(struct gpa_space *s)
 		if (!paging_space_is_clean(&s->root, b->leaves)) {
 			break;
 		}
+		if (__atomic_load_n(&s->visitors, __ATOMIC_SEQ_CST) != 0) {
+			n = REAP_AT_ONCE; /* gone before one could look twice */
+			break;
+		}
 		list_remove(&b->node);
 		free_chunk(s, b->hpa);
 		b->hpa.v = 0;
@@ -204,7 +234,7 @@ static bool leave(struct gpa_space *s, struct block *b, gpa_t gpa)
 	if (paging_space_unmap(&s->root, gpa) != 0) {
 		return false; /* the VM keeps the memory */
 	}
-	b->leaves = s->root.generation;
+	__atomic_store_n(&b->leaves, s->root.generation, __ATOMIC_SEQ_CST);
 	list_push_back(&s->balloon->leaving, &b->node);
 	return true;
 }

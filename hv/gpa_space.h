@@ -33,6 +33,7 @@ struct gpa_space {
 	struct spinlock lock;	     /* rank LOCK_MEMORY */
 	struct gpa_balloon *balloon; /* NULL: no page was ever given away */
 	uint64_t held;		     /* [lock] bytes of host memory that it has */
+	uint32_t visitors; /* other threads that hold a chunk by gpa_space_visit(); atomic */
 };
 
 /*
@@ -48,6 +49,15 @@ void gpa_space_scrub_chunk(hpa_t chunk);
 
 /* The 2 MiB of host memory behind gpa, RAM; false: the host has it back. gpa_balloon.c */
 bool gpa_space_chunk(const struct gpa_space *s, gpa_t gpa, hpa_t *chunk);
+
+/*
+ * Between these two a thread that does not have s loaded may reach what gpa_space_visit_chunk() found,
+ * masked all the time: what the guest gives away meanwhile is not given to others. False: there is
+ * no RAM at gpa any more. Any locks below LOCK_MEMORY held.
+ */
+void gpa_space_visit(struct gpa_space *s);
+bool gpa_space_visit_chunk(const struct gpa_space *s, gpa_t gpa, hpa_t *chunk);
+void gpa_space_leave(struct gpa_space *s);
 
 /* Bytes of host memory that it has, now. Any thread that keeps the space. */
 uint64_t gpa_space_held(struct gpa_space *s);

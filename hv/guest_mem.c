@@ -74,3 +74,52 @@ int guest_mem_load(struct vm *vm, gpa_t gpa, const void *buf, size_t len)
 	}
 	return 0;
 }
+
+/* ---- for other VMs' threads ---- */
+
+gpa_t guest_mem_gpa(const void *slice)
+{
+	return (gpa_t){ (uint64_t)slice - PAGING_VM_BASE };
+}
+
+void guest_mem_window_open(struct guest_mem_window *w, struct vm *vm)
+{
+	*w = (struct guest_mem_window){ .vm = vm };
+	gpa_space_visit(&vm->mem);
+}
+
+/* The window shows the 2 MiB at `chunk`, or nothing. */
+static void show(struct guest_mem_window *w, uint64_t chunk)
+{
+	hpa_t hpa;
+
+	w->chunk = chunk;
+	w->at = gpa_space_visit_chunk(&w->vm->mem, (gpa_t){ chunk }, &hpa) ? paging_window(hpa)
+									   : NULL;
+}
+
+void guest_mem_window_write(struct guest_mem_window *w, gpa_t gpa, const void *buf, size_t len)
+{
+	const uint8_t *src = buf;
+
+	while (len > 0) {
+		uint64_t off = gpa.v % PAGE_CHUNK_SIZE;
+		uint64_t n = u64_min(len, PAGE_CHUNK_SIZE - off);
+
+		if (w->at == NULL || w->chunk != gpa.v - off) {
+			show(w, gpa.v - off);
+		}
+		if (w->at != NULL) {
+			memcpy(w->at + off, src, n);
+		}
+		gpa.v += n;
+		src += n;
+		len -= n;
+	}
+}
+
+void guest_mem_window_close(struct guest_mem_window *w)
+{
+	paging_window_close();
+	gpa_space_leave(&w->vm->mem);
+}

@@ -29,4 +29,22 @@ void *guest_mem_slice(struct vm *vm, gpa_t gpa, size_t len);
  */
 int guest_mem_load(struct vm *vm, gpa_t gpa, const void *buf, size_t len);
 
+/* Where a slice lies. */
+gpa_t guest_mem_gpa(const void *slice);
+
+/*
+ * Writes into the RAM of a VM from threads of any other, through the CPU's window: 2 MiB of it are mapped
+ * at a time, writable, between open and close, which are one masked stretch. gpa is within RAM, as of a
+ * slice got before; what the guest has given away since is not written. Bytes of `buf` may be the
+ * executing thread's VM's. Locks below LOCK_MEMORY may be held.
+ */
+struct guest_mem_window {
+	struct vm *vm;
+	uint64_t chunk; /* gpa of what is mapped */
+	uint8_t *at;	/* NULL: nothing is */
+};
+void guest_mem_window_open(struct guest_mem_window *w, struct vm *vm);
+void guest_mem_window_write(struct guest_mem_window *w, gpa_t gpa, const void *buf, size_t len);
+void guest_mem_window_close(struct guest_mem_window *w);
+
 #endif

@@ -4,9 +4,11 @@
 #include "fakes/fake_guest_mem.h"
 
 #include "hv/lib/errno.h"
+#include <stdlib.h>
 #include <string.h>
 
 uint8_t fake_ram[FAKE_RAM] ALIGNED(4096);
+unsigned int fake_mem_windows;
 
 void *guest_mem_slice(struct vm *vm, gpa_t gpa, size_t len)
 {
@@ -34,6 +36,31 @@ int guest_mem_write(struct vm *vm, gpa_t gpa, const void *buf, size_t len)
 	}
 	memcpy(p, buf, len);
 	return 0;
+}
+
+gpa_t guest_mem_gpa(const void *slice)
+{
+	return (gpa_t){ (uint64_t)((const uint8_t *)slice - fake_ram) };
+}
+
+void guest_mem_window_open(struct guest_mem_window *w, struct vm *vm)
+{
+	*w = (struct guest_mem_window){ .vm = vm, .at = fake_ram };
+	fake_mem_windows++;
+}
+
+void guest_mem_window_write(struct guest_mem_window *w, gpa_t gpa, const void *buf, size_t len)
+{
+	if (!range_within(gpa.v, len, FAKE_RAM)) {
+		abort();
+	}
+	memcpy(w->at + gpa.v, buf, len);
+}
+
+void guest_mem_window_close(struct guest_mem_window *w)
+{
+	w->at = NULL;
+	fake_mem_windows--;
 }
 
 void fake_guest_mem_reset(void)

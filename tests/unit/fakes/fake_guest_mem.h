@@ -9,6 +9,7 @@
 #define FAKE_RAM (1ul * MIB)
 
 extern uint8_t fake_ram[FAKE_RAM];
+extern unsigned int fake_mem_windows; /* that are open */
 
 void fake_guest_mem_reset(void);
 uint64_t fake_guest_mem_get64(uint64_t gpa);

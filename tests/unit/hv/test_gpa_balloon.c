@@ -162,6 +162,31 @@ static void chunk_leaves_when_no_cpu_reaches_it(void **state)
 	assert_true(gpa_space_chunk(&space, page_at(0), &chunk));
 }
 
+/* Who writes there from another VM's thread is waited for; who comes later sees that it leaves. */
+static void chunk_leaves_when_no_visitor_is_there(void **state)
+{
+	uint64_t before = guest_bytes();
+	hpa_t chunk, same;
+
+	(void)state;
+	gpa_space_visit(&space);
+	assert_true(gpa_space_visit_chunk(&space, page_at(PAGES), &chunk));
+	assert_int_equal(take_chunk(1), GPA_TAKEN_CHUNK);
+	clean = space.root.generation;
+	assert_true(gpa_balloon_reap(&space)); /* look again */
+	assert_int_equal(guest_bytes(), before);
+	assert_false(gpa_space_visit_chunk(&space, page_at(PAGES), &same));
+	gpa_space_leave(&space);
+	reap_all();
+	assert_int_equal(guest_bytes(), before - CHUNK);
+	gpa_space_visit(&space);
+	assert_false(gpa_space_visit_chunk(&space, page_at(PAGES), &same));
+	assert_true(gpa_space_visit_chunk(&space, page_at(0), &same));
+	assert_true(gpa_space_chunk(&space, page_at(0), &chunk));
+	assert_int_equal(chunk.v, same.v);
+	gpa_space_leave(&space);
+}
+
 static void same_page_twice_counts_once(void **state)
 {
 	(void)state;
@@ -384,6 +409,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(chunk_leaves_when_no_cpu_reaches_it),
+		TEST(chunk_leaves_when_no_visitor_is_there),
 		TEST(same_page_twice_counts_once),
 		TEST(page_comes_back_zeroed_where_it_was),
 		TEST(chunk_that_leaves_is_taken_back),
