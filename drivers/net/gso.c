@@ -120,7 +120,7 @@ static bool emit_segment(struct cut *c, unsigned int number, unsigned int count,
 	out.segs = (uint16_t)(1 + slice(c->pkt, c->from, c->len, c->seg + 1));
 	out.len = c->hdr_len + c->len;
 	out.gso = NETPKT_GSO_NONE;
-	out.flags &= (uint8_t)~NETPKT_ECN;
+	out.flags = (uint8_t)((out.flags & ~NETPKT_ECN) | (number != 0 ? NETPKT_CUT : 0));
 	out.more = (uint16_t)(count - 1 - number);
 	if (!c->partial) {
 		complete(&out, c->head);

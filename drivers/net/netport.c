@@ -6,6 +6,7 @@
 #include "drivers/net/netport_priv.h"
 #include "drivers/net/netswitch.h"
 #include "drivers/net/pcap.h"
+#include "hv/thread.h"
 
 const char *netport_drop_name(enum netport_drop why)
 {
@@ -13,10 +14,15 @@ const char *netport_drop_name(enum netport_drop why)
 		[NETPORT_DROP_MALFORMED] = "malformed", [NETPORT_DROP_SPOOFED] = "spoofed",
 		[NETPORT_DROP_FILTERED] = "filtered",	[NETPORT_DROP_LINK] = "link down",
 		[NETPORT_DROP_FULL] = "full",		[NETPORT_DROP_RATE] = "rate",
-		[NETPORT_DROP_TOO_LONG] = "too long",
+		[NETPORT_DROP_TOO_LONG] = "too long",	[NETPORT_DROP_CROWDED] = "crowded",
 	};
 
 	return names[why];
+}
+
+void netport_lose(struct netport *p, enum netport_drop why)
+{
+	netport_drop(p, why);
 }
 
 /* A negative value, or why pkt may not come from p. */
@@ -67,6 +73,11 @@ static uint64_t over_send_rate(struct netport *p, uint64_t wait)
 	return wait;
 }
 
+uint64_t netport_rate_wait(const struct netport *p, uint64_t now)
+{
+	return ratelimit_wait(&p->send_rate, now);
+}
+
 uint64_t netport_send(struct netport *p, const struct netpkt *pkt)
 {
 	uint64_t wait = ratelimit_wait(&p->send_rate, pkt->time);
@@ -110,6 +121,9 @@ static bool give(void *arg, const struct netpkt *pkt)
 		return false;
 	}
 	d->begun = true;
+	if (pkt->more != 0) { /* a hundred of them, each copied and summed */
+		thread_checkpoint();
+	}
 	return true;
 }
 

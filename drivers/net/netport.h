@@ -37,6 +37,8 @@ enum netpkt_flags {
 				    the rest, from csum_start to the end, is still to be added */
 	NETPKT_CSUM_VALID = 2, /* the TCP or UDP checksum is known to be right */
 	NETPKT_ECN = 4,	       /* of a GSO packet: CWR is set, for the first segment only */
+	NETPKT_CUT = 8,	       /* given to a receiver: cut from a GSO packet, and not its first */
+	NETPKT_NOW = 16,       /* given to a receiver: nobody will wait if it has no room */
 };
 enum netpkt_gso {
 	NETPKT_GSO_NONE,
@@ -44,11 +46,22 @@ enum netpkt_gso {
 	NETPKT_GSO_TCP6, /* payload; always NETPKT_CSUM_PARTIAL too */
 };
 
+/*
+ * Receivers of packets that are sent one right behind the other: they are told to pass on what they got when
+ * the sender says that this was all, netport_burst_end(), or when there are more than fit in here.
+ */
+#define NETBURST_PORTS 4u
+struct netburst {
+	struct netport *to[NETBURST_PORTS];
+	unsigned int count;
+};
+
 /* A frame without FCS. Belongs to the sender and is valid during the call only. */
 struct netpkt {
 	const struct netseg *seg;
-	uint64_t time; /* ns since power-on, never going back */
-	uint32_t len;  /* of all segments together */
+	struct netburst *burst; /* NULL: it comes alone */
+	uint64_t time;		/* ns since power-on, never going back */
+	uint32_t len;		/* of all segments together */
 	uint16_t segs;
 	uint8_t flags; /* enum netpkt_flags */
 	uint8_t gso;   /* enum netpkt_gso */
@@ -76,14 +89,15 @@ enum netport_policy {
 };
 
 /*
- * Called on whatever thread sends or makes room, perhaps with another VM's lock of its devices held, and
- * from within the port's own netport_send. So: no sleep, no LOCK_DEVICES, no lock held by the callers of
- * netport_send for this port. One lock of rank LOCK_NET_PORT is the port's own.
+ * Called on whatever thread sends or makes room (resume: perhaps with another VM's lock of its devices held),
+ * and from within the port's own netport_send. So: no sleep, no LOCK_DEVICES. One lock of rank LOCK_NET_PORT
+ * is the port's own. What receive does is done with interrupts masked: at most 15,000 instructions.
  */
 struct netport_ops {
 	/*
 	 * Copies pkt out and returns true. False: no room; pkt is then lost or offered again, and the
-	 * port owes a netport_ready(). With pkt->more, false unless all of those fit too. pkt needs no
+	 * port owes a netport_ready(). With pkt->more, false unless all of those fit too: they follow
+	 * with NETPKT_CUT, others' packets perhaps in between, and room is kept for them. pkt needs no
 	 * more than the port's offload, and is no longer than its max_len unless it is GSO.
 	 */
 	bool (*receive)(struct netport *p, const struct netpkt *pkt);
@@ -91,6 +105,8 @@ struct netport_ops {
 	void (*resume)(struct netport *p);
 	/* NULL or: p->link has changed. */
 	void (*link_changed)(struct netport *p);
+	/* NULL or: after one or more packets were taken: nothing follows at once. Wakes someone. */
+	void (*flush)(struct netport *p);
 };
 
 /* Why packets are lost; netport_drop_name() has the words. */
@@ -102,6 +118,7 @@ enum netport_drop {
 	NETPORT_DROP_FULL,     /* received: no room */
 	NETPORT_DROP_RATE,     /* received: over the port's rate */
 	NETPORT_DROP_TOO_LONG, /* received: longer than the port's max_len, or cut small without help */
+	NETPORT_DROP_CROWDED, /* sent: too many others wait for receivers that are full */
 	NETPORT_DROPS,
 };
 const char *netport_drop_name(enum netport_drop why);
@@ -145,12 +162,23 @@ struct netport {
 
 /*
  * Sends pkt from port p. 0: done, whatever became of it. Else nothing was done: send it again when
- * ops->resume was called or at the time returned (ns), whichever comes first. Any thread, also several
- * at a time; no lock of rank LOCK_NET or above held. About 150 instructions besides the receiver's.
+ * ops->resume was called or at the time returned (ns), whichever comes first; packets to other
+ * addresses need not wait for that, unless netport_rate_wait() says so. Any thread, also several at a
+ * time, no spinlock held: others get their turn between receivers and between segments that are cut.
+ * About 150 instructions besides the receivers'.
  */
 uint64_t netport_send(struct netport *p, const struct netpkt *pkt);
-/* Port p, which refused a packet, has room again. As netport_send. */
+/*
+ * Those who got packets of this burst may pass them on. Soon after they were sent, and before any sleep:
+ * receivers stay until then. As netport_send.
+ */
+void netport_burst_end(struct netburst *b);
+/* 0, or until when (ns) all that p sends has to wait for its own rate. */
+uint64_t netport_rate_wait(const struct netport *p, uint64_t now);
+/* Port p, which refused a packet, has room again. As netport_send, but LOCK_DEVICES may be held. */
 void netport_ready(struct netport *p);
+/* What the owner lost before it could send it, or after it had received it. */
+void netport_lose(struct netport *p, enum netport_drop why);
 /* Cable in or out, by the administrator or a host NIC. Calls ops->link_changed if that is news. */
 void netport_set_link(struct netport *p, bool up);
 

@@ -31,12 +31,6 @@ static struct netqueue_packet *at(const struct netqueue *q, uint32_t off)
 	return (struct netqueue_packet *)(q->ring + off);
 }
 
-/* [L] Room for n of that size, wherever they fall: going to the start costs less than one more. */
-static bool has_room(const struct netqueue *q, uint32_t size, uint32_t n)
-{
-	return (uint64_t)size * (n + 1ul) <= NETQUEUE_SIZE - q->used;
-}
-
 /* [L] A lone packet may be longer than half of the ring. */
 static void begin_anew(struct netqueue *q)
 {
@@ -45,14 +39,14 @@ static void begin_anew(struct netqueue *q)
 	}
 }
 
-/* [L] A place of `size` bytes in one piece; NULL: there is none. */
-static struct netqueue_packet *reserve(struct netqueue *q, uint32_t size)
+/* [L] A place of `size` bytes in one piece, with so much left free; NULL: there is none. */
+static struct netqueue_packet *reserve(struct netqueue *q, uint32_t size, uint32_t free)
 {
 	uint32_t to_end = NETQUEUE_SIZE - q->head;
 	uint32_t skip = q->head >= q->tail && size > to_end ? to_end : 0;
 	struct netqueue_packet *p;
 
-	if (size + skip > NETQUEUE_SIZE - q->used) {
+	if ((uint64_t)size + skip + free > NETQUEUE_SIZE - q->used) {
 		return NULL;
 	}
 	if (skip != 0) {
@@ -69,7 +63,7 @@ static struct netqueue_packet *reserve(struct netqueue *q, uint32_t size)
 static void fill(struct netqueue_packet *p, const struct netpkt *pkt)
 {
 	p->len = pkt->len;
-	p->flags = pkt->flags;
+	p->flags = pkt->flags & (uint8_t) ~(NETPKT_CUT | NETPKT_NOW);
 	p->gso = pkt->gso;
 	p->gso_size = pkt->gso_size;
 	p->csum_start = pkt->csum_start;
@@ -77,16 +71,53 @@ static void fill(struct netqueue_packet *p, const struct netpkt *pkt)
 	netpkt_copy(pkt, 0, p->frame, pkt->len);
 }
 
-bool netqueue_put(struct netqueue *q, const struct netpkt *pkt)
+/* [L] A packet alone: leaves what is kept. */
+static struct netqueue_packet *place_one(struct netqueue *q, uint32_t size)
+{
+	return reserve(q, size, q->reserved);
+}
+
+/*
+ * [L] The first of several segments, if there is room for all: it is kept for the rest, for others' packets
+ * may come in between. Going to the start of the ring costs less than one more of them.
+ */
+static struct netqueue_packet *place_first(struct netqueue *q, uint32_t size, uint32_t more)
+{
+	uint64_t rest = (uint64_t)size * (more + 1ul);
+	struct netqueue_packet *p;
+
+	if (q->reserved != 0 || size + rest > NETQUEUE_SIZE - q->used) {
+		return NULL;
+	}
+	p = reserve(q, size, size * more);
+	q->reserved = (uint32_t)u64_min(rest, NETQUEUE_SIZE - q->used);
+	return p;
+}
+
+/* [L] One of the rest, none of which is longer than the first. */
+static struct netqueue_packet *place_next(struct netqueue *q, uint32_t size, uint32_t more)
+{
+	q->reserved = more != 0 ? q->reserved - (uint32_t)u64_min(q->reserved, size) : 0;
+	return reserve(q, size, q->reserved);
+}
+
+static struct netqueue_packet *place(struct netqueue *q, const struct netpkt *pkt)
 {
 	uint32_t size = record_size(pkt->len);
-	struct netqueue_packet *p = NULL;
+
+	if (pkt->flags & NETPKT_CUT) {
+		return place_next(q, size, pkt->more);
+	}
+	return pkt->more != 0 ? place_first(q, size, pkt->more) : place_one(q, size);
+}
+
+bool netqueue_put(struct netqueue *q, const struct netpkt *pkt)
+{
+	struct netqueue_packet *p;
 
 	spin_lock(&q->lock);
 	begin_anew(q);
-	if (pkt->more == 0 || has_room(q, size, pkt->more + 1u)) {
-		p = reserve(q, size);
-	}
+	p = place(q, pkt);
 	if (p != NULL) {
 		fill(p, pkt);
 		__atomic_store_n(&q->packets, q->packets + 1, __ATOMIC_RELAXED);
@@ -128,6 +159,7 @@ void netqueue_clear(struct netqueue *q)
 {
 	spin_lock(&q->lock);
 	__atomic_store_n(&q->packets, 0, __ATOMIC_RELAXED);
+	q->reserved = 0;
 	begin_anew(q);
 	spin_unlock(&q->lock);
 }

@@ -30,13 +30,17 @@ struct netqueue {
 	uint32_t tail;	      /* [L] the oldest */
 	uint32_t used;	      /* [L] bytes from tail to head */
 	uint32_t packets;     /* [L] read without it as a hint */
+	uint32_t reserved;    /* [L] bytes kept for segments that are still being cut */
 };
 
 /* -ENOMEM. Thread context: zeroing the ring takes 16,000 instructions. */
 int netqueue_init(struct netqueue *q);
 void netqueue_exit(struct netqueue *q);
 
-/* Copies pkt in. False: there is no room for it and for pkt->more of its kind. Any thread. */
+/*
+ * Copies pkt in. False: there is no room for it and for pkt->more of its kind, or another packet is being
+ * cut into segments for this queue. Any thread.
+ */
 bool netqueue_put(struct netqueue *q, const struct netpkt *pkt);
 
 /* ---- the receiver's; one thread at a time ---- */

@@ -182,6 +182,58 @@ static void unuse(struct netport *p)
 	__atomic_fetch_sub(&p->users, 1, __ATOMIC_RELEASE);
 }
 
+/* ---- bursts ---- */
+
+static void flush(struct netport *p)
+{
+	if (p->ops->flush != NULL) {
+		p->ops->flush(p);
+	}
+}
+
+/* It has taken pkt, and is used: from now on by the burst as well. */
+static void flush_later(struct netport *to, const struct netpkt *pkt)
+{
+	struct netburst *b = pkt->burst;
+
+	if (to->ops->flush == NULL) {
+		return;
+	}
+	for (unsigned int i = 0; b != NULL && i < b->count; i++) {
+		if (b->to[i] == to) {
+			return;
+		}
+	}
+	if (b == NULL || b->count == NETBURST_PORTS) {
+		flush(to);
+		return;
+	}
+	__atomic_fetch_add(&to->users, 1, __ATOMIC_RELAXED);
+	b->to[b->count++] = to;
+}
+
+void netport_burst_end(struct netburst *b)
+{
+	for (unsigned int i = 0; i < b->count; i++) {
+		flush(b->to[i]);
+		unuse(b->to[i]);
+	}
+	b->count = 0;
+}
+
+/* True: pkt is done with; if `to` lost it, that is counted. */
+static bool deliver(struct netport *to, const struct netpkt *pkt)
+{
+	bool done = netport_deliver(to, pkt);
+
+	if (done) {
+		flush_later(to, pkt);
+	} else {
+		flush(to); /* it may have been left alone with what it has */
+	}
+	return done;
+}
+
 /* ---- waiting for room ---- */
 
 void netport_ready(struct netport *p)
@@ -231,7 +283,7 @@ static uint64_t wait_for(struct netport *from, struct netport *to, const struct 
 	}
 	__atomic_store_n(&from->waits, true, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&to->waited_for, true, __ATOMIC_SEQ_CST);
-	return netport_deliver(to, pkt) ? 0 : until;
+	return deliver(to, pkt) ? 0 : until;
 }
 
 /* ---- rates ---- */
@@ -260,6 +312,18 @@ static uint64_t over_rate(struct netport *from, struct netport *to, const struct
 
 /* ---- forwarding ---- */
 
+static bool deliver_from(const struct netport *from, struct netport *to, const struct netpkt *pkt)
+{
+	struct netpkt now;
+
+	if (!(from->policy & NETPORT_NEVER_WAIT)) {
+		return deliver(to, pkt);
+	}
+	now = *pkt;
+	now.flags |= NETPKT_NOW;
+	return deliver(to, &now);
+}
+
 /* One receiver. Time to wait until, or 0. */
 static uint64_t unicast(struct netswitch *sw, struct netport *from, struct netport *to,
 			const struct netpkt *pkt)
@@ -269,7 +333,7 @@ static uint64_t unicast(struct netswitch *sw, struct netport *from, struct netpo
 	if (ratelimit_wait(&to->receive_rate, pkt->time) != 0) {
 		return over_rate(from, to, pkt);
 	}
-	if (!netport_deliver(to, pkt)) {
+	if (!deliver_from(from, to, pkt)) {
 		until = wait_for(from, to, pkt);
 	}
 	if (until == 0) {
@@ -283,27 +347,34 @@ static bool may_reach(const struct netport *from, const struct netport *to)
 	return from != to && !(from->policy & to->policy & NETPORT_ISOLATED);
 }
 
-/* Everybody but the sender; nobody waits for anybody. */
-static void flood(struct netswitch *sw, struct netport *from, const struct netpkt *pkt)
+static void flood_one(struct netswitch *sw, struct netport *to, const struct netpkt *pkt)
 {
+	if (ratelimit_wait(&to->receive_rate, pkt->time) != 0) {
+		netport_drop(to, NETPORT_DROP_RATE);
+	} else if (deliver(to, pkt)) {
+		charge(sw, &to->receive_rate, pkt);
+	} else {
+		netport_drop(to, NETPORT_DROP_FULL);
+	}
+}
+
+/* Everybody but the sender; nobody waits for anybody. */
+static void flood(struct netswitch *sw, struct netport *from, const struct netpkt *one)
+{
+	struct netpkt all = *one, *pkt = &all;
+
+	all.flags |= NETPKT_NOW;
 	for (unsigned int i = 0; i < sw->ports; i++) {
 		struct netport *to = use(sw, i);
 
 		if (to == NULL) {
 			continue;
 		}
-		if (!may_reach(from, to)) {
-			unuse(to);
-			continue;
-		}
-		if (ratelimit_wait(&to->receive_rate, pkt->time) != 0) {
-			netport_drop(to, NETPORT_DROP_RATE);
-		} else if (netport_deliver(to, pkt)) {
-			charge(sw, &to->receive_rate, pkt);
-		} else {
-			netport_drop(to, NETPORT_DROP_FULL);
+		if (may_reach(from, to)) {
+			flood_one(sw, to, pkt);
 		}
 		unuse(to);
+		thread_checkpoint();
 	}
 }
 

@@ -366,7 +366,7 @@ static void test_receive(void **state)
 		assert_int_equal(guest.count, 1);
 		assert_int_equal(guest.got[0].len, len);
 		assert_memory_equal(guest.got[0].data, frame, len);
-		assert_int_equal(guest.got[0].flags, 0);
+		assert_int_equal(guest.got[0].flags, NETPKT_NOW);
 		fake_port_clear(&guest);
 	}
 	assert_int_equal(nic.port.stats.sent, 5 * E1000_RING);
@@ -408,7 +408,7 @@ static void test_receive_checksum(void **state)
 		model_receive(frame, len, cases[i].status | E1000_RXD_EOP, cases[i].errors);
 		interrupt();
 		assert_int_equal(guest.count, i + 1);
-		assert_int_equal(guest.got[i].flags, cases[i].flags);
+		assert_int_equal(guest.got[i].flags, cases[i].flags | NETPKT_NOW);
 	}
 }
 

@@ -10,6 +10,7 @@
 
 uint64_t fake_time = 1000;
 unsigned int yielded;
+unsigned int checkpoints;
 void (*on_yield)(void);
 
 void random_bytes(void *buf, size_t len)
@@ -32,6 +33,7 @@ void thread_yield(void)
 
 void thread_checkpoint(void)
 {
+	checkpoints++;
 }
 
 static struct fake_port *fake_of(struct netport *p)
@@ -71,7 +73,12 @@ static void link_changed(struct netport *p)
 	fake_of(p)->link_changes++;
 }
 
-static const struct netport_ops ops = { receive, resume, link_changed };
+static void flush(struct netport *p)
+{
+	fake_of(p)->flushed++;
+}
+
+static const struct netport_ops ops = { receive, resume, link_changed, flush };
 
 void fake_port_init(struct fake_port *f, const char *name, uint64_t mac)
 {

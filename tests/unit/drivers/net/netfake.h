@@ -23,12 +23,14 @@ struct fake_port {
 	unsigned int count; /* frames in got[]; past FAKE_QUEUE they are only counted */
 	struct fake_frame got[FAKE_QUEUE];
 	unsigned int resumed;
+	unsigned int flushed;
 	unsigned int link_changes;
 	bool empty; /* keep no frames, only count */
 };
 
 extern uint64_t fake_time;   /* ns: of every packet sent */
 extern unsigned int yielded; /* calls of thread_yield */
+extern unsigned int checkpoints;
 extern void (*on_yield)(void);
 
 /* "52:54:00:00:00:n" */

@@ -103,6 +103,72 @@ static void test_group_addresses_reach_all_others(void **state)
 	expect(0, 1, 1, 1);
 }
 
+/* Behind each receiver others get their turn. */
+static void test_flood_is_sliced(void **state)
+{
+	(void)state;
+	checkpoints = 0;
+	send(1, ETH_BROADCAST, FAKE_MAC(1));
+	assert_int_equal(checkpoints, PORTS);
+	expect(1, 0, 1, 1);
+}
+
+/* Who got packets of a burst hears once, at its end, and stays until then; who got one alone at once. */
+static void test_burst(void **state)
+{
+	struct netburst burst = { .count = 0 };
+	struct netpkt pkt = { .burst = &burst };
+
+	(void)state;
+	send(1, FAKE_MAC(2), FAKE_MAC(1));
+	assert_int_equal(port[2].flushed, 1);
+	for (unsigned int i = 0; i < 3; i++) {
+		fake_eth(frame, FAKE_MAC(2 + i % 2), FAKE_MAC(1), 0x9999);
+		assert_int_equal(fake_send_pkt(&port[1], frame, 60, pkt, 1), 0);
+	}
+	assert_int_equal(burst.count, 2);
+	assert_int_equal(port[2].flushed + port[3].flushed, 1);
+	assert_int_equal(port[2].p.users, 1);
+	netport_burst_end(&burst);
+	assert_int_equal(port[2].flushed, 2);
+	assert_int_equal(port[3].flushed, 1);
+	assert_int_equal(port[2].p.users, 0);
+	port[2].room = 0; /* it has to make some */
+	fake_eth(frame, FAKE_MAC(2), FAKE_MAC(1), 0x9999);
+	assert_int_not_equal(fake_send_pkt(&port[1], frame, 60, pkt, 1), 0);
+	assert_true(port[2].flushed > 2);
+	expect(0, 0, 3, 1);
+}
+
+/* More receivers than a burst holds: the rest hears at once. */
+static void test_burst_of_too_many(void **state)
+{
+	static struct fake_port more[NETBURST_PORTS];
+	struct netburst burst = { .count = 0 };
+	struct netpkt pkt = { .burst = &burst };
+	unsigned int flushed = 0;
+
+	(void)state;
+	for (unsigned int i = 0; i < NETBURST_PORTS; i++) {
+		fake_port_init(&more[i], "more", FAKE_MAC(100 + i));
+		assert_int_equal(netswitch_attach(&sw, &more[i].p), 0);
+	}
+	fake_eth(frame, ETH_BROADCAST, FAKE_MAC(1), 0x9999);
+	fake_send_pkt(&port[1], frame, 60, pkt, 1);
+	for (unsigned int i = 0; i < NETBURST_PORTS; i++) {
+		flushed += more[i].flushed;
+	}
+	assert_int_equal(burst.count, NETBURST_PORTS);
+	assert_int_equal(flushed, PORTS - 1);
+	netport_burst_end(&burst);
+	for (unsigned int i = 0; i < NETBURST_PORTS; i++) {
+		assert_int_equal(more[i].flushed, 1);
+		netswitch_detach(&more[i].p);
+		fake_port_clear(&more[i]);
+	}
+	expect(1, 0, 1, 1);
+}
+
 static void test_unknown_is_flooded_until_learnt(void **state)
 {
 	(void)state;
@@ -944,6 +1010,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(test_unicast_to_a_guest),
 		CASE(test_group_addresses_reach_all_others),
+		CASE(test_flood_is_sliced),
+		CASE(test_burst),
+		CASE(test_burst_of_too_many),
 		CASE(test_unknown_is_flooded_until_learnt),
 		CASE(test_learnt_address_ages),
 		CASE(test_learnt_address_moves),
