@@ -70,9 +70,9 @@ bool virtio_net_hdr_read(const uint8_t hdr[VIRTIO_NET_HDR], uint64_t features, s
 	return read_gso(hdr, features, pkt);
 }
 
-static void write_gso(uint8_t *hdr, const struct netqueue_packet *p)
+static void write_gso(uint8_t *hdr, const struct netpkt *p)
 {
-	unsigned int tcp_len = (p->frame[p->csum_start + TCP_OFFSET] >> 4) * 4u;
+	unsigned int tcp_len = (p->seg[0].base[p->csum_start + TCP_OFFSET] >> 4) * 4u;
 	uint8_t ecn = p->flags & NETPKT_ECN ? VIRTIO_NET_GSO_ECN : 0;
 
 	hdr[VIRTIO_NET_HDR_GSO_TYPE] = gso_types[p->gso].type | ecn;
@@ -80,11 +80,11 @@ static void write_gso(uint8_t *hdr, const struct netqueue_packet *p)
 	bytes_put_le16(hdr + VIRTIO_NET_HDR_GSO_SIZE, p->gso_size);
 }
 
-void virtio_net_hdr_write(uint8_t hdr[VIRTIO_NET_HDR], uint64_t features,
-			  const struct netqueue_packet *p)
+void virtio_net_hdr_write(uint8_t hdr[VIRTIO_NET_HDR], uint64_t features, const struct netpkt *p,
+			  uint32_t buffers)
 {
 	memset(hdr, 0, VIRTIO_NET_HDR);
-	bytes_put_le16(hdr + VIRTIO_NET_HDR_BUFFERS, 1);
+	bytes_put_le16(hdr + VIRTIO_NET_HDR_BUFFERS, (uint16_t)buffers);
 	if (!has(features, VIRTIO_NET_F_GUEST_CSUM)) {
 		return;
 	}

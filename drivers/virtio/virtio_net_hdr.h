@@ -4,7 +4,7 @@
 #ifndef DRIVERS_VIRTIO_VIRTIO_NET_HDR_H
 #define DRIVERS_VIRTIO_VIRTIO_NET_HDR_H
 
-#include "drivers/net/netqueue.h"
+#include "drivers/net/netport.h"
 #include "drivers/virtio/virtio_regs.h"
 
 /* Features by which a driver may ask for that, and those by which it takes it. */
@@ -17,8 +17,8 @@
 uint32_t virtio_net_offload(uint64_t features);
 /* A driver's header: fills pkt's offload fields. False: it asks for what was not negotiated. */
 bool virtio_net_hdr_read(const uint8_t hdr[VIRTIO_NET_HDR], uint64_t features, struct netpkt *pkt);
-/* The header for a driver that takes p; the number of buffers is 1. */
-void virtio_net_hdr_write(uint8_t hdr[VIRTIO_NET_HDR], uint64_t features,
-			  const struct netqueue_packet *p);
+/* The header for a driver that takes pkt, in so many buffers. */
+void virtio_net_hdr_write(uint8_t hdr[VIRTIO_NET_HDR], uint64_t features, const struct netpkt *pkt,
+			  uint32_t buffers);
 
 #endif

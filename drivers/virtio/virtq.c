@@ -164,13 +164,13 @@ static uint16_t load_avail(const struct virtq *q)
 }
 
 /*
- * 2.7.10 "Available Buffer Notification Suppression": asks for a notification of the next buffer, then
- * looks once more for one that came meanwhile.
+ * 2.7.10 "Available Buffer Notification Suppression": asks for a notification of the buffer at that index,
+ * then looks once more for those that came meanwhile.
  */
-static uint16_t ask_for_more(struct virtq *q)
+static uint16_t ask_for(struct virtq *q, uint16_t index)
 {
 	if (q->event_idx) {
-		virtq_mem_store16(q->used + VIRTQ_AVAIL_EVENT(q->s->size), q->s->next);
+		virtq_mem_store16(q->used + VIRTQ_AVAIL_EVENT(q->s->size), index);
 		virtq_mem_fence();
 		return load_avail(q);
 	}
@@ -187,18 +187,40 @@ bool virtq_has_next(const struct virtq *q)
 	return is_live(q) && load_avail(q) != q->s->next;
 }
 
-bool virtq_pop(struct virtq *q, struct virtq_chain *c)
+static bool take(struct virtq *q, uint16_t head, struct virtq_chain *c)
+{
+	const char *why;
+
+	c->read_len = c->write_len = 0;
+	c->count = c->readable = 0;
+	c->epoch = q->epoch;
+	c->head = head;
+	why = walk(q, c);
+	return why == NULL || fail(q, why);
+}
+
+bool virtq_retake(struct virtq *q, uint16_t head, struct virtq_chain *c)
+{
+	return is_live(q) && take(q, head, c);
+}
+
+bool virtq_ask_after(struct virtq *q, uint16_t n)
+{
+	return is_live(q) &&
+	       (uint16_t)(ask_for(q, (uint16_t)(q->s->next + n - 1)) - q->s->next) >= n;
+}
+
+static bool pop(struct virtq *q, struct virtq_chain *c, bool ask)
 {
 	struct virtq_state *s = q->s;
-	const char *why;
 	uint16_t avail;
 
 	if (!is_live(q)) {
 		return false;
 	}
 	avail = load_avail(q);
-	if (avail == s->next) {
-		avail = ask_for_more(q);
+	if (avail == s->next && ask) {
+		avail = ask_for(q, s->next);
 	}
 	if (avail == s->next) {
 		return false;
@@ -206,16 +228,23 @@ bool virtq_pop(struct virtq *q, struct virtq_chain *c)
 	if ((uint16_t)(avail - s->next) > s->size - (uint16_t)(s->next - s->used)) {
 		return fail(q, "available index");
 	}
-	c->read_len = c->write_len = 0;
-	c->count = c->readable = 0;
-	c->epoch = q->epoch;
-	c->head = virtq_mem_load16(q->avail + VIRTQ_RING_ENTRIES + 2u * (s->next & (s->size - 1u)));
-	why = walk(q, c);
-	if (why) {
-		return fail(q, why);
+	if (!take(q,
+		  virtq_mem_load16(q->avail + VIRTQ_RING_ENTRIES + 2u * (s->next & (s->size - 1u))),
+		  c)) {
+		return false;
 	}
 	s->next++;
 	return true;
+}
+
+bool virtq_pop(struct virtq *q, struct virtq_chain *c)
+{
+	return pop(q, c, true);
+}
+
+bool virtq_pop_quietly(struct virtq *q, struct virtq_chain *c)
+{
+	return pop(q, c, false);
 }
 
 void virtq_put_back(struct virtq *q, const struct virtq_chain *c)
@@ -227,18 +256,23 @@ void virtq_put_back(struct virtq *q, const struct virtq_chain *c)
 
 /* ---- completing them ---- */
 
-void virtq_put(struct virtq *q, const struct virtq_chain *c, uint32_t len)
+void virtq_put_head(struct virtq *q, uint16_t head, uint32_t epoch, uint32_t len)
 {
 	struct virtq_state *s = q->s;
 	uint8_t *entry;
 
-	if (!is_live(q) || c->epoch != q->epoch) {
+	if (!is_live(q) || epoch != q->epoch) {
 		return;
 	}
 	entry = q->used + VIRTQ_RING_ENTRIES + 8u * ((uint32_t)(s->used + q->put) & (s->size - 1u));
-	virtq_mem_store32(entry, c->head);
+	virtq_mem_store32(entry, head);
 	virtq_mem_store32(entry + 4, len);
 	q->put++;
+}
+
+void virtq_put(struct virtq *q, const struct virtq_chain *c, uint32_t len)
+{
+	virtq_put_head(q, c->head, c->epoch, len);
 }
 
 void virtq_publish(struct virtq *q)

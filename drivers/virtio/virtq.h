@@ -59,6 +59,13 @@ struct virtq_chain {
  * to notify of the next), or the driver broke a rule and the device needs a reset.
  */
 bool virtq_pop(struct virtq *q, struct virtq_chain *c);
+/* The same, but if there is none, when the driver notifies is left as it is. */
+bool virtq_pop_quietly(struct virtq *q, struct virtq_chain *c);
+/*
+ * Behind that: asks to be notified of the n-th buffer from now on, not of those before, if the driver can
+ * count (else it notifies of each anyway). True: so many are there already.
+ */
+bool virtq_ask_after(struct virtq *q, uint16_t n);
 /* Undoes the last virtq_pop(): the next takes the same buffer. Nothing was pushed in between. */
 void virtq_put_back(struct virtq *q, const struct virtq_chain *c);
 /*
@@ -68,8 +75,15 @@ void virtq_put_back(struct virtq *q, const struct virtq_chain *c);
 void virtq_push(struct virtq *q, const struct virtq_chain *c, uint32_t len);
 /* As virtq_push, but the driver sees it at virtq_publish only, with all others put since, at once. */
 void virtq_put(struct virtq *q, const struct virtq_chain *c, uint32_t len);
+/* The same for a chain of which that much was kept. */
+void virtq_put_head(struct virtq *q, uint16_t head, uint32_t epoch, uint32_t len);
 /* In the same go as the virtq_put()s. */
 void virtq_publish(struct virtq *q);
+/*
+ * Looks once more at a chain that was taken and not pushed: *c is filled from what the driver has there
+ * now. False: that breaks a rule; the device needs a reset.
+ */
+bool virtq_retake(struct virtq *q, uint16_t head, struct virtq_chain *c);
 /* The last n chains taken are as if they had not been: not pushed yet; what was put is forgotten. */
 void virtq_unpop(struct virtq *q, unsigned int n);
 /* After a batch of virtq_push(): interrupts the driver if it wants that. */

@@ -177,6 +177,9 @@ static void receive(void)
 	}
 	print("net_bench received=%u ticks=%lu buffers=%u\n", s.packets, s.newest - s.first,
 	      s.buffers);
+	while (mboot_has("stay")) {
+		cpu_wait();
+	}
 }
 
 void guest_main(void)

@@ -69,6 +69,12 @@ void cmd_disk_host_print(struct shell_out *out);
 /* The same, as items of the array that is open in j. */
 void cmd_disk_host_json(struct json *j);
 
+/* ---- cmd_nic.c ---- */
+
+/* The network cards of vm, and what went through them. List locked. */
+void cmd_nic_print(struct shell_out *out, const struct vm *vm);
+void cmd_nic_json(struct json *j, const struct vm *vm);
+
 /* ---- cmd_net.c ---- */
 
 struct netport_stats;

@@ -239,6 +239,7 @@ static void info_json(struct shell_call *c, struct vm *vm)
 	}
 	paravirt_json(&j, vm);
 	cmd_disk_json(&j, vm);
+	cmd_nic_json(&j, vm);
 	cmd_vm_pci_json(&j, vm);
 	json_object(&j, "config");
 	config_json_vm(&vm->cfg, &j);
@@ -297,6 +298,7 @@ static int info_locked(struct shell_call *c, struct vm *vm)
 		paravirt_print(c->out, vm);
 	}
 	cmd_disk_print(c->out, vm);
+	cmd_nic_print(c->out, vm);
 	cmd_vm_pci_print(c->out, vm);
 	shell_out_puts(c->out, "\n");
 	config_write_vm(&vm->cfg, c->out);

@@ -88,8 +88,13 @@ static void set_address(unsigned int off, uint64_t gpa)
 
 void drv_queue(unsigned int q)
 {
+	drv_queue_of(q, DRV_SIZE);
+}
+
+void drv_queue_of(unsigned int q, uint16_t size)
+{
 	drv_set(VIRTIO_COMMON_QUEUE_SELECT, 2, q);
-	drv_set(VIRTIO_COMMON_QUEUE_SIZE, 2, DRV_SIZE);
+	drv_set(VIRTIO_COMMON_QUEUE_SIZE, 2, size);
 	drv_set(VIRTIO_COMMON_QUEUE_VECTOR, 2, q + 1);
 	set_address(VIRTIO_COMMON_QUEUE_DESC, DRV_DESC(q));
 	set_address(VIRTIO_COMMON_QUEUE_DRIVER, DRV_AVAIL(q));

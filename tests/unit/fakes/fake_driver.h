@@ -42,6 +42,8 @@ void drv_set_status(uint8_t status);
 void drv_negotiate(uint64_t features);
 /* Sets a queue up and enables it; its vector is q + 1. */
 void drv_queue(unsigned int q);
+/* The same with another size; the functions below use its first DRV_SIZE entries only. */
+void drv_queue_of(unsigned int q, uint16_t size);
 /* All of the above, `queues` queues, DRIVER_OK. */
 void drv_start(unsigned int slot, uint64_t features, unsigned int queues);
 /* Vector i sends vector 0x40 + i. */

@@ -24,6 +24,7 @@ struct vm fake_vm;
 unsigned int fake_resets;
 unsigned int fake_poweroffs;
 unsigned int fake_works;
+unsigned int fake_checkpoints;
 unsigned int fake_logs;
 char fake_log[160];
 unsigned int fake_nics;
@@ -41,6 +42,12 @@ uint64_t clock_wall_seconds(void)
 
 void thread_checkpoint(void)
 {
+	fake_checkpoints++;
+}
+
+bool thread_should_yield(void)
+{
+	return false;
 }
 
 void thread_unpark(struct thread *t UNUSED)

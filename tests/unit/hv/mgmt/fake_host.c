@@ -730,6 +730,22 @@ void vm_release(struct vm *vm)
 	vm->doing = NULL;
 }
 
+struct netport fake_nic_port;
+struct virtio_net_counts fake_nic_counts;
+
+struct netport *virtio_net_port(const struct vm *vm, unsigned int n)
+{
+	assert_int_equal(fake_list_depth, 1);
+	assert_true(vm_is_up(vm));
+	return n == 0 ? &fake_nic_port : NULL;
+}
+
+void virtio_net_counts(const struct vm *vm, unsigned int n, struct virtio_net_counts *out)
+{
+	assert_ptr_equal(virtio_net_port(vm, n), &fake_nic_port);
+	*out = fake_nic_counts;
+}
+
 struct virtio_balloon_info fake_balloon;
 int fake_balloon_error;
 const char *fake_reserve_fails;

@@ -6,6 +6,7 @@
 
 #include "arch/hvm.h"
 #include "drivers/virtio/virtio_balloon.h"
+#include "drivers/virtio/virtio_net.h"
 #include "hv/vm.h"
 
 /* A fresh machine; then set what the test wants, and run. */
@@ -30,7 +31,9 @@ extern unsigned int fake_unparked;   /* thread_unpark, of the console */
 extern unsigned int fake_buttons;    /* power buttons pressed */
 extern unsigned int fake_poweroffs;  /* cpu_poweroff calls */
 extern unsigned int fake_reboots;
-extern enum log_level fake_sink_level;		/* what log_set_sink was given */
+extern enum log_level fake_sink_level; /* what log_set_sink was given */
+extern struct netport fake_nic_port;   /* any VM's first NIC, */
+extern struct virtio_net_counts fake_nic_counts;
 extern struct virtio_balloon_info fake_balloon; /* what virtio_balloon_look tells of any VM */
 extern int fake_balloon_error;			/* what it returns */
 extern const char *fake_reserve_fails;		/* why vm_memory_reserve fails, or NULL */

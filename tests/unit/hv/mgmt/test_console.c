@@ -6,7 +6,7 @@
 /* TEST_SOURCES: hv/mgmt/near.c hv/mgmt/json.c hv/mgmt/show.c hv/mgmt/diag.c hv/mgmt/toml.c hv/mgmt/toml_scan.c */
 /* TEST_SOURCES: hv/mgmt/config.c hv/mgmt/config_schema.c hv/mgmt/config_list.c hv/mgmt/config_line.c hv/mgmt/config_type.c */
 /* TEST_SOURCES: hv/mgmt/power_button.c hv/mgmt/cmd_vm.c hv/mgmt/cmd_vm_set.c hv/mgmt/cmd_vm_info.c hv/mgmt/cmd_vm_console.c hv/mgmt/cmd_vm_pci.c */
-/* TEST_SOURCES: hv/mgmt/config_net.c drivers/net/network_config.c hv/mgmt/cmd_net.c hv/mgmt/cmd_net_uplink.c */
+/* TEST_SOURCES: hv/mgmt/config_net.c drivers/net/network_config.c hv/mgmt/cmd_net.c hv/mgmt/cmd_net_uplink.c hv/mgmt/cmd_nic.c */
 /* TEST_SOURCES: hv/mgmt/cmd_host.c hv/mgmt/cmd_host_devices.c hv/mgmt/cmd_host_power.c hv/mgmt/cmd_host_memory.c hv/mgmt/cmd_config.c hv/mgmt/cmd_misc.c hv/mgmt/cmd_top.c */
 /* TEST_SOURCES: hv/mgmt/cmd_trace.c hv/guest_console.c hv/vm_config.c hv/lib/errno.c */
 /* TEST_SOURCES: hv/lib/fmt.c hv/lib/string.c tests/unit/fakes/fake_heap.c */
@@ -273,7 +273,7 @@ static void test_vm_info(void **state)
 		"vm info db --json",
 		"{\"id\":2,\"name\":\"db\",\"state\":\"crashed\",\"cpus\":1,"
 		"\"memory\":268435456,\"cpu_time_ns\":0,\"helped_ns\":0,\"uptime_ns\":0,"
-		"\"crash_reason\":\"unexpected \\\"exit\\\" 99\",\"starts\":0,\"paravirt\":[],\"disks\":[],\"pci\":[],"
+		"\"crash_reason\":\"unexpected \\\"exit\\\" 99\",\"starts\":0,\"paravirt\":[],\"disks\":[],\"nics\":[],\"pci\":[],"
 		"\"config\":{"
 		"\"memory\":\"256M\",\"cpus\":1,\"weight\":256,\"cap\":0,\"reserve\":0,\"window\":\"0ms\",\"pin\":[],"
 		"\"boot\":\"multiboot\",\"kernel\":\"boot:db.elf\",\"initrd\":\"\","
@@ -789,6 +789,36 @@ static void test_vm_console_dead_guest(void **state)
 
 /* ---- the host ---- */
 
+static void test_vm_info_nics(void **state)
+{
+	struct vm_config *cfg = &vm_find("web1")->cfg;
+
+	(void)state;
+	cfg->nic_count = 2;
+	string_copy(cfg->nics[0].net, "lan", sizeof(cfg->nics[0].net));
+	string_copy(cfg->nics[1].net, "dmz", sizeof(cfg->nics[1].net));
+	memcpy(cfg->nics[0].mac, "\x52\x54\0\0\0\1", 6);
+	memcpy(cfg->nics[1].mac, "\x52\x54\0\0\0\2", 6);
+	fake_nic_port.link = true;
+	fake_nic_port.stats = (struct netport_stats){
+		.sent = 3, .sent_bytes = 2048, .received = 7, .received_bytes = 4096
+	};
+	fake_nic_counts = (struct virtio_net_counts){ .direct = 6, .queued = 1 };
+	assert_has(fake_host_command("vm info web1"),
+		   "nic 0      lan, 52:54:00:00:00:01, up\n"
+		   "           sent 3 (2 KiB), received 7 (4 KiB)\n"
+		   "nic 1      dmz, 52:54:00:00:00:02\n");
+	fake_nic_port.link = false;
+	fake_nic_port.stats.drops[NETPORT_DROP_FULL] = 4;
+	fake_nic_counts.lost = 1;
+	assert_has(fake_host_command("vm info web1"),
+		   "01, down\n           sent 3 (2 KiB), received 7 (4 KiB), lost 5\n");
+	assert_has(fake_host_command("vm info web1 --json"),
+		   "\"copied_once\":6,\"copied_twice\":1,\"no_buffers\":1}");
+	cfg->nic_count = 0;
+	assert_false(strstr(fake_host_command("vm info web1"), "nic ") != NULL);
+}
+
 static void test_host_info(void **state)
 {
 	(void)state;
@@ -1289,6 +1319,7 @@ int main(void)
 		cmocka_unit_test_setup(test_vm_list, setup_vms),
 		cmocka_unit_test_setup(test_vm_list_empty, setup),
 		cmocka_unit_test_setup(test_vm_info, setup_vms),
+		cmocka_unit_test_setup(test_vm_info_nics, setup_vms),
 		cmocka_unit_test_setup(test_vm_stats, setup_vms),
 		cmocka_unit_test_setup(test_vm_create, setup_vms),
 		cmocka_unit_test_setup(test_vm_set, setup_vms),

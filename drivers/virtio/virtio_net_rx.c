@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Receiving: one copy on the sender's thread, through its CPU's window, while there are buffers at hand; the */
+/* receiver's thread only tells its driver. Without buffers one copy into the queue, another out of it. */
+#include "drivers/virtio/virtio_net_rx.h"
+
+#include "drivers/virtio/virtio_net_hdr.h"
+#include "drivers/virtio/virtio_net_priv.h"
+#include "hv/guest_mem.h"
+#include "hv/lib/bytes.h"
+#include "hv/lib/errno.h"
+#include "hv/thread.h"
+#include "hv/vdev.h"
+#include "hv/vm.h"
+
+#define AT_ONCE	   16u /* chains taken with the lock held */
+#define ROUNDS	   32u /* before interrupts and the like have their turn */
+#define PIECES_MAX 96u /* of driver's memory that one packet is spread over */
+
+static struct spinlock *lock_of(const struct virtio_net_rx *rx)
+{
+	return &rx->nic->pci.d.vm->dev_lock;
+}
+
+/* ---- a packet into buffers at hand; [L] ---- */
+
+static struct virtio_net_buffer *buffer_at(struct virtio_net_rx *rx, uint32_t i)
+{
+	return &rx->buffer[i % VIRTIO_NET_BUFFERS];
+}
+
+/* 5.1.6.3.1: without MRG_RXBUF a packet has one buffer only. 0: they are too few, or too small. */
+static uint32_t buffers_for(struct virtio_net_rx *rx, uint32_t len)
+{
+	bool merge = virtio_dev_has(&rx->nic->pci.d, VIRTIO_NET_F_MRG_RXBUF);
+	uint32_t end = merge || rx->filled == rx->last ? rx->last : rx->filled + 1;
+	uint32_t pieces = 0;
+
+	for (uint32_t i = rx->filled; i != end; i++) {
+		const struct virtio_net_buffer *b = buffer_at(rx, i);
+
+		pieces += b->pieces;
+		if (pieces > PIECES_MAX) {
+			return 0;
+		}
+		if (b->room >= len) {
+			return i + 1 - rx->filled;
+		}
+		len -= b->room;
+	}
+	return 0;
+}
+
+/* Where the next byte of a frame comes from. */
+struct source {
+	const struct netseg *seg;
+	uint32_t off;
+};
+
+/* Where the next byte goes. */
+struct target {
+	struct virtio_net_rx *rx;
+	struct guest_mem_window w;
+	struct virtio_net_piece left; /* of the piece that is being filled */
+};
+
+static void write(struct target *t, const uint8_t *from, uint32_t len)
+{
+	struct virtio_net_rx *rx = t->rx;
+
+	while (len > 0) {
+		uint32_t n;
+
+		if (t->left.len == 0) {
+			t->left = rx->pieces[rx->piece++ % VIRTIO_NET_PIECES];
+		}
+		n = (uint32_t)u64_min(len, t->left.len);
+		guest_mem_window_write(&t->w, t->left.gpa, from, n);
+		t->left.gpa.v += n;
+		t->left.len -= n;
+		from += n;
+		len -= n;
+	}
+}
+
+static void write_frame(struct target *t, const struct netpkt *pkt)
+{
+	for (unsigned int i = 0; i < pkt->segs; i++) {
+		write(t, pkt->seg[i].base, pkt->seg[i].len);
+	}
+}
+
+/* The bytes in each of these buffers; whatever of their pieces was not needed is skipped. */
+static void close_buffers(struct virtio_net_rx *rx, uint32_t count, uint32_t len, uint32_t piece)
+{
+	for (; count > 0; count--) {
+		struct virtio_net_buffer *b = buffer_at(rx, rx->filled++);
+
+		b->room = (uint32_t)u64_min(b->room, len);
+		len -= b->room;
+		piece += b->pieces;
+	}
+	rx->piece = piece;
+}
+
+static bool put(struct virtio_net_rx *rx, const struct netpkt *pkt)
+{
+	struct virtio_dev *d = &rx->nic->pci.d;
+	uint32_t count = buffers_for(rx, VIRTIO_NET_HDR + pkt->len), piece = rx->piece;
+	struct target t = { .rx = rx };
+	uint8_t hdr[VIRTIO_NET_HDR];
+
+	if (count == 0 || !virtio_dev_is_live(d)) {
+		return false;
+	}
+	virtio_net_hdr_write(hdr, d->s->driver_features, pkt, count);
+	guest_mem_window_open(&t.w, d->vm);
+	write(&t, hdr, sizeof(hdr));
+	write_frame(&t, pkt);
+	guest_mem_window_close(&t.w);
+	close_buffers(rx, count, VIRTIO_NET_HDR + pkt->len, piece);
+	return true;
+}
+
+static bool put_locked(struct virtio_net_rx *rx, const struct netpkt *pkt)
+{
+	bool done;
+
+	spin_lock(&rx->lock);
+	done = put(rx, pkt);
+	spin_unlock(&rx->lock);
+	return done;
+}
+
+/* All buffers that the driver can offer are at hand and empty, and a packet does not fit. */
+static bool can_never_fit(struct virtio_net_rx *rx)
+{
+	uint32_t buffers, pieces;
+
+	spin_lock(&rx->lock);
+	buffers = rx->last - rx->filled;
+	pieces = rx->last_piece - rx->piece;
+	spin_unlock(&rx->lock);
+	return buffers >= u64_min(rx->q->s->size, VIRTIO_NET_BUFFERS) || pieces > PIECES_MAX ||
+	       (buffers > 0 && !virtio_dev_has(&rx->nic->pci.d, VIRTIO_NET_F_MRG_RXBUF));
+}
+
+/* ---- the sender's side ---- */
+
+/*
+ * Segments that are cut come in a queue, which keeps room for all of them, and so does what would be lost
+ * else; nobody overtakes them there. All others wait where they are for buffers: one copy less.
+ */
+bool virtio_net_rx_receive(struct virtio_net_rx *rx, const struct netpkt *pkt)
+{
+	bool cut = pkt->more != 0 || (pkt->flags & NETPKT_CUT);
+
+	if (!cut && netqueue_is_empty(&rx->queue) && put_locked(rx, pkt)) {
+		__atomic_fetch_add(&rx->direct, 1, __ATOMIC_RELAXED);
+		return true;
+	}
+	if (cut || (pkt->flags & NETPKT_NOW)) {
+		return netqueue_put(&rx->queue, pkt);
+	}
+	if (!netqueue_is_empty(&rx->queue) || !can_never_fit(rx)) {
+		return false;
+	}
+	__atomic_fetch_add(&rx->lost, 1, __ATOMIC_RELAXED);
+	return true;
+}
+
+/* ---- the receiver's side: with the driver; devices' lock held ---- */
+
+/* Each packet's buffers at once, since it is whole only when all are full. */
+static void tell(struct virtio_net_rx *rx)
+{
+	spin_lock(&rx->lock);
+	for (; rx->first != rx->filled; rx->first++) {
+		const struct virtio_net_buffer *b = buffer_at(rx, rx->first);
+
+		virtq_put_head(rx->q, b->head, rx->epoch, b->room);
+	}
+	spin_unlock(&rx->lock);
+	virtq_publish(rx->q);
+	virtq_signal(rx->q);
+}
+
+/* False: too many pieces for the room there is. */
+static bool add(struct virtio_net_rx *rx, const struct virtq_chain *c)
+{
+	bool fits;
+
+	spin_lock(&rx->lock);
+	fits = c->count <= VIRTIO_NET_PIECES - (rx->last_piece - rx->piece);
+	for (unsigned int i = 0; fits && i < c->count; i++) {
+		rx->pieces[rx->last_piece++ % VIRTIO_NET_PIECES] =
+			(struct virtio_net_piece){ guest_mem_gpa(c->seg[i].base), c->seg[i].len };
+	}
+	if (fits) {
+		*buffer_at(rx, rx->last++) = (struct virtio_net_buffer){
+			.head = c->head,
+			.pieces = c->count,
+			.room = (uint32_t)u64_min(c->write_len, UINT32_MAX),
+		};
+		rx->epoch = c->epoch;
+	}
+	spin_unlock(&rx->lock);
+	return fits;
+}
+
+static bool is_full(const struct virtio_net_rx *rx)
+{
+	return rx->last - rx->first == VIRTIO_NET_BUFFERS;
+}
+
+/* 5.1.6.3.1: each buffer holds at least a header. How many came. */
+static unsigned int take(struct virtio_net_rx *rx)
+{
+	struct virtq_chain *c = &rx->chain;
+	unsigned int n = 0;
+
+	while (n < AT_ONCE && !is_full(rx) && virtq_pop(rx->q, c)) {
+		if (c->read_len != 0 || c->write_len < VIRTIO_NET_HDR) {
+			virtio_dev_broken(&rx->nic->pci.d, "queue %u: no buffer to receive into",
+					  rx->q->number);
+			break;
+		}
+		if (!add(rx, c)) {
+			virtq_put_back(rx->q, c);
+			break;
+		}
+		n++;
+	}
+	return n;
+}
+
+/* ---- the receiver's side: with the queue; no lock held ---- */
+
+/* The oldest packet. False: it stays, until there are more buffers. */
+static bool move_one(struct virtio_net_rx *rx, const struct netqueue_packet *p)
+{
+	struct netseg seg = { p->frame, p->len };
+	struct netpkt pkt = { .seg = &seg,
+			      .segs = 1,
+			      .len = p->len,
+			      .flags = p->flags,
+			      .gso = p->gso,
+			      .gso_size = p->gso_size,
+			      .csum_start = p->csum_start,
+			      .csum_offset = p->csum_offset };
+
+	if (put_locked(rx, &pkt)) {
+		__atomic_fetch_add(&rx->queued, 1, __ATOMIC_RELAXED);
+	} else if (can_never_fit(rx)) {
+		__atomic_fetch_add(&rx->lost, 1, __ATOMIC_RELAXED);
+	} else {
+		return false;
+	}
+	netqueue_drop(&rx->queue);
+	return true;
+}
+
+static bool move(struct virtio_net_rx *rx)
+{
+	const struct netqueue_packet *p;
+	bool moved = false;
+
+	while (!__atomic_load_n(&rx->flush, __ATOMIC_RELAXED) && !vdev_is_ending() &&
+	       (p = netqueue_peek(&rx->queue)) != NULL && move_one(rx, p)) {
+		moved = true;
+		thread_checkpoint();
+	}
+	return moved;
+}
+
+/* ---- both ---- */
+
+/* False: nothing more can be done for now. */
+static bool one_round(struct virtio_net_rx *rx)
+{
+	unsigned int taken;
+	bool moved;
+
+	rx->again = false;
+	if (rx->flush) {
+		netqueue_clear(&rx->queue);
+		rx->flush = false;
+	}
+	tell(rx);
+	taken = take(rx);
+	spin_unlock(lock_of(rx));
+	moved = move(rx);
+	rx->made_room |= moved || taken != 0;
+	thread_checkpoint();
+	spin_lock(lock_of(rx));
+	return taken == AT_ONCE || moved || rx->again || rx->flush;
+}
+
+void virtio_net_rx_serve(struct virtio_net_rx *rx)
+{
+	unsigned int rounds = 0;
+	bool ready;
+
+	spin_lock(lock_of(rx));
+	if (rx->busy) {
+		rx->again = true;
+		spin_unlock(lock_of(rx));
+		return;
+	}
+	rx->busy = true;
+	while (rounds < ROUNDS && one_round(rx)) {
+		rounds++;
+	}
+	if (rounds == ROUNDS) {
+		virtio_net_ask(rx->nic, VIRTIO_NET_ASK_RX);
+	}
+	ready = rx->made_room;
+	rx->made_room = false;
+	rx->busy = false;
+	spin_unlock(lock_of(rx));
+	if (ready) {
+		netport_ready(&rx->nic->port);
+	}
+}
+
+/* ---- life ---- */
+
+int virtio_net_rx_init(struct virtio_net_rx *rx, struct virtio_net *nic, struct virtq *q)
+{
+	rx->nic = nic;
+	rx->q = q;
+	spin_init(&rx->lock, LOCK_NET_PORT);
+	return netqueue_init(&rx->queue);
+}
+
+void virtio_net_rx_destroy(struct virtio_net_rx *rx)
+{
+	netqueue_exit(&rx->queue);
+}
+
+static unsigned int forget(struct virtio_net_rx *rx)
+{
+	unsigned int n;
+
+	spin_lock(&rx->lock);
+	n = rx->last - rx->first;
+	rx->first = rx->filled = rx->last = 0;
+	rx->piece = rx->last_piece = 0;
+	spin_unlock(&rx->lock);
+	return n;
+}
+
+void virtio_net_rx_reset(struct virtio_net_rx *rx)
+{
+	forget(rx);
+	if (rx->busy) { /* it looks at a packet there */
+		__atomic_store_n(&rx->flush, true, __ATOMIC_RELAXED);
+	} else {
+		netqueue_clear(&rx->queue);
+	}
+}
+
+void virtio_net_rx_put_back(struct virtio_net_rx *rx)
+{
+	virtq_unpop(rx->q, forget(rx));
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The way into a virtio NIC: buffers that the driver offers are kept at hand, so that whoever sends to it */
+/* copies right into them; who finds none waits, what cannot wait does so in a queue. */
+#ifndef DRIVERS_VIRTIO_VIRTIO_NET_RX_H
+#define DRIVERS_VIRTIO_VIRTIO_NET_RX_H
+
+#include "drivers/net/netqueue.h"
+#include "drivers/virtio/virtq.h"
+
+struct virtio_net;
+
+#define VIRTIO_NET_BUFFERS                                                                         \
+	128u /* at hand; a power of two, less than a ring, so that it is not always empty */
+#define VIRTIO_NET_PIECES 512u /* of which they consist; a power of two, more than a chain has */
+
+struct virtio_net_buffer { /* a chain taken from the driver */
+	uint16_t head;
+	uint16_t pieces;
+	uint32_t room; /* bytes; once it was filled, those in use */
+};
+
+struct virtio_net_piece {
+	gpa_t gpa;
+	uint32_t len;
+};
+
+/* Counters run freely: first <= filled <= last. */
+struct virtio_net_rx {
+	struct virtio_net *nic; /* (c) */
+	struct virtq *q;	/* (c) */
+	struct netqueue queue;
+	struct spinlock lock; /* LOCK_NET_PORT, never with the queue's */
+	uint32_t epoch;	      /* [L] of what is at hand */
+	uint32_t first;	      /* [L] the oldest buffer, full */
+	uint32_t filled;      /* [L] the oldest empty one */
+	uint32_t last;
+	uint32_t piece, last_piece; /* [L] of empty buffers */
+	struct virtio_net_buffer buffer[VIRTIO_NET_BUFFERS];
+	struct virtio_net_piece pieces[VIRTIO_NET_PIECES];
+	/* [devices] */
+	bool busy;  /* a thread is at it: owner of what stands below, and of the queue's end */
+	bool again; /* and shall look once more */
+	bool flush; /* and forget what is in the queue */
+	/* [owner] */
+	bool made_room; /* and nobody was told so far */
+	struct virtq_chain chain;
+	/* Packets: atomic. */
+	uint64_t direct; /* copied once */
+	uint64_t queued; /* copied twice */
+	uint64_t lost;	 /* that no buffers were large enough for */
+};
+
+/* -ENOMEM */
+int virtio_net_rx_init(struct virtio_net_rx *rx, struct virtio_net *nic, struct virtq *q);
+void virtio_net_rx_destroy(struct virtio_net_rx *rx);
+/* As netport_ops.receive: any VM's thread, whose memory pkt is in. */
+bool virtio_net_rx_receive(struct virtio_net_rx *rx, const struct netpkt *pkt);
+/*
+ * Tells the driver what has come, takes more buffers, fills them from the queue. A thread of the VM, no
+ * lock held.
+ */
+void virtio_net_rx_serve(struct virtio_net_rx *rx);
+/* Forgets buffers and packets. Devices' lock held. */
+void virtio_net_rx_reset(struct virtio_net_rx *rx);
+/* The buffers at hand are the driver's again, as if they had not been taken. Devices' lock held. */
+void virtio_net_rx_put_back(struct virtio_net_rx *rx);
+
+#endif
