@@ -142,12 +142,15 @@ static int qcow_create(struct block_file *f, const struct image_create_params *p
 	uint32_t bits =
 		p->cluster_size ? 31u - (uint32_t)__builtin_clz(p->cluster_size) : QCOW_CLUSTER;
 	size_t name = p->backing ? strlen(p->backing->name) : 0;
-	uint64_t entries = ((p->size - 1) >> (2 * bits - 3)) + 1, l1 = BLOCK_SECTOR * 3;
+	uint64_t entries = 0, l1 = BLOCK_SECTOR * 3;
 	uint8_t raw[BLOCK_SECTOR * 3] = { 0 };
 	int r;
 
-	if (p->subformat || (p->cluster_size && p->cluster_size != BIT(bits)) || bits < 9 ||
-	    bits > 16 || p->size == 0 || entries * 8 > QCOW_L1_MAX) {
+	if (bits >= 9 && bits <= 16 && p->size != 0) {
+		entries = ((p->size - 1) >> (2 * bits - 3)) + 1;
+	}
+	if (p->subformat || (p->cluster_size && p->cluster_size != BIT(bits)) || entries == 0 ||
+	    entries * 8 > QCOW_L1_MAX) {
 		fmt_snprintf(
 			why->text, sizeof(why->text),
 			"QCOW has clusters of 512 bytes to 64 KiB, and 4194304 L2 tables at most");

@@ -7,6 +7,7 @@
 #include "drivers/block/meta.h"
 #include "hv/lib/errno.h"
 #include "hv/lib/string.h"
+#include "hv/thread.h"
 
 #define EXTENSIONS_MAX 64u
 
@@ -256,6 +257,51 @@ static int qcow2_open(struct image *img)
 	return img->meta ? 0 : image_error(img, -ENOMEM, "out of memory");
 }
 
+/*
+ * ---- growing ----
+ * The L1 table's last cluster has room for more entries; they were nobody's, so they are cleared first.
+ */
+static int clear_l1(struct image *img, uint64_t entries)
+{
+	struct qcow2 *q = qcow2_of(img);
+	uint8_t *p;
+	int r = 0;
+
+	for (uint64_t i = q->h.l1_size; r == 0 && i < entries; i++) {
+		r = meta_get(img->meta, q->h.l1_off + i * 8, META_ROOT, &p);
+		if (r == 0) {
+			bytes_put_be64(p, 0);
+			meta_dirty(img->meta, p);
+		}
+		thread_checkpoint();
+	}
+	return r ? r : fmt_qcow2_flush(img);
+}
+
+static int qcow2_grow(struct image *img, uint64_t size)
+{
+	struct qcow2 *q = qcow2_of(img);
+	struct qcow2_header before = q->h;
+	uint64_t entries = ((size - 1) >> (q->cluster_bits + q->l2_bits)) + 1;
+	uint64_t room = ALIGN_UP(qcow2_l1_bytes(&q->h), qcow2_cluster_size(q)) / 8;
+	int r;
+
+	/* Snapshots of version 2 do not say how large the disk was. */
+	if (entries > room || entries * 8 > QCOW2_L1_MAX ||
+	    (q->h.version < 3 && q->h.snapshot_count > 0)) {
+		return -ENOTSUP;
+	}
+	r = clear_l1(img, entries);
+	if (r) {
+		return r;
+	}
+	q->h.size = size;
+	q->h.l1_size = (uint32_t)u64_max(entries, q->h.l1_size);
+	r = fmt_qcow2_write_header(img);
+	q->h = r ? before : q->h;
+	return r;
+}
+
 /* ---- flush ---- */
 
 /* Counts go up before a reference is written (the kinds of meta.h) and down after it is gone. */
@@ -283,6 +329,7 @@ static const struct block_format fmt_qcow2 = {
 	.map = fmt_qcow2_l2_map,
 	.alloc = fmt_qcow2_l2_alloc,
 	.link = fmt_qcow2_l2_link,
+	.grow = qcow2_grow,
 	.unalloc = fmt_qcow2_l2_unalloc,
 	.discard = fmt_qcow2_l2_discard,
 	.flush = fmt_qcow2_flush,

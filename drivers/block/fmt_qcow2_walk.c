@@ -82,7 +82,8 @@ static int see_l1(struct walk *w, uint64_t off, uint64_t entries)
 		uint64_t at = i * 8 % BLOCK_SECTOR;
 
 		if (at == 0) {
-			r = block_file_read(w->img->file, off + i * 8, w->l1, BLOCK_SECTOR);
+			r = image_step(w->img, w->active ? i : 0, w->active ? entries : 0);
+			r = r ? r : block_file_read(w->img->file, off + i * 8, w->l1, BLOCK_SECTOR);
 			thread_checkpoint();
 		}
 		r = r ? r : see_l1_entry(w, bytes_get_be64(w->l1 + at));

@@ -158,6 +158,21 @@ static int qed_start(struct image *img)
 	return r ? r : block_file_flush(img->file);
 }
 
+static int qed_grow(struct image *img, uint64_t size)
+{
+	const struct tables *t = img->state;
+	uint8_t raw[BLOCK_SECTOR];
+	int r;
+
+	if ((size - 1) / img->cluster_size / t->entries >= t->root_entries) {
+		return -ENOTSUP;
+	}
+	r = block_file_read(img->file, 0, raw, sizeof(raw));
+	bytes_put_le64(raw + AT(image_size), size);
+	r = r ? r : block_file_write(img->file, 0, raw, sizeof(raw));
+	return r ? r : block_file_flush(img->file);
+}
+
 /* ---- creating ---- */
 
 static int qed_create(struct block_file *f, const struct image_create_params *p,
@@ -201,6 +216,7 @@ static const struct block_format fmt_qed = {
 	.map = tables_map,
 	.alloc = tables_alloc,
 	.link = tables_link,
+	.grow = qed_grow,
 	.unalloc = tables_unalloc,
 	.create = qed_create,
 	.check = tables_check,

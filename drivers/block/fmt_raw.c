@@ -32,10 +32,18 @@ static int raw_create(struct block_file *f, const struct image_create_params *p,
 	return f->ops->truncate == NULL && p->size <= f->size ? 0 : block_file_truncate(f, p->size);
 }
 
+static int raw_grow(struct image *img, uint64_t size)
+{
+	int r = block_file_truncate(img->file, size);
+
+	return r ? r : block_file_flush(img->file);
+}
+
 static const struct block_format fmt_raw = {
 	.name = "raw",
 	.open = raw_open,
 	.map = raw_map,
+	.grow = raw_grow,
 	.create = raw_create,
 };
 BLOCK_FORMAT_REGISTER(fmt_raw);

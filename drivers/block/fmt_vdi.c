@@ -205,6 +205,38 @@ static int vdi_alloc(struct image *img, uint64_t off, uint64_t len, struct block
 	return tables_alloc(img, off, len, p);
 }
 
+/* The rest of the table's last sectors, up to the first block, is room for more entries. */
+static int vdi_grow(struct image *img, uint64_t size)
+{
+	struct vdi *v = img->state;
+	uint64_t blocks = (size + img->cluster_size - 1) / img->cluster_size;
+	uint8_t raw[BLOCK_SECTOR], *p;
+	int r = block_file_read(img->file, 0, raw, sizeof(raw));
+
+	if (r || FIELD(raw, type) == VDI_FIXED || blocks > VDI_BLOCKS ||
+	    v->tables.map + blocks * 4 > v->tables.first) {
+		return r ? r : -ENOTSUP;
+	}
+	for (uint64_t i = v->tables.entries; r == 0 && i < blocks; i++) {
+		r = meta_get(img->meta, v->tables.map + i * 4, META_MAP, &p);
+		if (r == 0) {
+			bytes_put_le32(p, VDI_FREE);
+			meta_dirty(img->meta, p);
+		}
+		thread_checkpoint();
+	}
+	r = r ? r : meta_flush(img->meta);
+	r = r ? r : meta_get(img->meta, 0, META_MAP, &p); /* with the count of blocks, as of now */
+	if (r == 0) {
+		bytes_put_le64(p + offsetof(struct vdi_header, disk_size), size);
+		bytes_put_le32(p + offsetof(struct vdi_header, blocks), (uint32_t)blocks);
+		meta_dirty(img->meta, p);
+		r = meta_flush(img->meta);
+	}
+	v->tables.entries = r ? v->tables.entries : blocks;
+	return r;
+}
+
 /* ---- creating ---- */
 
 static int write_table(struct block_file *f, uint64_t blocks, bool fixed)
@@ -242,7 +274,7 @@ static int vdi_create(struct block_file *f, const struct image_create_params *p,
 	int r;
 
 	if (p->backing || (p->subformat && !fixed && strcmp(p->subformat, "dynamic") != 0) ||
-	    p->size == 0 || blocks > VDI_BLOCKS / 4 ||
+	    p->size == 0 || p->size > 256 * 1024 * GIB || blocks > VDI_BLOCKS / 4 ||
 	    (p->cluster_size && p->cluster_size != VDI_BLOCK)) {
 		fmt_snprintf(why->text, sizeof(why->text),
 			     "VDI is \"fixed\" or \"dynamic\", without backing file, in blocks of "
@@ -276,6 +308,7 @@ static const struct block_format fmt_vdi = {
 	.map = tables_map,
 	.alloc = vdi_alloc,
 	.link = tables_link,
+	.grow = vdi_grow,
 	.unalloc = tables_unalloc,
 	.create = vdi_create,
 	.check = tables_check,

@@ -62,6 +62,11 @@ struct block_format {
 	int (*discard)(struct image *img, uint64_t off, uint64_t len, bool zeros);
 	/* NULL, or: the first change of the content since it was opened is about to be made. */
 	int (*touch)(struct image *img);
+	/*
+	 * NULL, or: the disk grows to size (a multiple of BLOCK_SECTOR), by zeros; durable on return.
+	 * -ENOTSUP: not in place. The image is at rest, and the layer sets dev.size.
+	 */
+	int (*grow)(struct image *img, uint64_t size);
 	/* NULL: flushing meta is enough. */
 	int (*flush)(struct image *img);
 	/* Writes an empty image into an empty file, without flush. NULL: cannot be created. */
@@ -98,6 +103,7 @@ struct image {
 	struct image_backing base; /* (c) name "" if none */
 	struct image_why why;	   /* (c) what open says */
 	const struct image_open_params *params; /* during open only */
+	const struct image_watch *watch;	/* [M] or NULL */
 };
 
 #define BLOCK_FORMAT_REGISTER(fmt)                                                                 \
@@ -106,6 +112,8 @@ struct image {
 
 /* In open: makes the file that the image names hold its data. Errors by image_error(). */
 int image_open_extent(struct image *img, const char *name);
+/* Tells who watches, if anybody, how far long work is; -EAGAIN if it shall stop. */
+int image_step(struct image *img, uint64_t done, uint64_t total);
 /* Explains a refusal in open; returns err. */
 int image_error(struct image *img, int err, const char *text, ...) PRINTF(3, 4);
 /* The structure is wrong: logged once for an image; returns -EIO. */

@@ -154,7 +154,7 @@ static bool is_tame(const char *name)
 			return false;
 		}
 		part = strchr(part, '/');
-		part += part != NULL;
+		part = part != NULL ? part + 1 : NULL;
 	}
 	return true;
 }
@@ -281,7 +281,15 @@ static void end_rest(struct image *img, struct span *all)
 	span_end(img, all);
 }
 
-int image_check(struct block_dev *d, bool repair, struct image_check *result)
+int image_step(struct image *img, uint64_t done, uint64_t total)
+{
+	const struct image_watch *w = img->watch;
+
+	return w != NULL && w->step(w->arg, done, total) ? -EAGAIN : 0;
+}
+
+int image_check(struct block_dev *d, bool repair, const struct image_watch *w,
+		struct image_check *result)
 {
 	struct image *img = thin_image(d);
 	struct span all;
@@ -292,7 +300,32 @@ int image_check(struct block_dev *d, bool repair, struct image_check *result)
 		return -ENOTSUP;
 	}
 	begin_rest(img, &all);
+	img->watch = w;
 	r = img->fmt->check(img, repair && !d->readonly, result);
+	img->watch = NULL;
+	end_rest(img, &all);
+	return r;
+}
+
+int image_grow(struct block_dev *d, uint64_t size)
+{
+	struct image *img = thin_image(d);
+	struct span all;
+	int r;
+
+	if (d->readonly || img->fmt->grow == NULL) {
+		return d->readonly ? -EROFS : -ENOTSUP;
+	}
+	if (size < d->size || size % BLOCK_SECTOR) {
+		return -EINVAL;
+	}
+	if (img->backing != NULL && img->backing->dev.size > d->size) {
+		return -ENOTSUP; /* what it has there would be seen */
+	}
+	begin_rest(img, &all);
+	r = thin_touch(img);
+	r = r || size == d->size ? r : img->fmt->grow(img, size);
+	d->size = r ? d->size : size;
 	end_rest(img, &all);
 	return r;
 }

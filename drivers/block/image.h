@@ -70,8 +70,25 @@ struct image_check {
 	struct image_why first; /* what the first corruption is */
 };
 
-/* -ENOTSUP: the format has nothing to compare. Waits until nobody uses the device; others wait then. */
-int image_check(struct block_dev *d, bool repair, struct image_check *result);
+/* Who waits for long work on a whole image. */
+struct image_watch {
+	/* done of total (0: not known) so far; true stops it with -EAGAIN. Called often; may sleep. */
+	bool (*step)(void *arg, uint64_t done, uint64_t total);
+	void *arg;
+};
+
+/*
+ * -ENOTSUP: the format has nothing to compare. Waits until nobody uses the device; others wait then. w:
+ * NULL, or is told; when it stops a repair, nothing is repaired yet, or all of a structure.
+ */
+int image_check(struct block_dev *d, bool repair, const struct image_watch *w,
+		struct image_check *result);
+
+/*
+ * The disk grows, by zeros. -EINVAL: it would shrink, or size is no multiple of BLOCK_SECTOR; -ENOTSUP:
+ * the format cannot, or its table has no room. Nobody else uses the device, or its users hear of it.
+ */
+int image_grow(struct block_dev *d, uint64_t size);
 
 struct image_snapshot {
 	char id[16];

@@ -286,6 +286,7 @@ int tables_for_each(struct image *img, int (*fn)(struct image *img, uint64_t raw
 
 			r = raw != t->unused ? fn(img, raw, arg) : 0;
 		}
+		r = r ? r : image_step(img, i, end);
 		thread_checkpoint();
 	}
 	return r;

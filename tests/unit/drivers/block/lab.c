@@ -183,7 +183,7 @@ void lab_check(struct fake_file *ff, const char *format)
 	int r;
 
 	assert_int_equal(lab_try_open(ff, format, true, &d), 0);
-	r = image_check(d, false, &c);
+	r = image_check(d, false, NULL, &c);
 	if (r != -ENOTSUP && (r || c.leaks || c.corruptions)) {
 		fail_msg("check: %d, %lu leaks, %lu corruptions: %s", r, c.leaks, c.corruptions,
 			 c.first.text);

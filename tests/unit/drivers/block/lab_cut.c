@@ -185,7 +185,7 @@ static void look(struct fake_file *ff, const struct judge *j, const struct workl
 		}
 	}
 	free(got);
-	r = image_check(d, false, &check);
+	r = image_check(d, false, NULL, &check);
 	if (r == 0 && check.corruptions > 0) {
 		fail_msg("%s: %lu corruptions: %s", when, check.corruptions, check.first.text);
 	}

@@ -270,7 +270,7 @@ void test_check(void **state)
 			ff->data[w->off + b] = (uint8_t)(w->val >> 8 * (w->size - 1 - b));
 		}
 		d = lab_open(ff, "qcow2");
-		assert_int_equal(image_check(d, false, &c), 0);
+		assert_int_equal(image_check(d, false, NULL, &c), 0);
 		if (c.leaks != w->leaks || c.corruptions != w->corruptions) {
 			fail_msg("%s: %lu leaks, %lu corruptions: %s", w->name, c.leaks,
 				 c.corruptions, c.first.text);
@@ -279,7 +279,7 @@ void test_check(void **state)
 		assert_int_equal(lab_run(false, "qemu-img check w") >> 8, c.corruptions ? 2
 									  : c.leaks	? 3
 											: 0);
-		assert_int_equal(image_check(d, true, &c), 0);
+		assert_int_equal(image_check(d, true, NULL, &c), 0);
 		assert_int_equal(c.fixed, c.leaks + c.corruptions);
 		lab_close(d);
 		lab_judge(ff, "qcow2", false);

@@ -191,6 +191,7 @@ static void test_refused_creations(void **state)
 		{ .format = "vdi", .size = MIB, .subformat = "sparse" },
 		{ .format = "vdi", .size = MIB, .cluster_size = 512 },
 		{ .format = "vdi", .size = 1ul << 50 },
+		{ .format = "vdi", .size = -512ul }, /* rounding up gives 0 */
 		{ .format = "vdi", .size = 100 },
 		{ .format = "vhd", .size = MIB, .backing = &base },
 		{ .format = "vhd", .size = 2041 * GIB },
@@ -202,6 +203,7 @@ static void test_refused_creations(void **state)
 		{ .format = "qcow", .size = MIB, .cluster_size = 256 },
 		{ .format = "qcow", .size = MIB, .cluster_size = 128 * KIB },
 		{ .format = "qcow", .size = MIB, .cluster_size = 3 * KIB },
+		{ .format = "qcow", .size = MIB, .cluster_size = 1 },
 		{ .format = "qcow", .size = 0 },
 		{ .format = "vmdk", .size = 0 },
 		{ .format = "vmdk", .size = MIB, .backing = &base },
@@ -585,7 +587,7 @@ static void test_overlap(void **state)
 		lab_check(ff, places[i].format);
 		memcpy(entry + places[i].size, entry, places[i].size);
 		d = lab_open(ff, places[i].format);
-		assert_int_equal(image_check(d, true, &c), 0);
+		assert_int_equal(image_check(d, true, NULL, &c), 0);
 		assert_true(c.corruptions >= 1);
 		assert_non_null(strstr(c.first.text, "lie on each other"));
 		lab_close(d);

@@ -340,7 +340,7 @@ static void check_says(struct fake_file *ff, bool repair, uint64_t corruptions, 
 	struct block_dev *d = lab_open(ff, "vmdk");
 	struct image_check c;
 
-	assert_int_equal(image_check(d, repair, &c), 0);
+	assert_int_equal(image_check(d, repair, NULL, &c), 0);
 	assert_int_equal(c.corruptions, corruptions);
 	assert_int_equal(c.fixed, fixed);
 	assert_int_equal(c.leaks, 0);
