@@ -5,6 +5,7 @@
 
 #include "arch/paging.h"
 #include "boot/boot_info.h"
+#include "drivers/block/memfile.h"
 #include "hv/base/log.h"
 #include "hv/lib/errno.h"
 #include "hv/lib/string.h"
@@ -142,7 +143,24 @@ static const char *boot_next(const char *prev, uint64_t *size)
 	return NULL;
 }
 
-static const struct store_ops ops = { .open = boot_open, .read = boot_read, .next = boot_next };
+static int boot_open_block(const char *name, bool readonly, struct block_file **out)
+{
+	struct bootfs_file found;
+	int err = readonly ? store_find(name, &found) : -EROFS;
+
+	if (err != 0) {
+		return err;
+	}
+	*out = memfile_open(found.data, found.size);
+	return *out != NULL ? 0 : -ENOMEM;
+}
+
+static const struct store_ops ops = {
+	.open = boot_open,
+	.read = boot_read,
+	.next = boot_next,
+	.open_block = boot_open_block,
+};
 
 const struct store bootfs_store = { .name = "boot",
 				    .what = "boot modules, read-only",

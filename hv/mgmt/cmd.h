@@ -18,6 +18,8 @@ extern const struct shell_table cmd_vm_info_table;
 extern const struct shell_table cmd_vm_save_table;
 extern const struct shell_table cmd_store_table;
 extern const struct shell_table cmd_disk_table;
+extern const struct shell_table cmd_disk_image_table;
+extern const struct shell_table cmd_disk_copy_table;
 extern const struct shell_table cmd_net_table;
 extern const struct shell_table cmd_net_uplink_table;
 extern const struct shell_table cmd_host_table;

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Owns the commands about disks: those that VMs have, what is in an image; and their rows of vm info. */
 /* Changes nothing. */
-#include "drivers/block/block.h"
 #include "drivers/block/overlay.h"
+#include "hv/lib/errno.h"
 #include "hv/lib/fmt.h"
 #include "hv/lib/string.h"
-#include "hv/mgmt/bootfs.h"
 #include "hv/mgmt/cmd.h"
-#include "hv/mgmt/disk.h"
+#include "hv/mgmt/cmd_disk_image.h"
+#include "hv/mgmt/disk_file.h"
+#include "hv/mgmt/show.h"
+#include "hv/thread.h"
 #include "hv/vm.h"
 
 /* What becomes of writes. */
@@ -176,37 +178,35 @@ static int cmd_list(struct shell_call *c)
 
 /* ---- info ---- */
 
-static bool find_format(const char *name, enum vm_disk_format *out)
+static void print_snapshots(struct shell_call *c, struct block_dev *d)
 {
-	for (unsigned int i = VM_DISK_NO_FORMAT + 1; config_disk_formats[i] != NULL; i++) {
-		if (strcmp(config_disk_formats[i], name) == 0) {
-			*out = (enum vm_disk_format)i;
-			return true;
-		}
+	struct image_snapshot s;
+	char date[SHOW_MAX];
+
+	for (unsigned int i = 0; image_snapshot_list(d, i, &s) == 0; i++) {
+		shell_out_printf(c->out, "snapshot   %s, %s\n",
+				 show_date(date, sizeof(date), s.seconds), s.name);
+		thread_checkpoint();
 	}
-	return false;
 }
 
-/* The format that a VM's configuration gives the file. */
-static bool configured_format(const char *file, enum vm_disk_format *out)
+static void json_snapshots(struct json *j, struct block_dev *d)
 {
-	bool found = false;
+	struct image_snapshot s;
 
-	vm_list_lock();
-	for (const struct vm *vm = vm_next(NULL); vm != NULL && !found; vm = vm_next(vm)) {
-		for (unsigned int i = 0; i < vm->cfg.disk_count && !found; i++) {
-			found = strcmp(vm->cfg.disks[i].file, file) == 0;
-			*out = vm->cfg.disks[i].format;
-		}
+	json_array(j, "snapshots");
+	for (unsigned int i = 0; image_snapshot_list(d, i, &s) == 0; i++) {
+		json_object(j, NULL);
+		json_string(j, "name", s.name);
+		json_u64(j, "seconds", s.seconds);
+		json_end(j);
+		thread_checkpoint();
 	}
-	vm_list_unlock();
-	return found;
+	json_end(j);
 }
 
-static void print_info(struct shell_call *c, const struct vm_disk_config *cfg,
-		       const struct block_dev *d)
+static void print_info(struct shell_call *c, const char *format, struct block_dev *d)
 {
-	const char *format = config_disk_formats[cfg->format];
 	struct json j;
 	char size[16];
 
@@ -215,39 +215,32 @@ static void print_info(struct shell_call *c, const struct vm_disk_config *cfg,
 				 d->size, fmt_size(size, sizeof(size), d->size));
 		shell_out_printf(c->out, "clusters   %s\n",
 				 fmt_size(size, sizeof(size), d->granularity));
+		print_snapshots(c, d);
 		return;
 	}
 	json_begin(&j, c->out);
 	json_object(&j, NULL);
-	json_string(&j, "file", cfg->file);
+	json_string(&j, "file", c->argv[0]);
 	json_string(&j, "format", format);
 	json_u64(&j, "size", d->size);
 	json_u64(&j, "cluster_size", d->granularity);
+	json_snapshots(&j, d);
 	json_finish(&j);
 }
 
 static int cmd_info(struct shell_call *c)
 {
-	struct vm_disk_config cfg = { .readonly = true };
-	const char *format = shell_value(c, "--format");
-	struct bootfs_file file;
+	const char *format = cmd_disk_image_format(c, 0, "--format");
 	struct block_dev *d;
-	char why[160];
+	char why[CMD_DISK_WHY];
 
-	if (format != NULL && !find_format(format, &cfg.format)) {
-		return shell_error(c, "found the format \"%.20s\", allowed: %s", format,
-				   CONFIG_DISK_FORMATS);
+	if (format == NULL) {
+		return -EINVAL;
 	}
-	if (format == NULL && !configured_format(c->argv[0], &cfg.format) &&
-	    bootfs_find(c->argv[0], &file) == 0) { /* disk_open says it of one that is missing */
-		return shell_error(c, "no VM has the disk %.64s: --format says what it is: %s",
-				   c->argv[0], CONFIG_DISK_FORMATS);
-	}
-	string_copy(cfg.file, c->argv[0], sizeof(cfg.file));
-	if (disk_open(&cfg, "disk info", &d, why, sizeof(why)) != 0) {
+	if (disk_file_open(c->argv[0], format, DISK_FILE_READ, &d, why, sizeof(why)) != 0) {
 		return shell_error(c, "%s", why);
 	}
-	print_info(c, &cfg, d);
+	print_info(c, format, d);
 	(void)block_close(d);
 	return 0;
 }
@@ -259,8 +252,9 @@ static const struct shell_cmd cmds[] = {
 	  "how many requests went through.",
 	  cmd_list },
 	{ "disk", "info", "FILE [--format FORMAT] [--json]",
-	  "format, size and clusters of a disk image\n"
-	  "FORMAT need be given for a file that no VM has as a disk: it is never guessed.",
+	  "format, size, clusters and snapshots of a disk image\n"
+	  "FORMAT need be given for a file that no VM has as a disk and whose name does not\n"
+	  "end with it (web.qcow2): what is in it is never asked.",
 	  cmd_info },
 };
 

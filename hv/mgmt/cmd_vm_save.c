@@ -132,8 +132,8 @@ static int save_at_rest(struct saving *s, struct vm *vm)
 }
 
 /*
- * What a guest wrote to an overlay would be lost, and its memory restored to another disk; a disk of the
- * host's it may write on, and find another disk when it is restored. NULL: it has no such disk.
+ * What a guest wrote to an overlay would be lost, and its memory restored to another disk; on any other it
+ * may write on, and find another disk when it is restored. NULL: it has no such disk.
  */
 static const char *unsaved_disk(const struct vm *vm)
 {
@@ -144,7 +144,7 @@ static const char *unsaved_disk(const struct vm *vm)
 
 		what = disk->overlay != 0 ? "a disk of it has an overlay, which is not saved"
 		       : disk->readonly	  ? what
-					  : "it writes to a disk of the host's, which is not saved";
+					  : "it writes to a disk, which is not saved";
 	}
 	return what;
 }

@@ -202,11 +202,11 @@ static void check_disk(const struct vm_config *cfg, unsigned int i, struct diag_
 		diag_add(d, at, "vm.%s.disks[%u].partition: found %u, allowed: only with disk",
 			 cfg->name, i, disk->partition);
 	}
-	if (disk->disk[0] != '\0' && disk->readonly && disk->overlay != 0) {
+	if (!string_starts_with(disk->file, "boot:") && disk->readonly && disk->overlay != 0) {
 		diag_add(d, at, "vm.%s.disks[%u]: found both, allowed: readonly or overlay",
 			 cfg->name, i);
 	}
-	if (disk->disk[0] == '\0' && disk->readonly == (disk->overlay != 0)) {
+	if (string_starts_with(disk->file, "boot:") && disk->readonly == (disk->overlay != 0)) {
 		diag_add(d, at,
 			 "vm.%s.disks[%u]: found %s, allowed: readonly = true or, as boot modules "
 			 "cannot be written, overlay = \"SIZE\"",

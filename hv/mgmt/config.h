@@ -53,6 +53,7 @@ struct config_key {
 	const struct config_type *type; /* NULL: not supported in this version */
 	const char *const *names;	/* a choice: its names, by value; NULL ends */
 	const char *const *later;	/* a choice: names of later versions; NULL or NULL ends */
+	bool any_store;			/* a file: also of stores that are written */
 	int64_t min, max;
 	size_t offset, size; /* of the field in struct vm_config, network_config or host_config */
 	const struct config_list *list; /* NULL, or what the tables of a list have */

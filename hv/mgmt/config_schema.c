@@ -64,6 +64,7 @@ static const struct config_key disk_keys[] = {
 	  .type = &config_type_file,
 	  .allowed = "a file like \"boot:web1.qcow2\"",
 	  .def = "\"\"",
+	  .any_store = true,
 	  .help = "what the disk is in",
 	  FIELD(struct vm_disk_config, file) },
 	{ .name = "disk",

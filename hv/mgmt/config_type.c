@@ -87,7 +87,12 @@ const struct config_type config_type_string = {
 
 /* ---- files ---- */
 
-/* The only store of this version is boot: its name ends at the first colon. */
+static bool is_ram(const char *path)
+{
+	return strncmp(path, "ram:", 4) == 0;
+}
+
+/* Kernels come from boot:, disks from ram: also. A store's name ends at the first colon. */
 static bool check_file(struct config_reader *r, const struct config_key *key,
 		       const struct toml_node *n)
 {
@@ -96,11 +101,13 @@ static bool check_file(struct config_reader *r, const struct config_key *key,
 	if (colon == NULL || colon == n->string || colon[1] == '\0' || colon[1] == ' ') {
 		return config_type_wrong(r, key, n);
 	}
-	if (strncmp(n->string, "boot:", 5) != 0) {
-		diag_add(r->d, n->at,
-			 "%s: found store \"%.*s\", allowed: boot: (boot modules); datastores are "
-			 "not supported in this version",
-			 r->path, (int)u64_min((uint64_t)(colon - n->string), 40), n->string);
+	if (strncmp(n->string, "boot:", 5) != 0 && !(key->any_store && is_ram(n->string))) {
+		diag_add(
+			r->d, n->at,
+			"%s: found store \"%.*s\", allowed: boot: (boot modules)%s; datastores are "
+			"not supported in this version",
+			r->path, (int)u64_min((uint64_t)(colon - n->string), 40), n->string,
+			key->any_store ? " or ram:" : "");
 		return false;
 	}
 	return true;

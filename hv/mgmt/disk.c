@@ -1,32 +1,25 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Opens a disk or partition of the host, or an image there or in a boot module, with the images that it */
-/* stands on, and an overlay above. Files of other stores cannot be disks in this version. */
+/* Opens a disk or partition of the host, or an image there or in a file, with the images that it stands */
+/* on, and an overlay above if it shall not be changed. Files of stores are disk_file.c's. */
 #include "hv/mgmt/disk.h"
 
 #include "drivers/block/image.h"
-#include "drivers/block/memfile.h"
 #include "drivers/block/overlay.h"
 #include "hv/base/log.h"
 #include "hv/lib/errno.h"
 #include "hv/lib/fmt.h"
-#include "hv/mgmt/bootfs.h"
 #include "hv/mgmt/config.h"
+#include "hv/mgmt/disk_file.h"
 #include "hv/mgmt/disk_host.h"
+#include "hv/mgmt/store.h"
 #include "hv/vm.h"
 
-static int open_module(const char *path, struct block_file **out)
+static bool writes(const struct vm_disk_config *cfg)
 {
-	struct bootfs_file f;
-	int err = bootfs_find(path, &f);
-
-	if (err != 0) {
-		return err;
-	}
-	*out = memfile_open(f.data, f.size);
-	return *out != NULL ? 0 : -ENOMEM;
+	return !cfg->readonly && cfg->overlay == 0;
 }
 
-/* An image names its backing file as one beside it: among the boot modules. */
+/* An image on a disk of the host's names its backing file as one among the boot modules. */
 static int open_backing(void *arg UNUSED, const char *name, struct block_file **out)
 {
 	char path[VM_PATH_MAX];
@@ -34,12 +27,7 @@ static int open_backing(void *arg UNUSED, const char *name, struct block_file **
 	if ((size_t)fmt_snprintf(path, sizeof(path), "boot:%s", name) >= sizeof(path)) {
 		return -ENOENT;
 	}
-	return open_module(path, out);
-}
-
-static int open_extent(void *arg, const char *name, bool readonly UNUSED, struct block_file **out)
-{
-	return open_backing(arg, name, out);
+	return store_open_block(path, true, out);
 }
 
 /* Where errors happen: `size` bytes for one line. */
@@ -47,11 +35,6 @@ struct why {
 	char *text;
 	size_t size;
 };
-
-static bool writes(const struct vm_disk_config *cfg)
-{
-	return cfg->disk[0] != '\0' && !cfg->readonly && cfg->overlay == 0;
-}
 
 static int open_image(const struct vm_disk_config *cfg, struct block_file *file,
 		      struct block_dev **out, const struct why *why)
@@ -61,7 +44,6 @@ static int open_image(const struct vm_disk_config *cfg, struct block_file *file,
 		.format = config_disk_formats[cfg->format],
 		.readonly = !writes(cfg),
 		.backing = open_backing,
-		.extent = open_extent,
 	};
 	struct image_why image_why;
 	char place[VM_PATH_MAX];
@@ -72,21 +54,6 @@ static int open_image(const struct vm_disk_config *cfg, struct block_file *file,
 			     vm_config_disk_place(cfg, place, sizeof(place)), image_why.text);
 	}
 	return err;
-}
-
-static int open_file(const struct vm_disk_config *cfg, struct block_dev **out,
-		     const struct why *why)
-{
-	static const char not_there[] = " is not among the boot modules; store ls boot: lists them";
-	struct block_file *file;
-	int err = open_module(cfg->file, &file);
-
-	if (err != 0) {
-		fmt_snprintf(why->text, why->size, "%s%s", cfg->file,
-			     err == -ENOMEM ? ": too little memory to open it" : not_there);
-		return err;
-	}
-	return open_image(cfg, file, out, why);
 }
 
 /* What is raw is the partition itself; an image of any other format lies in it as in a file. */
@@ -120,8 +87,11 @@ int disk_open(const struct vm_disk_config *cfg, const char *user, struct block_d
 	const struct why w = { why, size };
 	struct block_dev *base;
 	char place[VM_PATH_MAX];
-	int err =
-		cfg->disk[0] != '\0' ? open_host(cfg, user, &base, &w) : open_file(cfg, &base, &w);
+	int err = cfg->disk[0] != '\0'
+			  ? open_host(cfg, user, &base, &w)
+			  : disk_file_open(cfg->file, config_disk_formats[cfg->format],
+					   writes(cfg) ? DISK_FILE_WRITE : DISK_FILE_READ, &base,
+					   why, size);
 
 	if (err != 0 || cfg->overlay == 0) {
 		*out = err == 0 ? base : NULL;

@@ -103,7 +103,9 @@ int store_replace(const char *path, struct store_file *f, const char **why)
 	}
 	*f = (struct store_file){ .store = s };
 	err = s->ops->create(name, f);
-	return err == 0 ? 0 : fail(why, err, "%s", errno_text(err));
+	return err == 0	       ? 0
+	       : err == -EBUSY ? fail(why, err, "%.64s is in use", path)
+			       : fail(why, err, "%s", errno_text(err));
 }
 
 int store_create(const char *path, struct store_file *f, const char **why)
@@ -128,6 +130,15 @@ int store_remove(const char *path, const char **why)
 	if (f.store->ops->remove == NULL) {
 		return fail(why, -EROFS, "%.16s: is read-only", f.store->name);
 	}
-	f.store->ops->remove(&f);
-	return 0;
+	err = f.store->ops->remove(&f);
+	return err == 0 ? 0 : fail(why, err, "%.64s is in use", path);
+}
+
+int store_open_block(const char *path, bool readonly, struct block_file **out)
+{
+	const char *name;
+	const struct store *s = find(path, &name);
+
+	return s == NULL || s->ops->open_block == NULL ? -EINVAL
+						       : s->ops->open_block(name, readonly, out);
 }

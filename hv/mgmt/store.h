@@ -9,6 +9,7 @@
 
 #define STORE_FILE_MAX 64u /* letters of a file's name, and a zero */
 
+struct block_file;
 struct store;
 
 struct store_file {
@@ -17,7 +18,7 @@ struct store_file {
 	uint64_t size; /* bytes; grows by ops->append */
 };
 
-/* What a store can do. All of this: the shell's thread only, like all that changes a store. */
+/* What a store can do. All of this but open_block: the shell's thread only. */
 struct store_ops {
 	/* -ENOENT */
 	int (*open)(const char *name, struct store_file *f);
@@ -26,11 +27,16 @@ struct store_ops {
 	/* The file behind `prev` (NULL: the first), NULL behind the last. */
 	const char *(*next)(const char *prev, uint64_t *size);
 	/* NULL, all four: the store is read-only. A file is seen by open and next once it is finished. */
-	int (*create)(const char *name, struct store_file *f);		  /* -ENOMEM */
+	int (*create)(const char *name, struct store_file *f); /* -ENOMEM; -EBUSY: as remove */
 	int (*append)(struct store_file *f, const void *buf, size_t len); /* -ENOSPC */
 	void (*finish)(struct store_file *f,
 		       bool keep); /* in the place of one of that name; or forget it */
-	void (*remove)(const struct store_file *f);
+	int (*remove)(const struct store_file *f); /* -EBUSY: somebody has it open by open_block */
+	/*
+	 * NULL: not in this store. Any thread. The file as what an image lies in, until block_file_close:
+	 * one user who writes it, or any number who do not: else -EBUSY. -ENOENT, -EROFS, -ENOMEM.
+	 */
+	int (*open_block)(const char *name, bool readonly, struct block_file **out);
 };
 
 struct store {
@@ -52,5 +58,7 @@ int store_create(const char *path, struct store_file *f, const char **why);
 /* As store_create, but a file of that name stays until the new one is finished, and goes then. */
 int store_replace(const char *path, struct store_file *f, const char **why);
 int store_remove(const char *path, const char **why);
+/* As ops->open_block; -EINVAL: no such store. Any thread. */
+int store_open_block(const char *path, bool readonly, struct block_file **out);
 
 #endif

@@ -1,38 +1,33 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Files as lists of 2 MiB chunks of host memory. */
-/* Names are checked by store.c. */
+/* Files by name, and who uses them as a disk's: one who writes, or any number who read. */
+/* Where their bytes are is ram_bytes.c's; names are checked by store.c. */
 #include "hv/mgmt/store_ram.h"
 
-#include "arch/paging.h"
+#include "drivers/block/block.h"
 #include "hv/base/heap.h"
+#include "hv/base/lock.h"
 #include "hv/base/page.h"
 #include "hv/lib/errno.h"
 #include "hv/lib/list.h"
 #include "hv/lib/string.h"
-#include "hv/thread.h"
-
-#define SLICE 16384u /* copied between checkpoints: 2,048 iterations */
-
-/* Where the chunks of 1 GiB of a file are. */
-struct span {
-	hpa_t chunk[GIB / PAGE_CHUNK_SIZE];
-	struct span *next;
-};
+#include "hv/mgmt/ram_bytes.h"
 
 struct ram_file {
 	struct list_node node; /* in `files` once it is finished */
 	char name[STORE_FILE_MAX];
-	uint64_t size;
-	uint64_t chunks;
-	struct span *first;
+	uint64_t size;	    /* written by its one writer */
+	unsigned int users; /* [L] who has it open as a block_file; */
+	bool writer;	    /* [L] that is one, who writes */
+	bool gone;	    /* [L] deleted: the last user frees it */
+	struct ram_bytes bytes;
 };
 
 static struct list_node files = LIST_INIT(files);
-static uint64_t used; /* bytes of chunks; atomic */
+static struct spinlock lock = SPINLOCK_INIT(LOCK_CONSOLE); /* [L] files, and who uses them */
 
 uint64_t store_ram_used(void)
 {
-	return __atomic_load_n(&used, __ATOMIC_RELAXED);
+	return ram_bytes_used();
 }
 
 static struct ram_file *file_at(const struct list_node *n)
@@ -54,109 +49,64 @@ static struct ram_file *find(const char *name)
 
 static int ram_open(const char *name, struct store_file *f)
 {
-	struct ram_file *r = find(name);
+	struct ram_file *r;
 
+	spin_lock(&lock);
+	r = find(name);
+	spin_unlock(&lock);
 	if (r == NULL) {
 		return -ENOENT;
 	}
 	f->file = r;
-	f->size = r->size;
+	f->size = __atomic_load_n(&r->size, __ATOMIC_RELAXED);
 	return 0;
 }
 
 static const char *ram_next(const char *prev, uint64_t *size)
 {
-	const struct ram_file *r = prev == NULL ? NULL : find(prev);
+	const struct ram_file *r;
+	bool lost;
 
-	if (prev != NULL && r == NULL) {
-		return NULL;
-	}
-	r = file_at(r == NULL ? files.next : r->node.next);
+	spin_lock(&lock);
+	r = prev == NULL ? NULL : find(prev);
+	lost = prev != NULL && r == NULL;
+	r = lost ? NULL : file_at(r == NULL ? files.next : r->node.next);
+	spin_unlock(&lock);
 	if (r == NULL) {
 		return NULL;
 	}
-	*size = r->size;
+	*size = __atomic_load_n(&r->size, __ATOMIC_RELAXED);
 	return r->name;
-}
-
-/* ---- chunks ---- */
-
-/* The place of chunk i of the file; a new span for the first of each GiB. NULL: no memory for it. */
-static hpa_t *place(struct ram_file *r, uint64_t i)
-{
-	struct span **s = &r->first;
-
-	for (; i >= ARRAY_SIZE((*s)->chunk); i -= ARRAY_SIZE((*s)->chunk)) {
-		s = &(*s)->next;
-	}
-	if (*s == NULL) {
-		*s = heap_alloc(sizeof(**s));
-	}
-	return *s != NULL ? &(*s)->chunk[i] : NULL;
-}
-
-static int add_chunk(struct ram_file *r)
-{
-	hpa_t *at = place(r, r->chunks);
-
-	if (at == NULL || page_alloc_chunks(1, at) != 1) {
-		return -ENOSPC;
-	}
-	r->chunks++;
-	__atomic_fetch_add(&used, PAGE_CHUNK_SIZE, __ATOMIC_RELAXED);
-	return 0;
-}
-
-static void free_chunks(struct ram_file *r)
-{
-	for (uint64_t i = 0; i < r->chunks; i++) {
-		page_free_chunks(*place(r, i), 1);
-		__atomic_fetch_sub(&used, PAGE_CHUNK_SIZE, __ATOMIC_RELAXED);
-		thread_checkpoint();
-	}
-	while (r->first != NULL) {
-		struct span *next = r->first->next;
-
-		heap_free(r->first);
-		r->first = next;
-	}
-}
-
-/* Bytes from off on that lie in one chunk, a slice at most. */
-static size_t part(uint64_t off, size_t len)
-{
-	return u64_min(u64_min(len, SLICE), PAGE_CHUNK_SIZE - off % PAGE_CHUNK_SIZE);
 }
 
 static int ram_read(const struct store_file *f, uint64_t off, void *buf, size_t len)
 {
 	struct ram_file *r = f->file;
-	char *to = buf;
 
-	while (len > 0) {
-		size_t n = part(off, len);
-		const char *window = paging_window(*place(r, off / PAGE_CHUNK_SIZE));
-
-		memcpy(to, window + off % PAGE_CHUNK_SIZE, n);
-		paging_window_close();
-		off += n;
-		to += n;
-		len -= n;
-		thread_checkpoint();
-	}
+	ram_bytes_read(&r->bytes, off, buf, len);
 	return 0;
 }
 
-/* ---- writing ---- */
+/* ---- making files ---- */
 
 static int ram_create(const char *name, struct store_file *f)
 {
-	struct ram_file *r = heap_alloc(sizeof(*r));
+	struct ram_file *r;
+	bool used;
 
+	spin_lock(&lock);
+	r = find(name);
+	used = r != NULL && r->users > 0;
+	spin_unlock(&lock);
+	if (used) {
+		return -EBUSY;
+	}
+	r = heap_alloc(sizeof(*r));
 	if (r == NULL) {
 		return -ENOMEM;
 	}
 	list_init(&r->node);
+	ram_bytes_init(&r->bytes);
 	string_copy(r->name, name, sizeof(r->name));
 	f->file = r;
 	f->size = 0;
@@ -166,57 +116,202 @@ static int ram_create(const char *name, struct store_file *f)
 static int ram_append(struct store_file *f, const void *buf, size_t len)
 {
 	struct ram_file *r = f->file;
-	const char *from = buf;
+	int err = ram_bytes_write(&r->bytes, f->size, buf, len);
 
-	while (len > 0) {
-		size_t n = part(f->size, len);
-		int err = f->size == r->chunks * PAGE_CHUNK_SIZE ? add_chunk(r) : 0;
-		char *window;
-
-		if (err != 0) {
-			return err;
-		}
-		window = paging_window(*place(r, f->size / PAGE_CHUNK_SIZE));
-		memcpy(window + f->size % PAGE_CHUNK_SIZE, from, n);
-		paging_window_close();
-		f->size += n;
-		from += n;
-		len -= n;
-		thread_checkpoint();
-	}
-	return 0;
+	f->size += err == 0 ? len : 0;
+	return err;
 }
 
 static void forget(struct ram_file *r)
 {
-	free_chunks(r);
+	ram_bytes_free(&r->bytes);
 	heap_free(r);
 }
 
-static void take_out(struct ram_file *r)
+/* Takes it out of the list; true if nobody uses it: the caller forgets it. [L] */
+static bool take_out(struct ram_file *r)
 {
-	if (r != NULL) {
-		list_remove(&r->node);
-		forget(r);
-	}
+	list_remove(&r->node);
+	r->gone = true;
+	return r->users == 0;
 }
 
 static void ram_finish(struct store_file *f, bool keep)
 {
-	struct ram_file *r = f->file;
+	struct ram_file *r = f->file, *old = NULL;
 
 	r->size = f->size;
-	if (keep) {
-		take_out(find(r->name));
-		list_push_back(&files, &r->node);
-	} else {
+	if (!keep) {
 		forget(r);
+		return;
+	}
+	spin_lock(&lock);
+	old = find(r->name);
+	old = old != NULL && take_out(old) ? old : NULL;
+	list_push_back(&files, &r->node);
+	spin_unlock(&lock);
+	if (old != NULL) {
+		forget(old);
 	}
 }
 
-static void ram_remove(const struct store_file *f)
+static int ram_remove(const struct store_file *f)
 {
-	take_out(f->file);
+	struct ram_file *r = f->file;
+	bool used;
+
+	spin_lock(&lock);
+	used = r->users > 0 || !take_out(r);
+	spin_unlock(&lock);
+	if (used) {
+		return -EBUSY;
+	}
+	forget(r);
+	return 0;
+}
+
+/* ---- as a block_file ---- */
+
+struct ram_block {
+	struct block_file file;
+	struct ram_file *r;
+};
+
+static struct ram_file *file_of(struct block_file *f)
+{
+	return container_of(f, struct ram_block, file)->r;
+}
+
+static int block_read_ram(struct block_file *f, uint64_t off, const struct block_vec *v,
+			  unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		ram_bytes_read(&file_of(f)->bytes, off, v[i].base, v[i].len);
+		off += v[i].len;
+	}
+	return 0;
+}
+
+static void grow(struct block_file *f, uint64_t size)
+{
+	struct ram_file *r = file_of(f);
+
+	spin_lock(&lock); /* writers at once: the largest end stays */
+	size = u64_max(size, r->size);
+	__atomic_store_n(&r->size, size, __ATOMIC_RELAXED);
+	__atomic_store_n(&f->size, size, __ATOMIC_RELEASE);
+	spin_unlock(&lock);
+}
+
+static int block_write_ram(struct block_file *f, uint64_t off, const struct block_vec *v,
+			   unsigned int n)
+{
+	int err = 0;
+
+	for (unsigned int i = 0; err == 0 && i < n; i++) {
+		err = ram_bytes_write(&file_of(f)->bytes, off, v[i].base, v[i].len);
+		off += v[i].len;
+	}
+	if (err == 0 && off > __atomic_load_n(&f->size, __ATOMIC_RELAXED)) {
+		grow(f, off);
+	}
+	return err;
+}
+
+/* Host memory has no power cut to survive. */
+static int block_flush_ram(struct block_file *f UNUSED)
+{
+	return 0;
+}
+
+static int block_truncate_ram(struct block_file *f, uint64_t size)
+{
+	struct ram_file *r = file_of(f);
+
+	if (size < f->size) {
+		uint64_t old = f->size;
+
+		__atomic_store_n(&r->size, size, __ATOMIC_RELAXED);
+		__atomic_store_n(&f->size, size, __ATOMIC_RELEASE);
+		ram_bytes_clear(&r->bytes, size, ALIGN_UP(old, PAGE_CHUNK_SIZE) - size);
+		return 0;
+	}
+	grow(f, size);
+	return 0;
+}
+
+/* Chunks that are given back, only: clearing parts of one would take time for nothing. */
+static int block_discard_ram(struct block_file *f, uint64_t off, uint64_t len)
+{
+	uint64_t start = ALIGN_UP(off, PAGE_CHUNK_SIZE);
+	uint64_t end = ALIGN_DOWN(off + len, PAGE_CHUNK_SIZE);
+
+	if (start < end) {
+		ram_bytes_clear(&file_of(f)->bytes, start, end - start);
+	}
+	return 0;
+}
+
+static void block_close_ram(struct block_file *f)
+{
+	struct ram_block *b = container_of(f, struct ram_block, file);
+	bool last;
+
+	spin_lock(&lock);
+	b->r->users--;
+	b->r->writer = false;
+	last = b->r->gone && b->r->users == 0;
+	spin_unlock(&lock);
+	if (last) {
+		forget(b->r);
+	}
+	heap_free(b);
+}
+
+static const struct block_file_ops block_ops = {
+	.read = block_read_ram,
+	.write = block_write_ram,
+	.flush = block_flush_ram,
+	.truncate = block_truncate_ram,
+	.discard = block_discard_ram,
+	.close = block_close_ram,
+};
+
+/* [L] */
+static int claim(struct ram_file *r, bool readonly)
+{
+	if (r == NULL) {
+		return -ENOENT;
+	}
+	if (r->writer || (!readonly && r->users > 0)) {
+		return -EBUSY;
+	}
+	r->users++;
+	r->writer = !readonly;
+	return 0;
+}
+
+static int ram_open_block(const char *name, bool readonly, struct block_file **out)
+{
+	struct ram_block *b = heap_alloc(sizeof(*b));
+	int err;
+
+	if (b == NULL) {
+		return -ENOMEM;
+	}
+	spin_lock(&lock);
+	b->r = find(name);
+	err = claim(b->r, readonly);
+	spin_unlock(&lock);
+	if (err != 0) {
+		heap_free(b);
+		return err;
+	}
+	b->file = (struct block_file){
+		.ops = &block_ops, .size = b->r->size, .readonly = readonly, .immediate = true
+	};
+	*out = &b->file;
+	return 0;
 }
 
 static const struct store_ops ops = {
@@ -227,6 +322,7 @@ static const struct store_ops ops = {
 	.append = ram_append,
 	.finish = ram_finish,
 	.remove = ram_remove,
+	.open_block = ram_open_block,
 };
 
 const struct store store_ram = {

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Linux reads virtual disks that qemu-img made, in every format, to the byte; what it writes to an
 overlay is there until the VM is off, and the image below stays as it was."""
+import base64
 import hashlib
 import os
 import re
@@ -99,7 +100,7 @@ def test_formats(kind):
             want = content if letter == "a" else want
             assert found[disk] == hashlib.md5(want).hexdigest(), disk
         leave(m)
-        assert "a disk of it has an overlay" in m.command("vm save disks ram:disks")
+        assert "an overlay, which is not saved" in m.command("vm save disks ram:disks")
         info = m.json("vm info disks")["disks"]
         assert [d["errors"] for d in info] == [0] * len(info)
         assert all(d["read"]["bytes"] >= SIZE for d in info), info
@@ -123,3 +124,62 @@ def test_formats(kind):
 
 
 test_formats.timeout = 900
+
+
+RAM_DISK = ('[vm.web]\nmemory = "128M"\nkernel = "boot:vmlinuz"\ninitrd = "boot:initrd.img"\n'
+            'cmdline = "console=ttyS0 quiet name=web"\n'
+            'disks = [{ file = "ram:web.qcow2", format = "qcow2" }]\n')
+
+
+def printed(m, path):
+    """A file of a store, as store print gives it."""
+    text = m.command(f"store print {path}")
+    return base64.b64decode("".join(re.findall(r"^[A-Za-z0-9+/=]{4,76}$",
+                                               text.replace("\r", ""), re.MULTILINE)))
+
+
+def test_images(kind):
+    """A disk made in ram:, written by a guest, kept, cloned and converted on the console."""
+    folder = os.environ["TMPDIR"]
+    path = os.path.join(folder, "web.conf")
+    with open(path, "w") as file:
+        file.write(RAM_DISK)
+    with Machine(kind, memory="512M", timeout=600,
+                 modules=dict(LINUX, **{"insula.conf": path})) as m:
+        m.expect_exact("insula> ")
+        assert "there is no ram:web.qcow2" in m.command("vm start web")
+        assert "created, qcow2, 256 KiB" in m.command("disk create ram:web.qcow2 --size 256K")
+        m.command("vm start web")
+        m.send("vm console web\r")
+        m.expect_exact("insula guest ready: web")
+        assert "GOOD" in shell(m, "seq 9000 | head -c 40960 >/tmp/p; dd if=/tmp/p of=/dev/vda "
+                                  "bs=512 seek=17 conv=fsync && echo GO'OD'")
+        leave(m)
+        for command in ("snapshot ram:web.qcow2 one", "clone ram:web.qcow2 ram:c.qcow2",
+                        "convert ram:web.qcow2 ram:c.vdi", "check ram:web.qcow2",
+                        "resize ram:web.qcow2 1M", "delete ram:web.qcow2"):
+            assert "is in use" in m.command("disk " + command), command
+        m.command("vm stop web --force")
+        assert "snapshot one" in m.command("disk snapshot ram:web.qcow2 one")
+        assert "a clone" in m.command("disk clone ram:web.qcow2 ram:clone.qcow2")
+        assert "as vmdk" in m.command("disk convert ram:clone.qcow2 ram:web.vmdk")
+        for name in ("web.qcow2", "clone.qcow2", "web.vmdk"):
+            assert "clean" in m.command(f"disk check ram:{name}"), name
+        assert [s["name"] for s in m.json("disk info ram:web.qcow2")["snapshots"]] == [
+            "one"]
+        image = os.path.join(folder, "web.vmdk")
+        with open(image, "wb") as file:
+            file.write(printed(m, "ram:web.vmdk"))
+        for name in ("clone.qcow2", "web.qcow2", "web.vmdk"):
+            m.command(f"disk delete ram:{name}")
+        assert m.json("store ls ram:") == []
+    subprocess.run(["qemu-img", "check", "-f", "vmdk", image], check=True)
+    subprocess.run(["qemu-img", "convert", "-f", "vmdk", "-O", "raw", image, image + ".raw"],
+                   check=True)
+    with open(image + ".raw", "rb") as file:
+        found = file.read()
+    lines = b"".join(b"%d\n" % n for n in range(1, 9001))[:40960]
+    assert found == bytes(17 * 512) + lines + bytes((256 << 10) - 17 * 512 - 40960)
+
+
+test_images.timeout = 600

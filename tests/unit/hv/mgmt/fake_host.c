@@ -54,6 +54,8 @@ const struct shell_table cmd_vm_save_table;
 const struct shell_table cmd_store_table;
 const struct shell_table cmd_config_save_table;
 const struct shell_table cmd_disk_table;
+const struct shell_table cmd_disk_image_table;
+const struct shell_table cmd_disk_copy_table;
 
 /* ---- one network with a gateway and a guest, once the configuration has any ---- */
 

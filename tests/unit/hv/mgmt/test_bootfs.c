@@ -2,7 +2,7 @@
 /* The boot store: modules as files, bundles as the files in them, and archives made to hurt. */
 /* Boot modules lie in the test's own memory. */
 /* TEST_SOURCES: hv/mgmt/bootfs.c hv/mgmt/cpio.c hv/lib/string.c */
-/* TEST_SOURCES: tests/unit/fakes/fake_checkpoint.c */
+/* TEST_SOURCES: drivers/block/memfile.c tests/unit/fakes/fake_checkpoint.c tests/unit/fakes/fake_heap.c */
 #include "hv/mgmt/bootfs.h"
 
 #include "arch/paging.h"

@@ -2,6 +2,7 @@
 /* config save into the store ram: over fake chunks: the text, a file replaced when the new one is whole */
 /* and kept when it is not, names that are refused. */
 /* TEST_SOURCES: hv/mgmt/cmd_config_save.c hv/mgmt/store.c hv/mgmt/store_ram.c hv/mgmt/shell_buf.c */
+/* TEST_SOURCES: hv/mgmt/ram_bytes.c tests/unit/fakes/fake_lock.c */
 /* TEST_SOURCES: hv/mgmt/shell_out.c hv/lib/errno.c hv/lib/fmt.c hv/lib/string.c tests/unit/fakes/fake_heap.c */
 #include "arch/paging.h"
 #include "hv/base/page.h"
@@ -10,6 +11,7 @@
 #include "hv/mgmt/bootfs.h"
 #include "hv/mgmt/cmd.h"
 #include "hv/mgmt/store_ram.h"
+#include "hv/mutex.h"
 #include "hv/vm.h"
 #include "tests/unit/fakes/fake_heap.h"
 
@@ -69,6 +71,21 @@ void paging_window_close(void)
 
 void thread_checkpoint(void)
 {
+}
+
+void mutex_init(struct mutex *m)
+{
+	(void)m;
+}
+
+void mutex_lock(struct mutex *m)
+{
+	(void)m;
+}
+
+void mutex_unlock(struct mutex *m)
+{
+	(void)m;
 }
 
 void vm_list_lock(void)

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Between names of stores' files and drivers/block's images. */
+/* Never looks into a file to find what it is. */
+#include "hv/mgmt/disk_file.h"
+
+#include "hv/lib/errno.h"
+#include "hv/lib/fmt.h"
+#include "hv/lib/string.h"
+#include "hv/mgmt/store.h"
+
+#define PATH_MAX (STORE_FILE_MAX + 24u)
+
+/* "ram:" of "ram:a" and "b" make "ram:b". */
+static bool beside(const char *path, const char *name, char *out)
+{
+	const char *colon = strchr(path, ':');
+	int len = colon != NULL ? (int)(colon - path) + 1 : 0;
+
+	return fmt_snprintf(out, PATH_MAX, "%.*s%s", len, path, name) < (int)PATH_MAX;
+}
+
+static int open_extent(void *arg, const char *name, bool readonly, struct block_file **out)
+{
+	char path[PATH_MAX];
+
+	return beside(arg, name, path) ? store_open_block(path, readonly, out) : -ENOENT;
+}
+
+static int open_backing(void *arg, const char *name, struct block_file **out)
+{
+	return open_extent(arg, name, true, out);
+}
+
+static int explain(const char *path, int err, char *why, size_t size)
+{
+	bool boot = string_starts_with(path, "boot:");
+
+	if (err == -ENOENT && boot) {
+		fmt_snprintf(why, size,
+			     "%s is not among the boot modules; store ls boot: lists them", path);
+	} else if (err == -ENOENT) {
+		fmt_snprintf(why, size, "there is no %s", path);
+	} else if (err == -EINVAL) {
+		fmt_snprintf(why, size, "%s is in no store; store list shows the stores", path);
+	} else if (err == -ENOMEM) {
+		fmt_snprintf(why, size, "%s: too little memory to open it", path);
+	} else {
+		fmt_snprintf(why, size, "%s is %s", path,
+			     err == -EROFS ? "read-only" : errno_text(err));
+	}
+	return err;
+}
+
+int disk_file_open(const char *path, const char *format, enum disk_file_use use,
+		   struct block_dev **out, char *why, size_t size)
+{
+	struct image_open_params p = {
+		.format = format,
+		.readonly = use == DISK_FILE_READ,
+		.repair = use == DISK_FILE_REPAIR,
+		.backing = open_backing,
+		.extent = open_extent,
+		.arg = (void *)(uintptr_t)path,
+		/* What these stand on, unless they say that it is raw, is as they are. */
+		.backing_format =
+			strcmp(format, "qed") == 0 || strcmp(format, "qcow") == 0 ? format : NULL,
+	};
+	struct image_why image_why;
+	int err = store_open_block(path, p.readonly, &p.file);
+
+	if (err != 0) {
+		return explain(path, err, why, size);
+	}
+	err = image_open(&p, out, &image_why);
+	if (err != 0) {
+		fmt_snprintf(why, size, "%s: %s", path, image_why.text);
+	}
+	return err;
+}
+
+/* ---- making ---- */
+
+/* An empty file, open for writing. */
+static int make_file(const char *path, struct block_file **out, char *why, size_t size)
+{
+	struct store_file f;
+	const char *said;
+	int err = store_create(path, &f, &said);
+
+	if (err != 0) {
+		fmt_snprintf(why, size, "%s", said);
+		return err;
+	}
+	f.store->ops->finish(&f, true);
+	err = store_open_block(path, false, out);
+	return err == 0 ? 0 : explain(path, err, why, size);
+}
+
+struct making {
+	const char *path;
+	char extent[PATH_MAX]; /* "": none was made */
+	char why[96];
+};
+
+static int make_extent(void *arg, const char *name, struct block_file **out)
+{
+	struct making *m = arg;
+	char path[PATH_MAX];
+	int err = beside(m->path, name, path) ? make_file(path, out, m->why, sizeof(m->why))
+					      : -EINVAL;
+
+	if (err == 0) {
+		string_copy(m->extent, path, sizeof(m->extent));
+	}
+	return err;
+}
+
+int disk_file_create(const char *path, const struct image_create_params *p, char *why, size_t size)
+{
+	struct making m = { .path = path };
+	struct image_create_params params = *p;
+	struct image_why image_why;
+	struct block_file *f;
+	const char *said;
+	int err = make_file(path, &f, why, size);
+
+	if (err != 0) {
+		return err;
+	}
+	params.name = strchr(path, ':') + 1;
+	params.extent = make_extent;
+	params.arg = &m;
+	err = image_create(f, &params, &image_why);
+	block_file_close(f);
+	if (err != 0) {
+		fmt_snprintf(why, size, "%s: %s", path, m.why[0] != '\0' ? m.why : image_why.text);
+		(void)store_remove(path, &said);
+		if (m.extent[0] != '\0') {
+			(void)store_remove(m.extent, &said);
+		}
+	}
+	return err;
+}
+
+/* ---- names ---- */
+
+const char *disk_file_format(const char *path)
+{
+	static const struct {
+		const char *suffix, *format;
+	} formats[] = {
+		{ ".qcow2", "qcow2" }, { ".vmdk", "vmdk" }, { ".vdi", "vdi" }, { ".vhd", "vhd" },
+		{ ".qed", "qed" },     { ".qcow", "qcow" }, { ".raw", "raw" }, { ".img", "raw" },
+	};
+	const char *dot = strrchr(path, '.');
+
+	for (unsigned int i = 0; dot != NULL && i < ARRAY_SIZE(formats); i++) {
+		if (strcmp(dot, formats[i].suffix) == 0) {
+			return formats[i].format;
+		}
+	}
+	return NULL;
+}
