@@ -188,25 +188,11 @@ int nat_find_inbound(struct nat *n, const struct nat_tuple *t, struct nat_target
 
 /* ---- forwards, and the host's own ports ---- */
 
-/* What was a forward until a moment ago, and has connections left, is one again. */
-static bool fix_again(struct nat_map *m, const struct nat_realm *r, uint32_t in_ip,
-		      uint16_t in_port)
-{
-	if (m == NULL || m->fixed || m->realm != r || m->in_ip != in_ip || m->in_port != in_port) {
-		return false;
-	}
-	m->fixed = true;
-	return true;
-}
-
 static int fix(struct nat *n, struct nat_realm *r, uint8_t proto, uint16_t out_port, uint32_t in_ip,
 	       uint16_t in_port)
 {
 	struct nat_map *m;
 
-	if (r != NULL && fix_again(nat_table_find_out(n, proto, out_port), r, in_ip, in_port)) {
-		return 0;
-	}
 	if (nat_table_find_out(n, proto, out_port) != NULL ||
 	    (r != NULL && nat_table_find_in(r, proto, in_ip, in_port) != NULL)) {
 		return -EEXIST;
@@ -219,6 +205,29 @@ static int fix(struct nat *n, struct nat_realm *r, uint8_t proto, uint16_t out_p
 	return 0;
 }
 
+/* Ends some connections of a mapping that is no forward; true: call again, for it may be there still. */
+static bool make_way(struct nat *n, struct nat_map *m)
+{
+	return m != NULL && !m->fixed && nat_table_end_flows(n, m, NAT_REAP_STEP);
+}
+
+/* A step of nat_forward_add; -EAGAIN: another. What maps so already, for its connections, becomes fixed. */
+static int forward_step(struct nat_realm *r, uint8_t proto, uint16_t out_port, uint32_t in_ip,
+			uint16_t in_port)
+{
+	struct nat_map *out = nat_table_find_out(r->nat, proto, out_port);
+	struct nat_map *in = nat_table_find_in(r, proto, in_ip, in_port);
+
+	if (out != NULL && out == in && !out->fixed) {
+		out->fixed = true;
+		return 0;
+	}
+	if (make_way(r->nat, out) || make_way(r->nat, in)) {
+		return -EAGAIN;
+	}
+	return fix(r->nat, r, proto, out_port, in_ip, in_port);
+}
+
 int nat_forward_add(struct nat_realm *r, uint8_t proto, uint16_t out_port, uint32_t in_ip,
 		    uint16_t in_port)
 {
@@ -227,9 +236,12 @@ int nat_forward_add(struct nat_realm *r, uint8_t proto, uint16_t out_port, uint3
 	if (out_port == 0 || in_port == 0 || in_ip == 0 || (proto != IP_TCP && proto != IP_UDP)) {
 		return -EINVAL;
 	}
-	spin_lock(&r->nat->lock);
-	err = fix(r->nat, r, proto, out_port, in_ip, in_port);
-	spin_unlock(&r->nat->lock);
+	do {
+		spin_lock(&r->nat->lock);
+		err = forward_step(r, proto, out_port, in_ip, in_port);
+		spin_unlock(&r->nat->lock);
+		thread_checkpoint();
+	} while (err == -EAGAIN);
 	return err;
 }
 

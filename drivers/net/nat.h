@@ -31,11 +31,13 @@ struct nat_map {
 	uint8_t proto;
 	bool fixed; /* a forward, or the host's: stays; anybody may begin */
 	uint32_t flows;
+	struct list_node flow; /* struct nat_flow.of_map */
 };
 
 /* A connection: for TCP with the remote port, else with all ports of a remote address. */
 struct nat_flow {
 	struct list_node lru; /* in its realm's list of its class */
+	struct list_node of_map;
 	struct nat_flow *next;
 	struct nat_map *map;
 	uint64_t used; /* ns: last packet that counts */
@@ -110,7 +112,10 @@ int nat_inbound(struct nat *n, const struct nat_tuple *t, uint64_t now, struct n
 int nat_find_outbound(struct nat_realm *r, const struct nat_tuple *t, struct nat_target *to);
 int nat_find_inbound(struct nat *n, const struct nat_tuple *t, struct nat_target *to);
 
-/* An outside port always leads to that inside one. -EEXIST: it is taken; -EINVAL: 0; -ENOMEM. */
+/*
+ * An outside port always leads to that inside one. Connections end that have it otherwise. -EEXIST: a
+ * forward or the host has it; -EINVAL: 0; -ENOMEM. Thread context, no lock held.
+ */
 int nat_forward_add(struct nat_realm *r, uint8_t proto, uint16_t out_port, uint32_t in_ip,
 		    uint16_t in_port);
 /* Nobody may begin any more; open connections stay until they time out. -ENOENT */

@@ -112,6 +112,7 @@ struct nat_map *nat_table_map_new(struct nat *n, struct nat_realm *r, uint8_t pr
 	m->in_ip = in_ip;
 	m->in_port = in_port;
 	m->out_port = out_port;
+	list_init(&m->flow);
 	in = &n->by_in[in_bucket(n, r, proto, in_ip, in_port)];
 	out = &n->by_out[out_bucket(n, proto, out_port)];
 	m->next_in = *in;
@@ -154,6 +155,7 @@ static void flow_end(struct nat *n, struct nat_flow *f)
 	}
 	*at = f->next;
 	list_remove(&f->lru);
+	list_remove(&f->of_map);
 	n->flows--;
 	m->realm->flows--;
 	--*account_of(m);
@@ -161,6 +163,16 @@ static void flow_end(struct nat *n, struct nat_flow *f)
 		nat_table_map_free(n, m);
 	}
 	heap_free(f);
+}
+
+bool nat_table_end_flows(struct nat *n, struct nat_map *m, unsigned int most)
+{
+	uint32_t flows = m->flows;
+
+	for (unsigned int i = 0; i < most && i < flows; i++) {
+		flow_end(n, container_of(m->flow.next, struct nat_flow, of_map));
+	}
+	return flows > most;
 }
 
 /* Ends up to `most` connections of a class that were not used since its time-out; how many. */
@@ -256,6 +268,7 @@ struct nat_flow *nat_table_flow_new(struct nat *n, struct nat_map *m, const stru
 	f->next = *at;
 	*at = f;
 	list_push_back(&m->realm->lru[f->cls], &f->lru);
+	list_push_back(&m->flow, &f->of_map);
 	m->flows++;
 	m->realm->flows++;
 	n->flows++;

@@ -25,6 +25,8 @@ void nat_table_note(struct nat_flow *f, const struct nat_tuple *t, bool out, uin
 
 /* Ends up to `most` connections that are too old, and mappings with them; how many. */
 unsigned int nat_table_reap(struct nat_realm *r, uint64_t now, unsigned int most);
+/* Ends up to `most` connections of m, and m with the last unless it is fixed; true: there are more. */
+bool nat_table_end_flows(struct nat *n, struct nat_map *m, unsigned int most);
 /* Is there, or can there be made, room for one more of the inside address ip? May end mappings. */
 bool nat_table_has_room(struct nat_realm *r, uint32_t ip, uint64_t now);
 

@@ -236,6 +236,9 @@ void network_tick(uint64_t now)
 			thread_checkpoint();
 		}
 	}
+	for (const struct network *n = network_next(NULL); n != NULL; n = network_next(n)) {
+		network_forward_tick((struct network *)n);
+	}
 	uplink_tick(now);
 }
 

@@ -29,6 +29,7 @@ struct network_segment {
 struct network_open {
 	struct network_segment *segment; /* NULL: its VM is not plugged in */
 	uint64_t mac;			 /* of the VM's NIC */
+	uint32_t want; /* the address that it must lead to from now on; 0: it does */
 };
 
 struct network {

@@ -57,9 +57,9 @@ static int open_at(struct natnet *gateway, const struct network_forward *f, uint
 
 /* What was claimed for that NIC; if it was removed meanwhile, or fails, it is undone. */
 static int open_claimed(struct network *net, const struct network_forward *f,
-			struct network_segment *s, uint64_t mac)
+			struct network_segment *s, uint64_t mac, uint32_t want)
 {
-	int err = open_at(s->gateway, f, mac, 0);
+	int err = open_at(s->gateway, f, mac, want);
 	int i;
 
 	spin_lock(&lock);
@@ -84,7 +84,7 @@ static bool claim(struct network *net, struct network_segment *s, const char *po
 	for (unsigned int i = from; i < net->c.forwards && !found; i++) {
 		found = net->open[i].segment == NULL && is_port_of(port, net->c.forward[i].vm);
 		if (found) {
-			net->open[i] = (struct network_open){ s, mac };
+			net->open[i] = (struct network_open){ s, mac, 0 };
 			*out = net->c.forward[i];
 			*place = i;
 		}
@@ -100,7 +100,7 @@ static int open_all(struct network *net, struct network_segment *s, const char *
 	int err = 0;
 
 	while (claim(net, s, port, mac, i, &f, &i)) {
-		int e = open_claimed(net, &f, s, mac);
+		int e = open_claimed(net, &f, s, mac, 0);
 
 		if (e != 0) {
 			log_printf(LOG_HOST, "net %s: %s port %u of the host cannot lead to %s: %s",
@@ -130,39 +130,22 @@ void network_forward_plug(struct network_segment *s, const struct netport *p)
 	}
 }
 
-/* The next one at or behind *i that leads to that NIC is copied, and claimed no more if `end`. */
-static bool next_open(struct network *net, const struct network_segment *s, uint64_t mac, bool end,
-		      unsigned int *i, struct network_forward *out)
+/* The next one at or behind *i that leads to that NIC is copied, and claimed no more. */
+static bool close_next(struct network *net, const struct network_segment *s, uint64_t mac,
+		       unsigned int *i, struct network_forward *out)
 {
 	bool found = false;
 
 	spin_lock(&lock);
-	while (!found && *i < net->c.forwards) {
+	for (; !found && *i < net->c.forwards; ++*i) {
 		found = net->open[*i].segment == s && net->open[*i].mac == mac;
 		if (found) {
 			*out = net->c.forward[*i];
-			net->open[*i].segment = end ? NULL : net->open[*i].segment;
+			net->open[*i].segment = NULL;
 		}
-		(*i)++;
 	}
 	spin_unlock(&lock);
 	return found;
-}
-
-void network_forward_move(struct network_segment *s, const struct netport *p, uint32_t ip)
-{
-	struct network *net = forwards_of(s);
-	uint64_t mac = wire_get48(p->mac);
-	struct network_forward f;
-	unsigned int i = 0;
-
-	while (net != NULL && next_open(net, s, mac, false, &i, &f)) {
-		natnet_forward_remove(s->gateway, f.proto, f.out_port);
-		if (open_at(s->gateway, &f, mac, ip) != 0) {
-			log_printf(LOG_HOST, "net %s: port %u of the host leads to %s no more",
-				   net->c.name, f.out_port, f.vm);
-		}
-	}
 }
 
 void network_forward_unplug(struct network_segment *s, const struct netport *p)
@@ -172,11 +155,61 @@ void network_forward_unplug(struct network_segment *s, const struct netport *p)
 	struct network_forward f;
 	unsigned int i = 0;
 
-	while (net != NULL && next_open(net, s, mac, true, &i, &f)) {
+	while (net != NULL && close_next(net, s, mac, &i, &f)) {
 		natnet_forward_remove(s->gateway, f.proto, f.out_port);
 	}
 	if (net != NULL) {
 		natnet_unreserve(s->gateway, mac);
+	}
+}
+
+/* ---- a VM has another address ---- */
+
+void network_forward_move(struct network_segment *s, const struct netport *p, uint32_t ip)
+{
+	struct network *net = forwards_of(s);
+	uint64_t mac = wire_get48(p->mac);
+
+	spin_lock(&lock);
+	for (unsigned int i = 0; net != NULL && i < net->c.forwards; i++) {
+		if (net->open[i].segment == s && net->open[i].mac == mac) {
+			net->open[i].want = ip;
+		}
+	}
+	spin_unlock(&lock);
+}
+
+/* Copies one that must move; its segment stays until the caller gives it back. */
+static bool next_move(struct network *net, struct network_forward *f, struct network_open *open)
+{
+	bool found = false;
+
+	spin_lock(&lock);
+	for (unsigned int i = 0; !found && i < net->c.forwards; i++) {
+		found = net->open[i].segment != NULL && net->open[i].want != 0;
+		if (found) {
+			*f = net->c.forward[i];
+			*open = net->open[i];
+			net->open[i].want = 0;
+			__atomic_fetch_add(&open->segment->users, 1, __ATOMIC_RELAXED);
+		}
+	}
+	spin_unlock(&lock);
+	return found;
+}
+
+void network_forward_tick(struct network *net)
+{
+	struct network_forward f;
+	struct network_open o;
+
+	while (next_move(net, &f, &o)) {
+		natnet_forward_remove(o.segment->gateway, f.proto, f.out_port);
+		if (open_claimed(net, &f, o.segment, o.mac, o.want) != 0) {
+			log_printf(LOG_HOST, "net %s: port %u of the host leads to %s no more",
+				   net->c.name, f.out_port, f.vm);
+		}
+		network_segment_unuse(o.segment);
 	}
 }
 
@@ -192,7 +225,7 @@ static int append(struct network *net, const struct network_forward *f)
 	} else if (net->c.forwards == NETWORK_FORWARDS) {
 		err = -ENOSPC;
 	} else {
-		net->open[net->c.forwards] = (struct network_open){ NULL, 0 };
+		net->open[net->c.forwards] = (struct network_open){ NULL, 0, 0 };
 		net->c.forward[net->c.forwards++] = *f;
 	}
 	spin_unlock(&lock);

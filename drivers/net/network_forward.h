@@ -19,8 +19,10 @@ int network_forward_remove(const struct network *net, uint8_t proto, uint16_t ou
 
 /* A VM's NIC was plugged into s. Logs what cannot be opened. */
 void network_forward_plug(struct network_segment *s, const struct netport *p);
-/* It has that address now, whoever gave it. */
+/* It has that address now, whoever gave it: true after the next tick. Any lock below LOCK_NET held. */
 void network_forward_move(struct network_segment *s, const struct netport *p, uint32_t ip);
+/* Every second, for each network. Thread context, no lock held. */
+void network_forward_tick(struct network *net);
 /* Nothing leads to p any more, which is about to be unplugged from s. */
 void network_forward_unplug(struct network_segment *s, const struct netport *p);
 

@@ -736,12 +736,19 @@ static void test_forward(void **state)
 	assert_int_equal(nf_count(A1), 0);
 	nf_tcp(S1, HOST_IP, 4000, 8080, TCP_F_ACK); /* what was open goes on */
 	assert_int_equal(nf_count(A1), 1);
-	/* And is no obstacle to having it again, but for another. */
-	assert_int_equal(natnet_forward_add(&net_a, IP_TCP, 8080, IN_IP(11), 80), -EEXIST);
-	assert_int_equal(natnet_forward_add(&net_b, IP_TCP, 8080, IN_IP(10), 80), -EEXIST);
+	/* And is no obstacle to having it again; for another it makes way. */
 	assert_int_equal(natnet_forward_add(&net_a, IP_TCP, 8080, IN_IP(10), 80), 0);
 	nf_tcp(S1, HOST_IP, 4001, 8080, TCP_SYN);
 	assert_int_equal(nf_count(A1), 1);
+	natfake_clear();
+	assert_int_equal(natnet_forward_add(&net_b, IP_TCP, 8080, IN_IP(10), 80), -EEXIST);
+	assert_int_equal(natnet_forward_remove(&net_a, IP_TCP, 8080), 0);
+	assert_int_equal(natnet_forward_add(&net_b, IP_TCP, 8080, IN_IP(10), 80), 0);
+	assert_int_equal(host.nat.flows, 1); /* the UDP one above */
+	nf_tcp(S1, HOST_IP, 4000, 8080, TCP_SYN);
+	assert_int_equal(nf_count(A1), 0);
+	assert_int_equal(nf_count(B1), 1);
+	assert_int_equal(natnet_forward_remove(&net_b, IP_TCP, 8080), 0);
 }
 
 static void test_forward_starts_with_a_syn(void **state)

@@ -264,6 +264,7 @@ static void test_forward_moves(void **state)
 	assert_int_equal(network_forward_add(net, &f), 0);
 	plug_vm(&port[0], "web1.0", FAKE_MAC(1), "dmz");
 	netport_set_leased(&port[0].p, SUBNET + 77);
+	network_tick(fake_time);
 	assert_true(leads_to(&port[0], 5002, 52, &ip));
 	assert_int_equal(ip, SUBNET + 77);
 	assert_int_equal(network_forward_remove(net, 17, 5002), 0);
