@@ -11,9 +11,10 @@
 #include "hv/lib/string.h"
 #include "hv/thread.h"
 
-#define RESET_NS    1000000ul /* a thousand times what the manual asks for */
-#define RESET_TRIES 100u
-#define ROUND	    16u /* packets between two looks at the rest */
+#define RESET_NS     1000000ul /* a thousand times what the manual asks for */
+#define RESET_TRIES  100u
+#define EEPROM_TRIES 10000u /* a word takes some 20 us */
+#define ROUND	     16u    /* packets between two looks at the rest */
 /* Transmitted packets interrupt only while somebody waits for room. */
 #define INTERRUPTS (E1000_INT_RECEIVE | E1000_INT_LSC)
 
@@ -161,12 +162,47 @@ static int reset(struct e1000 *e)
 	return tries < RESET_TRIES ? 0 : -ENODEV;
 }
 
-/* "Receive Address Low": a reset has loaded the first from the EEPROM. */
+/* "EEPROM Device", "Ethernet Address Words 0-2". False: it does not answer. */
+static bool read_eeprom(struct e1000 *e, unsigned int word, uint16_t *val)
+{
+	uint32_t eerd;
+
+	put(e, E1000_EERD, word << 8 | E1000_EERD_START);
+	for (unsigned int tries = 0; tries < EEPROM_TRIES; tries++) {
+		eerd = get(e, E1000_EERD);
+		if (eerd & E1000_EERD_DONE) {
+			*val = (uint16_t)(eerd >> 16);
+			return true;
+		}
+		thread_checkpoint();
+	}
+	return false;
+}
+
+/* A reset loads the first receive address from the EEPROM; where it does not, that is done here. */
+static void load_address(struct e1000 *e)
+{
+	uint16_t words[3];
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(words); i++) {
+		if (!read_eeprom(e, i, &words[i])) {
+			return;
+		}
+	}
+	put(e, E1000_RAL, (uint32_t)words[1] << 16 | words[0]);
+	put(e, E1000_RAH, E1000_RAH_AV | words[2]);
+}
+
+/* "Receive Address Low" */
 static int read_mac(struct e1000 *e)
 {
-	uint32_t low = get(e, E1000_RAL);
-	uint32_t high = get(e, E1000_RAH);
+	uint32_t low, high;
 
+	if (!(get(e, E1000_RAH) & E1000_RAH_AV)) {
+		load_address(e);
+	}
+	low = get(e, E1000_RAL);
+	high = get(e, E1000_RAH);
 	for (unsigned int i = 0; i < 4; i++) {
 		e->port.mac[i] = (uint8_t)(low >> 8 * i);
 	}

@@ -10,6 +10,7 @@
 enum e1000_reg {
 	E1000_CTRL = 0x0000,
 	E1000_STATUS = 0x0008,
+	E1000_EERD = 0x0014,
 	E1000_ICR = 0x00c0, /* reading clears it, and the interrupt */
 	E1000_ITR = 0x00c4, /* at least so many 256 ns between interrupts */
 	E1000_IMS = 0x00d0,
@@ -47,6 +48,9 @@ enum e1000_reg {
 /* "Device Status Register" */
 #define E1000_STATUS_LU	   (1u << 1)
 #define E1000_STATUS_SPEED (3u << 6)
+/* "EEPROM Read Register": the word's address from bit 8 on, its content from bit 16 on */
+#define E1000_EERD_START (1u << 0)
+#define E1000_EERD_DONE	 (1u << 4)
 /* "Interrupt Cause Read Register" */
 #define E1000_INT_TXDW	  (1u << 0)
 #define E1000_INT_LSC	  (1u << 2)

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 struct e1000_model model;
+static const uint16_t eeprom[] = { 0x5452, 0x1200, 0x5634 };
 
 /* What a context descriptor has set, and the packet under way. */
 static struct {
@@ -284,6 +285,10 @@ void mmio_write32(volatile void *at, uint32_t val)
 	case E1000_IMC:
 		model.ims &= ~val;
 		return;
+	case E1000_EERD:
+		assert_true(val >> 8 < 3 && (val & E1000_EERD_START));
+		val = model.no_eeprom ? 0 : (uint32_t)eeprom[val >> 8] << 16 | E1000_EERD_DONE;
+		break;
 	case E1000_CTRL:
 		if (val & E1000_CTRL_RST) {
 			power_on_registers();

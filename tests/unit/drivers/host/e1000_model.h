@@ -12,7 +12,8 @@ struct e1000_model {
 	uint32_t regs[E1000_BAR_SIZE / 4];
 	uint32_t icr, ims;
 	unsigned int reset_reads; /* how often CTRL.RST reads as set after a reset */
-	bool no_address;	  /* an empty EEPROM */
+	bool no_address;	  /* a reset does not load the address */
+	bool no_eeprom;		  /* its reads never end */
 	bool held;		  /* transmits nothing until model_release() */
 	struct {
 		uint8_t *data;

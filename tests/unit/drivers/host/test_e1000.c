@@ -178,6 +178,24 @@ static void test_begin(void **state)
 	assert_int_equal(e1000_nic_ops.speed(&nic.port), 1000);
 }
 
+/* Where a reset loads no address, it is taken from the EEPROM, and the receiver told. */
+static void test_address_from_eeprom(void **state)
+{
+	static struct e1000 other;
+	struct e1000_model was = model;
+
+	(void)state;
+	model.no_address = true;
+	assert_int_equal(e1000_init(&other, model.regs), 0);
+	assert_memory_equal(other.port.mac, nic.port.mac, 6);
+	assert_int_equal(model.regs[E1000_RAL / 4], 0x12005452);
+	assert_int_equal(model.regs[E1000_RAH / 4], E1000_RAH_AV | 0x5634);
+	page_free(other.rx, E1000_RING_PAGE);
+	page_free(other.rx_buf, E1000_BUF_ORDER);
+	page_free(other.tx_buf, E1000_BUF_ORDER);
+	model = was;
+}
+
 static void test_begin_fails(void **state)
 {
 	static struct e1000 other;
@@ -185,7 +203,7 @@ static void test_begin_fails(void **state)
 	unsigned long live = fake_page_live;
 
 	(void)state;
-	model.no_address = true;
+	model.no_address = model.no_eeprom = true;
 	assert_int_equal(e1000_init(&other, model.regs), -ENODEV);
 	model.no_address = false;
 	model.reset_reads = 1000000;
@@ -525,6 +543,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_begin, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_address_from_eeprom, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_begin_fails, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_send, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_send_checksum, setup, teardown),
