@@ -10,7 +10,8 @@ declare -A packages=(
 	[bochs]="bochs bochsbios vgabios"
 	[debug]="gdb"
 	[test]="libc6-dev libcmocka-dev libzydis-dev acpica-tools clang libclang-rt-14-dev
-		lld clang-format cppcheck python3-pexpect qemu-utils e2fsprogs"
+		lld clang-format cppcheck python3-pexpect qemu-utils e2fsprogs
+		iproute2 dnsmasq-base"
 )
 declare -A why=(
 	[build]="to build the image"

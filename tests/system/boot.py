@@ -51,7 +51,7 @@ vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest
 vga: extension=none, update_freq=1, realtime=0
 ata1-master: type=cdrom, path="{iso}", status=inserted
 boot: cdrom
-clock: sync=none, time0=946684800
+clock: sync={sync}, time0=946684800
 pci: enabled=1, chipset=i440fx{slots}
 log: {dir}/bochs.log
 debugger_log: {dir}/debugger.log
@@ -223,7 +223,9 @@ class Emulator:
             lines.append("e1000: enabled=1, " + rest)
         path = os.path.join(self.dir, "bochsrc")
         with open(path, "w") as file:
+            # A network has real time beyond: idle time is then not skipped.
             file.write(BOCHSRC.format(cpu=self.cpu, cpus=self.cpus, ips=self.ips, slots=slots,
+                                      sync="slowdown" if self.nics else "none",
                                       memory=self.memory, iso=os.path.abspath(iso_path),
                                       dir=self.dir))
             file.write("\n".join(lines + self.extra) + "\n")
