@@ -78,7 +78,7 @@ static int check_header(struct image *img, const uint8_t *raw)
 	if (cluster < 9 || cluster > 16 || l2 < 6 || l2 > 13) {
 		return image_error(img, -EINVAL, "size of clusters or L2 tables");
 	}
-	if (size == 0 || size >> 56) {
+	if (size < BLOCK_SECTOR || size >> 56) {
 		return image_error(img, -EINVAL, "size of the disk");
 	}
 	entries = ((size - 1) >> (cluster + l2)) + 1;

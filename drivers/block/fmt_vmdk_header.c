@@ -33,6 +33,9 @@ static int check_kind(struct image *img, const uint8_t *raw)
 	if ((flags & VMDK_NEWLINE) && memcmp(raw + VMDK_AT(newline), fmt_vmdk_newline, 4) != 0) {
 		return image_error(img, -EINVAL, "was damaged by a transfer as text");
 	}
+	if ((flags & VMDK_MARKERS) && !(flags & VMDK_DEFLATE)) {
+		return image_error(img, -ENOTSUP, "has markers, but is not compressed");
+	}
 	if (compression != !!(flags & VMDK_DEFLATE)) {
 		return image_error(img, -ENOTSUP, "is compressed by method %u", compression);
 	}
