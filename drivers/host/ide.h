@@ -4,13 +4,12 @@
 #ifndef DRIVERS_HOST_IDE_H
 #define DRIVERS_HOST_IDE_H
 
-#include "drivers/host/ata.h"
+#include "drivers/host/ata_disk.h"
 #include "hv/base/lock.h"
 #include "hv/mutex.h"
 
 struct thread;
 
-#define IDE_BUFFER (64ul * KIB) /* most bytes that a command moves */
 #define IDE_DRIVES 2u
 
 struct ide_channel {
@@ -28,8 +27,6 @@ struct ide_channel {
 	uint8_t bm_status; /* and the bus master's */
 };
 
-enum ide_dma { IDE_NO_DATA, IDE_FROM_DISK, IDE_TO_DISK };
-
 /* Memory for DMA, locks; the ports are set. -ENOMEM */
 int ide_channel_init(struct ide_channel *ch);
 /* The channel's interrupt. */
@@ -45,6 +42,6 @@ bool ide_channel_identify(struct ide_channel *ch, unsigned int drive,
  * a static text.
  */
 int ide_channel_run(struct ide_channel *ch, unsigned int drive, const struct ata_command *cmd,
-		    enum ide_dma dma, uint32_t bytes, const char **why);
+		    enum ata_dma dma, uint32_t bytes, const char **why);
 
 #endif

@@ -42,7 +42,7 @@ enum ide_reg { REG_DATA, REG_ERROR, REG_COUNT, REG_LOW, REG_MID, REG_HIGH, REG_D
 #define DMA_BELOW    (4 * GIB)
 #define BUFFER_ORDER 4u
 
-_Static_assert(PAGE_SIZE << BUFFER_ORDER == IDE_BUFFER, "aligned to its size: one table entry");
+_Static_assert(PAGE_SIZE << BUFFER_ORDER == ATA_BUFFER, "aligned to its size: one table entry");
 
 static uint8_t get(const struct ide_channel *ch, enum ide_reg reg)
 {
@@ -204,16 +204,16 @@ static void put_address(const struct ide_channel *ch, const struct ata_command *
 	put(ch, REG_HIGH, cmd->lba >> 16);
 }
 
-static void prepare_dma(const struct ide_channel *ch, enum ide_dma dma, uint32_t bytes)
+static void prepare_dma(const struct ide_channel *ch, enum ata_dma dma, uint32_t bytes)
 {
 	ch->prd[0] = (uint32_t)paging_hpa(ch->buffer).v;
 	ch->prd[1] = (bytes & 0xffff) | PRD_LAST; /* 64 KiB are written as 0 */
 	pio_out32((uint16_t)(ch->bm + BM_TABLE), (uint32_t)paging_hpa(ch->prd).v);
-	bm_put(ch, BM_COMMAND, dma == IDE_FROM_DISK ? BM_TO_MEMORY : 0);
+	bm_put(ch, BM_COMMAND, dma == ATA_FROM_DISK ? BM_TO_MEMORY : 0);
 }
 
 static int start(struct ide_channel *ch, unsigned int drive, const struct ata_command *cmd,
-		 enum ide_dma dma, uint32_t bytes)
+		 enum ata_dma dma, uint32_t bytes)
 {
 	uint8_t top = cmd->wide ? 0 : (uint8_t)(cmd->lba >> 24 & 0xf);
 	int err = select_drive(ch, drive, (uint8_t)(ATA_DEVICE_LBA | top));
@@ -221,7 +221,7 @@ static int start(struct ide_channel *ch, unsigned int drive, const struct ata_co
 	if (err != 0) {
 		return err;
 	}
-	if (dma != IDE_NO_DATA) {
+	if (dma != ATA_NO_DATA) {
 		prepare_dma(ch, dma, bytes);
 	}
 	bm_put(ch, BM_STATUS, (bm_get(ch, BM_STATUS) & BM_DRIVES) | BM_INTERRUPT | BM_ERROR);
@@ -230,8 +230,8 @@ static int start(struct ide_channel *ch, unsigned int drive, const struct ata_co
 	ch->waiter = thread_current();
 	put_address(ch, cmd);
 	put(ch, REG_COMMAND, cmd->code);
-	if (dma != IDE_NO_DATA) {
-		bm_put(ch, BM_COMMAND, (dma == IDE_FROM_DISK ? BM_TO_MEMORY : 0) | BM_START);
+	if (dma != ATA_NO_DATA) {
+		bm_put(ch, BM_COMMAND, (dma == ATA_FROM_DISK ? BM_TO_MEMORY : 0) | BM_START);
 	}
 	spin_unlock(&ch->lock);
 	return 0;
@@ -274,7 +274,7 @@ static const char *verdict(const struct ide_channel *ch, bool *again)
 }
 
 int ide_channel_run(struct ide_channel *ch, unsigned int drive, const struct ata_command *cmd,
-		    enum ide_dma dma, uint32_t bytes, const char **why)
+		    enum ata_dma dma, uint32_t bytes, const char **why)
 {
 	bool again = true;
 

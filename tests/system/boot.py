@@ -150,10 +150,9 @@ class Emulator:
             argv += ["-icount", "shift=0,sleep=off"]
         if self.gdb:
             argv += ["-s", "-S"]
-        ide = 0
+        buses = [split_spec(spec)[1].get("bus", "ahci") for spec in self.disks]
         for i, spec in enumerate(self.disks):
-            argv += self._qemu_disk(f"disk{i}", spec, ide)
-            ide += split_spec(spec)[1].get("bus") == "ide"
+            argv += self._qemu_disk(f"disk{i}", spec, buses[:i].count(buses[i]))
         for i, spec in enumerate(self.nics):
             argv += self._qemu_nic(f"nic{i}", spec)
         self._spawn(argv + self.extra, pass_fds=[theirs.fileno()])
@@ -161,21 +160,23 @@ class Emulator:
         self.sock = ours
 
     @staticmethod
-    def _qemu_disk(name, spec, ide):
+    def _qemu_disk(name, spec, nth):
         """FILE[,bus=ahci|nvme|virtio|ide][,format=raw|qcow2|...][,rate=BYTES/S]; default ahci, raw.
 
-        IDE disks take turns on the two channels: the first two do not wait for each other.
+        nth: how many there are of that bus before. IDE disks take turns on the two channels: the first
+        two do not wait for each other. The third port of AHCI is the CD drive's.
         """
         file, options = split_spec(spec)
         drive = (f"if=none,id={name},format={options.get('format', 'raw')},file={file}"
                  ",cache=writeback,discard=unmap")
         if "rate" in options:
             drive += f",throttling.bps-total={options['rate']}"
-        devices = {"ahci": f"ide-hd,drive={name}", "nvme": f"nvme,drive={name},serial={name}",
+        devices = {"ahci": f"ide-hd,bus=ide.{nth + nth // 2},drive={name}",
+                   "nvme": f"nvme,drive={name},serial={name}",
                    "virtio": f"virtio-blk-pci,drive={name},disable-legacy=on",
-                   "ide": f"ide-hd,bus=piix.{ide % 2},unit={ide // 2},drive={name}"}
+                   "ide": f"ide-hd,bus=piix.{nth % 2},unit={nth // 2},drive={name}"}
         device = ["-device", devices[options.get("bus", "ahci")]]
-        if options.get("bus") == "ide" and ide == 0:  # q35 has no legacy IDE: add the PIIX3 function
+        if options.get("bus") == "ide" and nth == 0:  # q35 has no legacy IDE: add the PIIX3 function
             device = ["-device", "piix3-ide,id=piix"] + device
         return ["-drive", drive] + device
 
