@@ -18,8 +18,8 @@
 /* Images of qemu-img to start from, as $F: what ours cannot make. */
 /* FUZZ_SEED: fmt_vdi qemu-img create -qf vdi $F 3333k; qemu-io -f vdi -c 'write -P 171 0 4k' $F */
 /* FUZZ_SEED: fmt_vhd qemu-img create -qf vpc -o force_size=on $F 2501k; qemu-io -f vpc -c 'write -P 171 0 4k' $F */
-/* FUZZ_SEED: fmt_qed qemu-img create -qf qed -o cluster_size=4096,table_size=1 $F 3M; qemu-io -f qed -c 'write -P 171 0 40k' -c 'write -z 64k 64k' $F */
-/* FUZZ_SEED: fmt_qed qemu-img create -qf qed -u -b base -F raw -o cluster_size=4096,table_size=1 $F 1M */
+/* FUZZ_SEED: fmt_qed qemu-img create -qf qed -o cluster_size=4096,table_size=2 $F 3M; qemu-io -f qed -c 'write -P 171 0 40k' -c 'write -z 64k 64k' $F */
+/* FUZZ_SEED: fmt_qed qemu-img create -qf qed -u -b base -F raw -o cluster_size=4096,table_size=2 $F 1M */
 /* FUZZ_SEED: fmt_qcow qemu-img create -qf qcow $F 1M; qemu-io -f qcow -c 'write -c -P 7 64k 4k' -c 'write -P 171 0 4k' $F */
 /* FUZZ_SEED: fmt_qcow qemu-img create -qf qcow -u -b base -F raw $F 1M; qemu-io -f raw -c 'read 0 1' $F */
 /* FUZZ_SEED: fmt_vmdk qemu-img create -qf vmdk -o zeroed_grain=on $F 1M; qemu-io -f vmdk -c 'write -P 171 0 4k' -c 'write -z 64k 64k' $F */
@@ -29,6 +29,7 @@
 /* FUZZ_SEED: fmt_qcow2 qemu-img create -qf qcow2 -o lazy_refcounts=on,cluster_size=512,refcount_bits=1 $F 512k; qemu-io -f qcow2 -c 'write -P 171 0 8k' -c 'write -z 64k 32k' $F */
 /* FUZZ_SEED: fmt_qcow2 qemu-img create -qf qcow2 -o lazy_refcounts=on,cluster_size=512,refcount_bits=8 $F 512k; qemu-io -f qcow2 -c 'write -P 171 0 8k' -c 'abort' $F || true */
 /* FUZZ_SEED: fmt_qcow2 qemu-img create -qf qcow2 -u -b base -F raw -o cluster_size=4k,refcount_bits=64 $F 1M */
+/* FUZZ_SEED: fmt_qcow2 qemu-img create -qf qcow2 -o cluster_size=512,refcount_bits=64 $F 4M; qemu-io -f qcow2 -c "write -P 171 0 1900k" $F */
 #include "drivers/block/image.h"
 #include "fakes/fake_file.h"
 #include "hv/base/log.h"
