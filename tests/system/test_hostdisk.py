@@ -12,7 +12,7 @@ from boot import Machine
 LINUX = {"vmlinuz": "build/guests/vmlinuz", "initrd.img": "build/guests/initrd.img"}
 MIB = 1 << 20
 ends = itertools.count()
-BUSES = {"qemu": ["ide", "ahci"], "bochs": ["ide"]}
+BUSES = {"qemu": ["ide", "ahci", "nvme"], "bochs": ["ide"]}
 
 
 def config(path, vms):
@@ -125,7 +125,7 @@ def partitions(kind, bus):
         assert [row["host_disk"] for row in rows] == [name], rows
         assert [(p["partition"], p["name"], p["used_by"]) for p in rows[0]["partitions"]] == [
             (1, "raw", "mine"), (2, "image", "mine")], rows
-        assert "writes to a disk of the host" in m.command("vm save mine ram:mine")
+        assert "it writes to a disk" in m.command("vm save mine ram:mine")
         info = m.json("vm info mine")["disks"]
         assert [d["errors"] for d in info] == [0, 0], info
         join(m, "mine")
@@ -202,7 +202,7 @@ def test_errors(kind):
 
 
 test_errors.machines = ["qemu"]
-test_errors.timeout = 400
+test_errors.timeout = 900
 
 
 def slow(kind, bus):
@@ -248,4 +248,4 @@ def test_partitions(kind):
         partitions(kind, bus)
 
 
-test_partitions.timeout = 600
+test_partitions.timeout = 900
