@@ -182,6 +182,25 @@ static void unuse(struct netport *p)
 	__atomic_fetch_sub(&p->users, 1, __ATOMIC_RELEASE);
 }
 
+struct netport *netswitch_hold_port(struct netswitch *sw, const char *name)
+{
+	struct netport *found = NULL;
+
+	spin_lock(&sw->lock);
+	for (unsigned int i = 0; found == NULL && i < sw->ports; i++) {
+		if (sw->port[i] != NULL && strcmp(sw->port[i]->name, name) == 0) {
+			found = use_locked(sw, i);
+		}
+	}
+	spin_unlock(&sw->lock);
+	return found;
+}
+
+void netswitch_release_port(struct netport *p)
+{
+	unuse(p);
+}
+
 /* ---- bursts ---- */
 
 static void flush(struct netport *p)

@@ -57,6 +57,10 @@ struct netswitch_port {
 /* Copies the port at *cursor (which begins with 0) and moves on; false: no more. */
 bool netswitch_next_port(struct netswitch *sw, unsigned int *cursor, struct netswitch_port *out);
 
+/* The port of that name: it stays until netswitch_release_port(), soon; NULL: there is none. */
+struct netport *netswitch_hold_port(struct netswitch *sw, const char *name);
+void netswitch_release_port(struct netport *p);
+
 /* netport_send's second half: pkt is sane and p may send it. Value as netport_send's. */
 uint64_t netswitch_forward(struct netswitch *sw, struct netport *from, const struct netpkt *pkt);
 

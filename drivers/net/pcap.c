@@ -165,16 +165,16 @@ static size_t take(struct pcap *c, void *buf, size_t len)
 	return n;
 }
 
-size_t pcap_read(struct netport *p, void *buf, size_t len, uint64_t *lost)
+bool pcap_read(struct netport *p, void *buf, size_t *len, struct pcap_counts *counts)
 {
-	size_t n = 0;
+	struct pcap *c;
 
-	*lost = 0;
 	spin_lock(&p->sw->lock);
-	if (p->capture != NULL) {
-		n = take(p->capture, buf, len);
-		*lost = p->capture->lost;
+	c = p->capture;
+	if (c != NULL) {
+		*len = take(c, buf, *len);
+		*counts = (struct pcap_counts){ c->packets, c->lost };
 	}
 	spin_unlock(&p->sw->lock);
-	return n;
+	return c != NULL;
 }

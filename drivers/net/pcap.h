@@ -23,8 +23,15 @@ struct pcap {
  * header. -EBUSY: somebody does so already; -EINVAL: sizes that make no sense; -ENOMEM. Thread context.
  */
 int pcap_start(struct netport *p, uint32_t size, uint32_t snaplen);
-/* Takes up to len bytes of the file; 0: nothing new. *lost: packets that found no room so far. */
-size_t pcap_read(struct netport *p, void *buf, size_t len, uint64_t *lost);
+/*
+ * Takes up to len bytes of the file; 0: nothing new. *counts: so far. False: nobody records p's packets
+ * (any more).
+ */
+struct pcap_counts {
+	uint64_t packets;
+	uint64_t lost; /* that found no room */
+};
+bool pcap_read(struct netport *p, void *buf, size_t *len, struct pcap_counts *counts);
 void pcap_stop(struct netport *p);
 
 /* The port's side, for a port with a capture; the switch's lock held. */

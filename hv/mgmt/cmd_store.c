@@ -3,6 +3,7 @@
 /* Files are made by others: vm save. */
 #include "hv/lib/fmt.h"
 #include "hv/lib/string.h"
+#include "hv/mgmt/base64.h"
 #include "hv/mgmt/cmd.h"
 #include "hv/mgmt/line_edit.h"
 #include "hv/mgmt/store.h"
@@ -128,37 +129,15 @@ static int cmd_delete(struct shell_call *c)
 
 /* ---- print ---- */
 
-#define LINE_BYTES 57u /* RFC 2045, "Base64 Content-Transfer-Encoding": 76 letters */
-
-/* The line's text, '=' where bytes are missing; returns its length. */
-static size_t base64(const uint8_t *from, size_t len, char *to)
-{
-	static const char letters[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	char *at = to;
-
-	for (size_t i = 0; i < len; i += 3) {
-		uint32_t bits = (uint32_t)from[i] << 16;
-
-		bits |= i + 1 < len ? (uint32_t)from[i + 1] << 8 : 0;
-		bits |= i + 2 < len ? from[i + 2] : 0;
-		*at++ = letters[bits >> 18];
-		*at++ = letters[bits >> 12 & 63];
-		*at++ = i + 1 < len ? letters[bits >> 6 & 63] : '=';
-		*at++ = i + 2 < len ? letters[bits & 63] : '=';
-	}
-	return (size_t)(at - to);
-}
-
 static int print_line(struct shell_call *c, const struct store_file *f, uint64_t off)
 {
-	uint8_t bytes[LINE_BYTES];
-	char text[LINE_BYTES / 3 * 4 + 1];
-	size_t n = u64_min(LINE_BYTES, f->size - off);
+	uint8_t bytes[BASE64_LINE];
+	char text[BASE64_LETTERS(BASE64_LINE) + 1];
+	size_t n = u64_min(BASE64_LINE, f->size - off);
 	int err = f->store->ops->read(f, off, bytes, n);
 
 	if (err == 0) {
-		n = base64(bytes, n, text);
+		n = base64_encode(bytes, n, text);
 		text[n++] = '\n';
 		shell_out_write(c->out, text, n);
 	}
@@ -173,7 +152,7 @@ static int cmd_print(struct shell_call *c)
 	if (store_open(c->argv[0], &f, &why) != 0) {
 		return shell_error(c, "cannot print %.64s: %s", c->argv[0], why);
 	}
-	for (uint64_t off = 0; off < f.size; off += LINE_BYTES) {
+	for (uint64_t off = 0; off < f.size; off += BASE64_LINE) {
 		if (shell_interrupted(c)) {
 			return shell_error(c, "stopped");
 		}

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Networks between Debian guests, without any uplink: an internal one with static addresses, two that
 do not meet, natnet and nat with addresses from the hypervisor."""
+import base64
 import itertools
 import os
 import re
+import struct
 
 from boot import Machine
 
@@ -100,6 +102,44 @@ def check_internal(m):
     assert not any(lost.values()), ports
 
 
+def captured(text):
+    """The whole packets of a capture as the console printed it: [(bytes kept, length)]."""
+    lines = re.findall(r"pcap:(\S+)\s*$", text, re.MULTILINE)
+    data = b"".join(base64.b64decode(line) for line in lines)
+    assert struct.unpack_from("<IHHQII", data) == (0xa1b23c4d, 2, 4, 0, 1600, 1), data[:24]
+    packets, at = [], 24
+    while at + 16 <= len(data):
+        _, nanoseconds, kept, length = struct.unpack_from("<IIII", data, at)
+        assert nanoseconds < 10**9 and kept <= 1600
+        packets.append((data[at + 16:at + 16 + kept], length))
+        at += 16 + kept
+    return [(kept, length) for kept, length in packets if len(kept) == min(length, 1600)]
+
+
+def echoes(text):
+    """Types of the ICMP packets of 142 bytes in a capture."""
+    return [packet[34] for packet, length in captured(text)
+            if length == 142 and packet[12:14] == b"\x08\0" and packet[23] == 1]
+
+
+def check_capture(m):
+    """What a pings b with, both ways, at one port; Ctrl-C ends it."""
+    assert "ports of guests" in m.command("net capture lan")
+    run(m, "a", "(sleep 1; while ! test -e /tmp/seen; do ping -c 1 -s 100 10.9.0.2; sleep 1; done) "
+                ">/dev/null 2>&1 & :")
+    m.send("net capture lan b.0\r")
+    text = ""
+    while len(echoes(text) if text.count("pcap:") > 2 else []) < 4:
+        m.expect_exact("\n")
+        text += m.before.decode(errors="replace") + "\n"
+    m.send("\x03")
+    m.expect(r"b\.0: (\d+) packets, (\d+) lost")
+    assert int(m.match.group(1)) >= 4
+    m.expect_exact("insula> ")
+    run(m, "a", "touch /tmp/seen")
+    assert echoes(text)[:2] == [8, 0], text
+
+
 def check_dhcp(m):
     """Leases, the gateway, and who reaches whom."""
     for name in GUESTS:
@@ -120,6 +160,7 @@ def test_guests(kind):
         set_up(m)
         check_twins(m)
         check_internal(m)
+        check_capture(m)
         check_dhcp(m)
         assert "broke the rules" not in m.command("host log")
 

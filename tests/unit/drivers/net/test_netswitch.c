@@ -894,11 +894,12 @@ static size_t file_len;
 
 static void read_capture(unsigned int i, size_t most)
 {
-	uint64_t lost;
-	size_t n;
+	struct pcap_counts counts;
+	size_t n = most;
 
-	while ((n = pcap_read(&port[i].p, file + file_len, most, &lost)) > 0) {
+	while (pcap_read(&port[i].p, file + file_len, &n, &counts) && n > 0) {
 		file_len += n;
+		n = most;
 	}
 }
 
@@ -919,7 +920,8 @@ static uint32_t record(unsigned int n, const uint8_t **data)
 static void test_capture_of_a_port(void **state)
 {
 	const uint8_t *data;
-	uint64_t lost;
+	struct pcap_counts counts;
+	size_t len = 10;
 
 	(void)state;
 	file_len = 0;
@@ -940,7 +942,20 @@ static void test_capture_of_a_port(void **state)
 	assert_int_equal(record(1, &data), 60);
 	assert_int_equal(wire_get48(data), FAKE_MAC(1));
 	pcap_stop(&port[1].p);
-	assert_int_equal(pcap_read(&port[1].p, file, 10, &lost), 0);
+	assert_false(pcap_read(&port[1].p, file, &len, &counts));
+}
+
+/* Somebody looks at it by name: it stays that long. */
+static void test_port_is_held_by_name(void **state)
+{
+	struct netport *p = netswitch_hold_port(&sw, "port");
+
+	(void)state;
+	assert_ptr_equal(p, &port[0].p);
+	assert_int_equal(p->users, 1);
+	netswitch_release_port(p);
+	assert_int_equal(p->users, 0);
+	assert_null(netswitch_hold_port(&sw, "por"));
 }
 
 static void test_capture_completes_checksums_and_forgets_what_waits(void **state)
@@ -976,7 +991,9 @@ static void test_capture_sizes(void **state)
 /* Any lengths, any reading: the file stays a file, and what is not in it was counted. */
 static void test_capture_ring_loses_whole_packets(void **state)
 {
-	uint64_t lost = 0, seed = 1;
+	struct pcap_counts counts = { 0 };
+	uint64_t seed = 1;
+	size_t n;
 	unsigned int sent = 0, kept = 0;
 
 	(void)state;
@@ -989,18 +1006,22 @@ static void test_capture_ring_loses_whole_packets(void **state)
 		fake_eth(frame, FAKE_MAC(2), FAKE_MAC(1), 0x9999);
 		fake_send(&port[1], frame, 60 + (uint32_t)(seed >> 33) % 1400);
 		sent++;
-		file_len += pcap_read(&port[1].p, file + file_len, (seed >> 50) % 1500, &lost);
+		n = (seed >> 50) % 1500;
+		assert_true(pcap_read(&port[1].p, file + file_len, &n, &counts));
+		file_len += n;
 	}
 	read_capture(1, 100);
-	pcap_read(&port[1].p, file, 0, &lost);
+	n = 0;
+	assert_true(pcap_read(&port[1].p, file, &n, &counts));
 	for (size_t at = 24; at < file_len; kept++) {
 		assert_true(bytes_get_le32(file + at + 8) <= 1460);
 		assert_int_equal(wire_get16(file + at + 16 + ETH_TYPE), 0x9999);
 		assert_int_equal(file[at + 16 + 30], (uint8_t)wire_get16(file + at + 16 + 20));
 		at += 16 + bytes_get_le32(file + at + 8);
 	}
-	assert_true(lost > 0);
-	assert_int_equal(kept + lost, sent);
+	assert_true(counts.lost > 0);
+	assert_int_equal(counts.packets, kept);
+	assert_int_equal(kept + counts.lost, sent);
 	pcap_stop(&port[1].p);
 }
 
@@ -1048,6 +1069,7 @@ int main(void)
 		CASE(test_lease_malformed),
 		CASE(test_rate_holds_within_two_percent),
 		CASE(test_rate_zero_is_none_and_idle_time_is_not_saved_up),
+		CASE(test_port_is_held_by_name),
 		CASE(test_capture_of_a_port),
 		CASE(test_capture_completes_checksums_and_forgets_what_waits),
 		CASE(test_capture_sizes),

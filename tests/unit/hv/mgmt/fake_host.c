@@ -12,6 +12,7 @@
 #include "drivers/host/uart.h"
 #include "drivers/net/network.h"
 #include "drivers/net/network_forward.h"
+#include "drivers/net/pcap.h"
 #include "drivers/net/uplink.h"
 #include "fakes/fake_arch.h"
 #include "hv/base/heap.h"
@@ -115,6 +116,62 @@ bool netswitch_next_port(struct netswitch *sw, unsigned int *cursor, struct nets
 	}
 	*out = ports[(*cursor)++];
 	return true;
+}
+
+void network_segment_unuse(struct network_segment *s)
+{
+	assert_ptr_equal(s, &segment);
+}
+
+static unsigned int held;
+unsigned int fake_captures;
+const char *fake_captured = "";
+bool fake_capture_gone;
+
+struct netport *netswitch_hold_port(struct netswitch *sw, const char *name)
+{
+	assert_ptr_equal(sw, &segment.sw);
+	if (strcmp(name, "web1.0") != 0) {
+		return NULL;
+	}
+	held++;
+	return &fake_nic_port;
+}
+
+void netswitch_release_port(struct netport *p)
+{
+	assert_ptr_equal(p, &fake_nic_port);
+	held--;
+}
+
+int pcap_start(struct netport *p, uint32_t size, uint32_t snaplen)
+{
+	assert_ptr_equal(p, &fake_nic_port);
+	assert_int_equal(size, 64 * KIB);
+	assert_int_equal(snaplen, 1600);
+	assert_int_equal(held, 1);
+	if (fake_captures != 0) {
+		return -EBUSY;
+	}
+	fake_captures++;
+	return 0;
+}
+
+bool pcap_read(struct netport *p, void *buf, size_t *len, struct pcap_counts *counts)
+{
+	assert_ptr_equal(p, &fake_nic_port);
+	assert_int_equal(held, 1);
+	*len = u64_min(*len, strlen(fake_captured));
+	memcpy(buf, fake_captured, *len);
+	fake_captured += *len;
+	*counts = (struct pcap_counts){ 5, 2 };
+	return !fake_capture_gone;
+}
+
+void pcap_stop(struct netport *p)
+{
+	assert_ptr_equal(p, &fake_nic_port);
+	fake_captures--;
 }
 
 bool natnet_next_lease(struct natnet *n, unsigned int *cursor, uint64_t now,

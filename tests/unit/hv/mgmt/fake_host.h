@@ -32,7 +32,10 @@ extern unsigned int fake_buttons;    /* power buttons pressed */
 extern unsigned int fake_poweroffs;  /* cpu_poweroff calls */
 extern unsigned int fake_reboots;
 extern enum log_level fake_sink_level; /* what log_set_sink was given */
-extern struct netport fake_nic_port;   /* any VM's first NIC, */
+extern const char *fake_captured;      /* what a capture has to read */
+extern unsigned int fake_captures;
+extern bool fake_capture_gone;
+extern struct netport fake_nic_port; /* any VM's first NIC, */
 extern struct virtio_net_counts fake_nic_counts;
 extern struct virtio_balloon_info fake_balloon; /* what virtio_balloon_look tells of any VM */
 extern int fake_balloon_error;			/* what it returns */

@@ -6,7 +6,7 @@
 /* TEST_SOURCES: hv/mgmt/near.c hv/mgmt/json.c hv/mgmt/show.c hv/mgmt/diag.c hv/mgmt/toml.c hv/mgmt/toml_scan.c */
 /* TEST_SOURCES: hv/mgmt/config.c hv/mgmt/config_schema.c hv/mgmt/config_list.c hv/mgmt/config_line.c hv/mgmt/config_type.c */
 /* TEST_SOURCES: hv/mgmt/power_button.c hv/mgmt/cmd_vm.c hv/mgmt/cmd_vm_set.c hv/mgmt/cmd_vm_info.c hv/mgmt/cmd_vm_console.c hv/mgmt/cmd_vm_pci.c */
-/* TEST_SOURCES: hv/mgmt/config_net.c drivers/net/network_config.c hv/mgmt/cmd_net.c hv/mgmt/cmd_net_uplink.c hv/mgmt/cmd_nic.c */
+/* TEST_SOURCES: hv/mgmt/config_net.c drivers/net/network_config.c hv/mgmt/cmd_net.c hv/mgmt/cmd_net_uplink.c hv/mgmt/cmd_nic.c hv/mgmt/cmd_net_capture.c hv/mgmt/base64.c */
 /* TEST_SOURCES: hv/mgmt/cmd_host.c hv/mgmt/cmd_host_devices.c hv/mgmt/cmd_host_power.c hv/mgmt/cmd_host_memory.c hv/mgmt/cmd_config.c hv/mgmt/cmd_misc.c hv/mgmt/cmd_top.c */
 /* TEST_SOURCES: hv/mgmt/cmd_trace.c hv/guest_console.c hv/vm_config.c hv/lib/errno.c */
 /* TEST_SOURCES: hv/lib/fmt.c hv/lib/string.c tests/unit/fakes/fake_heap.c */
@@ -1108,6 +1108,36 @@ static void test_net_commands(void **state)
 	assert_has(fake_host_command("config show"), "nics = [{ net = \"lan\" }]\n");
 }
 
+static void test_net_capture(void **state)
+{
+	(void)state;
+	fake_host_reset();
+	fake_host_module("insula.conf", with_net);
+	fake_host_run("\r");
+	fake_captured = "0123456789012345678901234567890123456789012345678901234567";
+	fake_on_wait = press_ctrl_c;
+	assert_prints(
+		"net capture lan",
+		"pcap:MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2\n"
+		"pcap:Nw==\n"
+		"web1.0: 5 packets, 2 lost since the console was too slow\n");
+	assert_int_equal(fake_captures, 0);
+	fake_captures = 1;
+	assert_has(fake_host_command("net capture lan web1.0 --snap 1600"),
+		   "error: cannot capture web1.0: ");
+	fake_captures = 0;
+	fake_capture_gone = true;
+	assert_prints("net capture lan web1.0", "error: port web1.0 has left lan\n");
+	fake_capture_gone = false;
+	fake_captures = 0;
+	assert_prints("net capture lan x",
+		      "error: lan has no port \"x\"; net info lan shows them\n");
+	assert_prints("net capture man",
+		      "error: no network is named \"man\"; net list shows all\n");
+	assert_prints("net capture lan --snap 100",
+		      "error: --snap: found \"100\", allowed: bytes, 160 to 16384\n");
+}
+
 static void test_uplinks(void **state)
 {
 	(void)state;
@@ -1348,6 +1378,7 @@ int main(void)
 		cmocka_unit_test_setup(test_host_poweroff_of_a_vm_that_comes_up, setup_vms),
 		cmocka_unit_test_setup(test_config, setup_vms),
 		cmocka_unit_test_setup(test_net, setup_vms),
+		cmocka_unit_test_setup(test_net_capture, setup),
 		cmocka_unit_test_setup(test_uplinks, setup),
 		cmocka_unit_test_setup(test_forward, setup),
 		cmocka_unit_test_setup(test_net_commands, setup_vms),
