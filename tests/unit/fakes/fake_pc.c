@@ -25,6 +25,7 @@ unsigned int fake_resets;
 unsigned int fake_poweroffs;
 unsigned int fake_works;
 unsigned int fake_checkpoints;
+void (*fake_on_checkpoint)(void);
 unsigned int fake_logs;
 char fake_log[160];
 unsigned int fake_nics;
@@ -43,6 +44,9 @@ uint64_t clock_wall_seconds(void)
 void thread_checkpoint(void)
 {
 	fake_checkpoints++;
+	if (fake_on_checkpoint != NULL) {
+		fake_on_checkpoint();
+	}
 }
 
 bool thread_should_yield(void)

@@ -18,9 +18,10 @@
 extern struct vm fake_vm;
 extern unsigned int fake_resets; /* times a reset was requested */
 extern unsigned int fake_poweroffs;
-extern unsigned int fake_works;	      /* times that devices asked for work() */
-extern unsigned int fake_checkpoints; /* others had their turn */
-extern unsigned int fake_logs;	      /* lines that devices logged; the last one: */
+extern unsigned int fake_works;		 /* times that devices asked for work() */
+extern unsigned int fake_checkpoints;	 /* others had their turn, */
+extern void (*fake_on_checkpoint)(void); /* and did this */
+extern unsigned int fake_logs;		 /* lines that devices logged; the last one: */
 extern char fake_log[160];
 extern bool fake_ending; /* the VM ends, as devices see it */
 /* Lets the devices' workers do what they were woken for; how often one ran. */
