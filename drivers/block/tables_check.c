@@ -4,13 +4,16 @@
 #include "drivers/block/tables.h"
 
 #include "drivers/block/meta.h"
-#include "hv/base/heap.h"
+#include "hv/base/page.h"
 #include "hv/lib/errno.h"
 #include "hv/lib/fmt.h"
 #include "hv/lib/string.h"
 #include "hv/thread.h"
 
-#define WINDOW_MAX (256ul * KIB) /* slots looked at in one walk; 1 MiB */
+#define PART_ORDER 4u /* allocating zeroes it in one go, masked */
+#define PART	   ((PAGE_SIZE << PART_ORDER) / sizeof(uint32_t)) /* slots */
+#define PARTS	   16u
+#define WINDOW_MAX ((uint64_t)PARTS * PART) /* slots looked at in one walk; 1 MiB */
 
 /*
  * The file in slots as large as a cluster. Of clusters that do not overlap, at most one begins in each
@@ -21,13 +24,21 @@ struct overlaps {
 	uint64_t first;	 /* slot of the window, */
 	uint64_t window; /* which has as many */
 	uint32_t last;	 /* of the window before */
-	uint32_t *
-		begin; /* [window] sector in the slot where a cluster begins, and 1; 0: none does */
+	/* Sector in the slot where a cluster begins, and 1; 0: none does. */
+	uint32_t *begin[PARTS];
+	struct image_watch watch; /* all walks as one, to */
+	const struct image_watch *above;
+	uint64_t slots; /* of the file */
 };
 
 static struct tables *tables_of(const struct image *img)
 {
 	return img->state;
+}
+
+static uint32_t *begin_of(struct overlaps *o, uint64_t slot)
+{
+	return &o->begin[slot / PART][slot % PART];
 }
 
 static void bad(struct image_check *result, const char *what, uint64_t where)
@@ -62,10 +73,10 @@ static int see_entry(struct image *img, uint64_t raw, void *arg)
 	if (m.kind != BLOCK_DATA || m.file_off / cs < o->first || slot >= o->window) {
 		return 0;
 	}
-	if (o->begin[slot] != 0) {
+	if (*begin_of(o, slot) != 0) {
 		bad(o->result, "two clusters lie on each other at", m.file_off);
 	}
-	o->begin[slot] = (uint32_t)(m.file_off % cs / BLOCK_SECTOR) + 1;
+	*begin_of(o, slot) = (uint32_t)(m.file_off % cs / BLOCK_SECTOR) + 1;
 	return 0;
 }
 
@@ -73,41 +84,72 @@ static int see_entry(struct image *img, uint64_t raw, void *arg)
 static void see_neighbours(const struct image *img, struct overlaps *o)
 {
 	for (uint64_t i = 0; i < o->window; i++) {
-		if (o->begin[i] != 0 && o->begin[i] < o->last) {
+		uint32_t begin = *begin_of(o, i);
+
+		if (begin != 0 && begin < o->last) {
 			bad(o->result, "two clusters lie on each other at",
 			    (o->first + i) * img->cluster_size);
 		}
-		o->last = o->begin[i];
+		o->last = begin;
 		if (i % 4096 == 0) {
 			thread_checkpoint();
 		}
 	}
 }
 
-static void clear(uint32_t *begin, uint64_t n)
+static void free_parts(struct overlaps *o)
 {
-	for (uint64_t i = 0; i < n; i += 4096) {
-		memset(begin + i, 0, u64_min(n - i, 4096) * sizeof(*begin));
+	for (unsigned int i = 0; i < PARTS && o->begin[i] != NULL; i++) {
+		page_free(o->begin[i], PART_ORDER);
+	}
+}
+
+static int alloc_parts(struct overlaps *o)
+{
+	for (uint64_t i = 0; i * PART < o->window; i++) {
+		o->begin[i] = page_alloc(PART_ORDER);
+		if (o->begin[i] == NULL) {
+			return -ENOMEM;
+		}
 		thread_checkpoint();
 	}
+	return 0;
+}
+
+static void clear_parts(struct overlaps *o)
+{
+	for (unsigned int i = 0; i < PARTS && o->begin[i] != NULL; i++) {
+		memset(o->begin[i], 0, PART * sizeof(uint32_t));
+		thread_checkpoint();
+	}
+}
+
+static bool step(void *arg, uint64_t done, uint64_t total)
+{
+	struct overlaps *o = arg;
+	uint64_t walk = o->first / o->window, walks = (o->slots + o->window - 1) / o->window;
+
+	return o->above->step(o->above->arg, walk * total + done, walks * total);
 }
 
 static int check_entries(struct image *img, struct image_check *result)
 {
 	uint64_t slots = img->file->size / img->cluster_size + 1;
-	struct overlaps o = { .result = result, .window = u64_min(slots, WINDOW_MAX) };
-	int r = 0;
+	struct overlaps o = { .result = result,
+			      .window = u64_min(slots, WINDOW_MAX),
+			      .watch = { .step = step, .arg = &o },
+			      .above = img->watch,
+			      .slots = slots };
+	int r = alloc_parts(&o);
 
-	o.begin = heap_alloc(o.window * sizeof(*o.begin));
-	if (o.begin == NULL) {
-		return -ENOMEM;
-	}
+	img->watch = img->watch != NULL ? &o.watch : NULL;
 	for (; r == 0 && o.first < slots; o.first += o.window) {
-		clear(o.begin, o.window);
+		clear_parts(&o);
 		r = tables_for_each(img, see_entry, &o);
 		see_neighbours(img, &o);
 	}
-	heap_free(o.begin);
+	img->watch = o.above;
+	free_parts(&o);
 	if (r == -EIO && img->broken) { /* a first-level entry: what is behind it cannot be seen */
 		return bad_entry(img, result);
 	}

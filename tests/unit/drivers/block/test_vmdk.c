@@ -265,6 +265,11 @@ static void test_cid(void **state)
 	assert_memory_equal(ff->data + 512 + 36, after, 8); /* once while it is open */
 	lab_close(t.d);
 	assert_int_equal(ff->data[UNCLEAN], 0);
+	t.d = lab_open(ff, "vmdk");
+	twin_write(&t, 0, 512, 2);
+	lab_close(t.d);
+	assert_memory_not_equal(ff->data + 512 + 36, after, 8); /* and once more */
+	assert_true(ff->data[512 + 36] < '8'); /* ffffffff would be no identifier */
 	twin_end(&t);
 	fake_file_free(ff);
 }
@@ -324,13 +329,37 @@ static void test_twin_is_kept(void **state)
 static void test_twin_after_a_crash(void **state)
 {
 	struct fake_file *ff = two_grains();
+	struct block_dev *d;
 
 	(void)state;
 	bytes_put_le32(ff->data + TWIN_TABLE * 512 + 8, 0);
 	ff->data[UNCLEAN] = 1;
-	lab_close(lab_open(ff, "vmdk"));
-	assert_true(twins_are_same(ff));
+	d = lab_open(ff, "vmdk");
+	assert_true(twins_are_same(ff)); /* before anything says that they are */
 	assert_int_equal(ff->data[UNCLEAN], 0);
+	lab_close(d);
+	fake_file_free(ff);
+}
+
+/* The flag says whether there are copies; without it what stands in their place is not touched. */
+static void test_no_twin(void **state)
+{
+	struct fake_file *ff = sparse(1 * MIB);
+	struct twin t;
+
+	(void)state;
+	ff->data[8] &= (uint8_t)~2u;
+	memset(ff->data + 21 * 512, 0, 5 * 512);
+	twin_begin(&t, lab_open(ff, "vmdk"), 3);
+	work(&t);
+	lab_close(t.d);
+	for (unsigned int i = 0; i < 5 * 512; i++) {
+		assert_int_equal(ff->data[21 * 512 + i], 0);
+	}
+	lab_check(ff, "vmdk");
+	lab_judge(ff, "vmdk", false);
+	lab_compare(ff, "vmdk", t.want, MIB);
+	twin_end(&t);
 	fake_file_free(ff);
 }
 
@@ -508,6 +537,7 @@ int main(void)
 		cmocka_unit_test(test_flat_offset),
 		cmocka_unit_test(test_cid),
 		cmocka_unit_test(test_cid_fails),
+		cmocka_unit_test(test_no_twin),
 		cmocka_unit_test(test_twin_is_kept),
 		cmocka_unit_test(test_twin_after_a_crash),
 		cmocka_unit_test(test_twin_is_repaired),
