@@ -251,6 +251,7 @@ static int build(struct vcpuid_view *view, const struct vcpu *v)
 	view->count = 1; /* row 0: zeros */
 	add_limits(view);
 	apply_policy(view);
+	view->basic[7].indexed = true; /* and has no other subleaf: those are zero */
 	shape(view, cpus, v->id);
 	limit_addresses(view);
 	remove_features(view, &v->vm->cfg);

@@ -119,6 +119,8 @@ static void test_intel_hidden(void **state)
 	assert_int_equal(ask(0xa, 0).eax, 0);
 	assert_int_equal(ask(7, 0).edx, 0);
 	assert_int_equal(ask(7, 0).ebx, 0x27ab);
+	assert_int_equal(ask(7, 1).ebx, 0); /* no such subleaf */
+	assert_int_equal(ask(7, 2).edx, 0);
 	assert_int_equal(ask(7, 0).eax, 0);
 }
 
