@@ -22,6 +22,7 @@ extern const struct shell_table cmd_disk_image_table;
 extern const struct shell_table cmd_disk_copy_table;
 extern const struct shell_table cmd_net_table;
 extern const struct shell_table cmd_net_capture_table;
+extern const struct shell_table cmd_nic_table;
 extern const struct shell_table cmd_net_uplink_table;
 extern const struct shell_table cmd_host_table;
 extern const struct shell_table cmd_host_memory_table;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Owns what `vm info` says of a VM's network cards. */
+/* Owns what `vm info` says of a VM's network cards, and `net link`, which pulls their cable. */
 /* Networks and their ports are cmd_net.c's. */
 #include "drivers/net/netport.h"
 #include "drivers/virtio/virtio_net.h"
 #include "hv/lib/fmt.h"
+#include "hv/lib/string.h"
 #include "hv/mgmt/cmd.h"
+#include "hv/mgmt/line_edit.h"
 #include "hv/vm.h"
 
 #define MAC_TEXT 18u
@@ -91,3 +93,62 @@ void cmd_nic_json(struct json *j, const struct vm *vm)
 	}
 	json_end(j);
 }
+
+/* ---- link ---- */
+
+/* The card that argv[1] numbers, of a VM that is up; -EINVAL after the error. */
+static int card(struct shell_call *c, const struct vm *vm, unsigned int *nic)
+{
+	uint64_t n;
+
+	if (string_to_u64(c->argv[1], &n) != 0 || n >= vm->cfg.nic_count) {
+		return shell_error(c, "%s has no network card %.20s; vm info %s shows them",
+				   vm->cfg.name, c->argv[1], vm->cfg.name);
+	}
+	if (!vm_is_up(vm) || virtio_net_port(vm, (unsigned int)n) == NULL) {
+		return shell_error(c, "%s is %s; link = false in its nics says how it starts",
+				   vm->cfg.name, vm_state_name(vm->state));
+	}
+	*nic = (unsigned int)n;
+	return 0;
+}
+
+static int link_locked(struct shell_call *c, struct vm *vm)
+{
+	bool up = strcmp(c->argv[2], "up") == 0;
+	unsigned int nic = 0;
+	int err;
+
+	if (!up && strcmp(c->argv[2], "down") != 0) {
+		return shell_error(c, "found \"%.20s\", allowed: up, down", c->argv[2]);
+	}
+	err = card(c, vm, &nic);
+	if (err == 0) {
+		virtio_net_set_link(vm, nic, up);
+		shell_out_printf(c->out, "%s.%u: cable %s\n", vm->cfg.name, nic, up ? "in" : "out");
+	}
+	return err;
+}
+
+static int cmd_link(struct shell_call *c)
+{
+	return cmd_vm_with(c, link_locked);
+}
+
+static void offer_states(struct shell *sh UNUSED, struct line_edit *le, const char *word UNUSED)
+{
+	line_edit_offer(le, "up");
+	line_edit_offer(le, "down");
+}
+
+static const struct shell_cmd cmds[] = {
+	{ "net", "link", "VM NIC up|down",
+	  "put a card's cable in, or pull it out\n"
+	  "NIC is its number, as in vm info. Its guest is told. Until the VM ends: how a card\n"
+	  "starts is link in the VM's nics.",
+	  cmd_link },
+};
+
+static const struct shell_kind kinds[] = { { "up|down", offer_states } };
+
+const struct shell_table cmd_nic_table = { cmds, ARRAY_SIZE(cmds), kinds, ARRAY_SIZE(kinds) };

@@ -805,6 +805,11 @@ void virtio_net_counts(const struct vm *vm, unsigned int n, struct virtio_net_co
 	*out = fake_nic_counts;
 }
 
+void virtio_net_set_link(struct vm *vm, unsigned int n, bool up)
+{
+	virtio_net_port(vm, n)->link = up;
+}
+
 struct virtio_balloon_info fake_balloon;
 int fake_balloon_error;
 const char *fake_reserve_fails;

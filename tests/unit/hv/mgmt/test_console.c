@@ -815,6 +815,14 @@ static void test_vm_info_nics(void **state)
 		   "01, down\n           sent 3 (2 KiB), received 7 (4 KiB), lost 5\n");
 	assert_has(fake_host_command("vm info web1 --json"),
 		   "\"copied_once\":6,\"copied_twice\":1,\"no_buffers\":1}");
+	assert_prints("net link web1 0 up", "web1.0: cable in\n");
+	assert_true(fake_nic_port.link);
+	assert_prints("net link web1 0 down", "web1.0: cable out\n");
+	assert_false(fake_nic_port.link);
+	assert_prints("net link web1 0 left", "error: found \"left\", allowed: up, down\n");
+	assert_has(fake_host_command("net link web1 2 up"), "error: web1 has no network card 2; ");
+	assert_has(fake_host_command("net link nobody 0 up"), "error: ");
+	assert_has(fake_host_command("net link db 0 up"), "error: db has no network card 0; ");
 	cfg->nic_count = 0;
 	assert_false(strstr(fake_host_command("vm info web1"), "nic ") != NULL);
 }
