@@ -168,6 +168,7 @@ static bool read_table(struct config_reader *r, enum config_table table, const c
 		} else {
 			ok &= config_read_key(r, key, base, n);
 		}
+		thread_checkpoint(); /* a list of tables is much for one go */
 	}
 	return ok;
 }
