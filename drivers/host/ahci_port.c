@@ -158,7 +158,8 @@ int ahci_port_start(struct ahci_port *p)
 		return -ENODEV;
 	}
 	p->lists = page_alloc(0);
-	p->buffer = page_alloc(BUFFER_ORDER);
+	p->buffer = page_alloc(BUFFER_ORDER); /* comes cleared: that takes long */
+	thread_checkpoint();
 	if (!reaches(p, p->lists) || !reaches(p, p->buffer)) {
 		return -ENOMEM;
 	}

@@ -79,7 +79,9 @@ int ide_channel_init(struct ide_channel *ch)
 {
 	mutex_init(&ch->busy);
 	spin_init(&ch->lock, LOCK_DISK);
+	thread_checkpoint(); /* memory comes cleared: that takes long */
 	ch->buffer = dma_alloc(BUFFER_ORDER);
+	thread_checkpoint();
 	ch->prd = dma_alloc(0);
 	return ch->buffer != NULL && ch->prd != NULL ? 0 : -ENOMEM;
 }

@@ -25,6 +25,7 @@ static int init_slot(struct nvme_slot *s)
 {
 	mutex_init(&s->busy);
 	s->buffer = page_alloc(BUFFER_ORDER);
+	thread_checkpoint(); /* it comes cleared: that takes long */
 	s->prps = page_alloc(0);
 	if (s->buffer == NULL || s->prps == NULL) {
 		return -ENOMEM;
