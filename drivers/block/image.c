@@ -12,6 +12,8 @@
 #include "hv/lib/fmt.h"
 #include "hv/lib/string.h"
 
+#define SIZE_MAX_GROWN (1ul << 62) /* bytes: formats can round it up without a thought */
+
 extern const struct block_format *const block_formats_start[], *const block_formats_end[];
 
 static int image_close(struct block_dev *d);
@@ -319,8 +321,8 @@ int image_grow(struct block_dev *d, uint64_t size)
 	if (size < d->size || size % BLOCK_SECTOR) {
 		return -EINVAL;
 	}
-	if (img->backing != NULL && img->backing->dev.size > d->size) {
-		return -ENOTSUP; /* what it has there would be seen */
+	if (size > SIZE_MAX_GROWN || (img->backing != NULL && img->backing->dev.size > d->size)) {
+		return -ENOTSUP; /* what the backing image has there would be seen */
 	}
 	begin_rest(img, &all);
 	r = thin_touch(img);

@@ -444,6 +444,7 @@ static void test_resize(void **state)
 	run("disk resize ram:b.vmdk 2M", "cannot grow in place");
 	run("disk resize ram:b.vmdk 1M", "cannot grow in place");
 	run("disk resize ram:a.vdi 10T", "cannot grow in place");
+	run("disk resize ram:a.vdi 18446744073709551104", "cannot grow in place");
 	run("disk resize ram:a.qcow2 1P", "error: ");
 }
 
