@@ -10,6 +10,7 @@
 #include "hv/lib/errno.h"
 #include "hv/lib/fmt.h"
 #include "hv/lib/string.h"
+#include "hv/thread.h"
 #include "hv/vdev.h"
 #include "hv/vm.h"
 
@@ -166,7 +167,9 @@ static int create(struct vm *vm, void *dev, unsigned int i)
 	int err;
 
 	virtio_net_tx_init(&n->tx, n, &n->pci.d.queue[VIRTIO_NET_TX]);
+	thread_checkpoint(); /* its zeroed memory, and the queue's, are long enough each */
 	err = virtio_net_rx_init(&n->rx, n, &n->pci.d.queue[VIRTIO_NET_RX]);
+	thread_checkpoint();
 	err = err ? err
 		  : virtio_pci_create(&n->pci, vm, &net_class, &n->s.pci, n->config,
 				      VIRTIO_SLOT_NIC + i);
