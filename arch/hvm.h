@@ -36,6 +36,7 @@ enum hvm_reg { /* those not in vcpu->gprs; RSP and RAX go by vcpu->gprs[] as wel
 	       HVM_CSTAR,
 	       HVM_SFMASK,
 	       HVM_KERNEL_GS_BASE,
+	       HVM_SPEC_CTRL, /* in force from the first value that is not 0; VMX only */
 	       HVM_REGS,
 };
 

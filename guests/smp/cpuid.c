@@ -3,14 +3,19 @@
 /* Each CPU looks at its own values; CPU 0 compares. */
 #include "guests/lib/cpu.h"
 #include "guests/lib/lapic.h"
+#include "guests/lib/msr.h"
 #include "guests/lib/smp.h"
 #include "guests/smp/check.h"
 
 #define CPUID_HTT	  (1u << 28)
 #define CPUID7_TSC_ADJUST (1u << 1)
-#define MSR_APIC_BASE	  0x1bu
 #define MSR_TSC_ADJUST	  0x3bu
 #define APIC_BASE_BSP	  0x100u
+#define MSR_SPEC_CTRL	  0x48u
+#define MSR_PRED_CMD	  0x49u
+#define CPUID7_SPEC_CTRL  (1u << 26) /* EDX, as the next two */
+#define CPUID7_STIBP	  (1u << 27)
+#define CPUID7_SSBD	  (1u << 31)
 
 static struct seen {
 	uint32_t apic_id, initial_id, x2apic_id, logical, base, version;
@@ -22,6 +27,11 @@ static uint64_t read_msr(uint32_t index)
 
 	__asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(index));
 	return (uint64_t)high << 32 | low;
+}
+
+static void write_msr(uint32_t index, uint64_t val)
+{
+	__asm__ volatile("wrmsr" ::"c"(index), "a"((uint32_t)val), "d"((uint32_t)(val >> 32)));
 }
 
 static void look(unsigned int cpu)
@@ -91,10 +101,61 @@ static bool tsc_adjust(void)
 	return good && smp_on(check_cpus - 1, move_back) && read_msr(MSR_TSC_ADJUST) == 0;
 }
 
+static uint32_t spec_ctrl_bits(void)
+{
+	uint32_t edx = cpu_has_leaf(7) ? cpu_cpuid(7, 0).edx : 0;
+
+	return (edx & CPUID7_SPEC_CTRL ? 1u : 0) | (edx & CPUID7_STIBP ? 2u : 0) |
+	       (edx & CPUID7_SSBD ? 4u : 0);
+}
+
+static bool kept[SMP_CPUS];
+
+/* Each CPU its own value, whatever happens between write and read. */
+static void keep_spec_ctrl(unsigned int cpu)
+{
+	uint32_t bits = spec_ctrl_bits();
+
+	kept[cpu] = true;
+	for (unsigned int i = 0; i < check_rounds; i++) {
+		uint64_t val = (i + cpu) & bits;
+
+		write_msr(MSR_SPEC_CTRL, val);
+		(void)cpu_cpuid(0, 0);
+		kept[cpu] &= read_msr(MSR_SPEC_CTRL) == val;
+	}
+	write_msr(MSR_SPEC_CTRL, 0);
+}
+
+static bool spec_ctrl_faults(void)
+{
+	uint64_t val;
+
+	return msr_write(MSR_SPEC_CTRL, 1) && !msr_write(MSR_SPEC_CTRL, 0x200) &&
+	       read_msr(MSR_SPEC_CTRL) == 1 && msr_write(MSR_SPEC_CTRL, 0) &&
+	       msr_write(MSR_PRED_CMD, 1) && !msr_write(MSR_PRED_CMD, 0x200) &&
+	       !msr_read(MSR_PRED_CMD, &val);
+}
+
+static bool spec_ctrl(void)
+{
+	bool good = true;
+
+	if ((spec_ctrl_bits() & 1) == 0) {
+		return true;
+	}
+	good = spec_ctrl_faults() && smp_all(keep_spec_ctrl);
+	for (unsigned int i = 0; i < check_cpus; i++) {
+		good &= kept[i];
+	}
+	return good;
+}
+
 static const struct check rows[] = {
 	{ "ids", ids },
 	{ "counts", counts },
 	{ "tsc_adjust", tsc_adjust },
+	{ "spec_ctrl", spec_ctrl },
 };
 
 const struct check_table check_cpuid = { ARRAY_SIZE(rows), rows };

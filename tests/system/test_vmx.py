@@ -29,6 +29,17 @@ def run_smp(kind, **options):
     return {row["name"]: row["count"] for row in reasons}
 
 
+def test_speculation_control(kind):
+    """Where CPUID offers it, each vCPU has its own SPEC_CTRL, without an exit but for the first."""
+    with Guests(kind, {"a": {"kernel": "smp", "cpus": 3, "cmdline": "cpus=3 rounds=200"}}, cpus=2,
+                cpu="corei7_icelake_u") as guests:
+        text = guests.run("a", timeout=100)
+        assert re.search(r"^smp 3 CPUs, \d+ checks, 0 failed$", text, re.M), text
+        reasons = guests.machine.json("vm stats a")["reasons"]
+    exits = {row["name"]: row["count"] for row in reasons}
+    assert exits["CPUID"] > 3 * 200 and exits["WRMSR"] + exits["RDMSR"] < 600, exits
+
+
 def test_apicv(kind):
     exits = run_smp(kind)
     assert exits["APIC_WRITE"] > 0, exits

@@ -10,8 +10,6 @@
 #include "hv/lib/string.h"
 
 /* SDM Vol. 4 */
-#define MSR_SPEC_CTRL	      0x48u
-#define MSR_PRED_CMD	      0x49u
 #define MSR_ARCH_CAPABILITIES 0x10au
 #define MSR_FLUSH_CMD	      0x10bu
 #define SPEC_CTRL_IBRS	      BIT(0)

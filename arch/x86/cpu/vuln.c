@@ -10,6 +10,7 @@
 #define IBRS_IBPB BIT(26)
 #define STIBP	  BIT(27)
 #define L1D_FLUSH BIT(28)
+#define SSBD	  BIT(31)
 #define RTM	  BIT(11)
 #define AVX2	  BIT(5)
 
@@ -170,7 +171,9 @@ static const char *spec_store_bypass(const struct vuln_cpu *c)
 	if ((c->arch_caps & SSB_NO) != 0 || (c->amd8_ebx & AMD_SSB_NO) != 0) {
 		return NOT_AFFECTED;
 	}
-	return "Vulnerable: guests are not offered SSBD";
+	return c->intel && (c->leaf7_edx & SSBD) != 0
+		       ? "Mitigation: guests may switch it off (SSBD)"
+		       : "Vulnerable: guests are not offered SSBD";
 }
 
 static const char *spectre_v1(const struct vuln_cpu *c)

@@ -201,13 +201,14 @@ static const struct {
 	{ 0x0000017a, 0x0000017a }, /* MCG_STATUS */
 	{ 0x000001a0, 0x000001a0 }, /* MISC_ENABLE */
 	{ 0x00000200, 0x0000020f }, /* variable MTRRs */
-	{ 0x00000250, 0x00000250 }, { 0x00000258, 0x00000259 },
-	{ 0x00000268, 0x0000026f }, { 0x00000277, 0x00000277 }, /* PAT */
-	{ 0x000002ff, 0x000002ff },				/* MTRR_DEF_TYPE */
-	{ 0xc0010015, 0xc0010015 },				/* HWCR */
-	{ 0xc001001f, 0xc001001f },				/* NB_CFG */
+	{ 0x00000250, 0x00000250 },	  { 0x00000258, 0x00000259 },
+	{ 0x00000268, 0x0000026f },	  { 0x00000277, 0x00000277 }, /* PAT */
+	{ 0x000002ff, 0x000002ff },				      /* MTRR_DEF_TYPE */
+	{ 0xc0010015, 0xc0010015 },				      /* HWCR */
+	{ 0xc001001f, 0xc001001f },				      /* NB_CFG */
+	{ MSR_SPEC_CTRL, MSR_SPEC_CTRL },
 };
-#define MSRS 33u
+#define MSRS 34u
 
 struct cpu_block {
 	uint64_t fields[ARRAY_SIZE(fields)];
@@ -430,7 +431,7 @@ static int cpu_load(struct vcpu *v, const void *block)
 
 static const struct hvm_part cpu_part = {
 	.name = "cpu",
-	.version = 2,
+	.version = 3,
 	.size = cpu_size,
 	.save = cpu_save,
 	.load = cpu_load,

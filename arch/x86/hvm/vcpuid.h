@@ -68,6 +68,9 @@ enum vcpuid_feature {
 	VCPUID_TSC_ADJUST,
 	VCPUID_TSC_DEADLINE,
 	VCPUID_X2APIC,
+	VCPUID_SPEC_CTRL, /* IBRS and IBPB */
+	VCPUID_STIBP,
+	VCPUID_SSBD,
 };
 
 /* v->x86->cpuid by host, policy, v's id and the VM's configuration. -ENOMEM */

@@ -35,8 +35,8 @@ static const struct vcpuid_policy policy[] = {
 	{
 		/*
 		 * Hidden: RTM, HLE, MPX, resource director, PT, SGX, PKU, CET, LA57, WAITPKG.
-		 * Hidden for now: the whole SPEC_CTRL family (IBRS, STIBP, SSBD, MD_CLEAR,
-		 * ARCH_CAPABILITIES, L1D_FLUSH): their MSRs are not switched between guests yet.
+		 * SPEC_CTRL and PRED_CMD (EDX 26, 27, 31) are on Intel's CPUs only: AMD's say so in
+		 * leaf 80000008h. Hidden for now: MD_CLEAR, ARCH_CAPABILITIES, L1D_FLUSH.
 		 */
 		.leaf = 7,
 		.mask = { .ebx = B(0) | B(3) | B(5) | B(6) | B(7) | B(8) | B(9) | B(10) | B(13) |
@@ -44,7 +44,7 @@ static const struct vcpuid_policy policy[] = {
 				 B(28) | B(29) | B(30) | B(31),
 			  .ecx = B(1) | B(2) | B(6) | B(8) | B(9) | B(10) | B(11) | B(12) | B(14) |
 				 B(22) | B(27) | B(28),
-			  .edx = B(2) | B(3) | B(4) | B(8) | B(14) },
+			  .edx = B(2) | B(3) | B(4) | B(8) | B(14) | B(26) | B(27) | B(31) },
 		.set = { .ebx = B(1) }, /* TSC_ADJUST: emulated */
 	},
 	{
@@ -145,6 +145,9 @@ static const struct feature features[] = {
 	{ "movdir64b", 7, ECX, 28, NEEDS_NONE },
 	{ "fsrm", 7, EDX, 4, NEEDS_NONE },
 	{ "serialize", 7, EDX, 14, NEEDS_NONE },
+	{ "spec_ctrl", 7, EDX, 26, NEEDS_NONE },
+	{ "stibp", 7, EDX, 27, NEEDS_NONE },
+	{ "ssbd", 7, EDX, 31, NEEDS_NONE },
 	{ "arat", 6, EAX, 2, NEEDS_NONE },
 	{ "abm", 0x80000001, ECX, 5, NEEDS_NONE },
 	{ "sse4a", 0x80000001, ECX, 6, NEEDS_NONE },
@@ -265,6 +268,9 @@ static const struct {
 	[VCPUID_TSC_ADJUST] = { 7, EBX, 1 },
 	[VCPUID_TSC_DEADLINE] = { 1, ECX, 24 },
 	[VCPUID_X2APIC] = { 1, ECX, 21 },
+	[VCPUID_SPEC_CTRL] = { 7, EDX, 26 },
+	[VCPUID_STIBP] = { 7, EDX, 27 },
+	[VCPUID_SSBD] = { 7, EDX, 31 },
 };
 
 bool vcpuid_has(const struct vcpu *v, enum vcpuid_feature f)

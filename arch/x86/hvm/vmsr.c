@@ -31,6 +31,8 @@ static const struct row rows[] = {
 	{ 0x1b, 0x1b, ANY, "APIC_BASE", vmsr_apic_base_read, vmsr_apic_base_write },
 	{ 0x3a, 0x3a, INTEL, "FEATURE_CONTROL", vmsr_one_read, NULL }, /* locked, no VMX */
 	{ 0x3b, 0x3b, ANY, "TSC_ADJUST", vmsr_tsc_adjust_read, vmsr_tsc_adjust_write },
+	{ MSR_SPEC_CTRL, MSR_SPEC_CTRL, INTEL, "SPEC_CTRL", vmsr_spec_ctrl_read,
+	  vmsr_spec_ctrl_write },
 	{ 0x8b, 0x8b, ANY, "PATCH_LEVEL", vmsr_patch_level_read, vmsr_ignore_write },
 	{ 0xce, 0xce, INTEL, "PLATFORM_INFO", vmsr_platform_info_read, NULL },
 	{ 0xfe, 0xfe, ANY, "MTRRcap", vmsr_mtrr_cap_read, NULL },

@@ -18,6 +18,9 @@
 #define NB_CFG_CF8_EXT	  BIT(46)
 #define DE_CFG_LFENCE	  BIT(1) /* LFENCE serializes */
 #define VM_CR_SVMDIS	  BIT(4)
+#define SPEC_CTRL_IBRS	  BIT(0)
+#define SPEC_CTRL_STIBP	  BIT(1)
+#define SPEC_CTRL_SSBD	  BIT(2)
 
 bool vmsr_zero_read(struct vcpu *v, uint32_t msr, uint64_t *val)
 {
@@ -192,6 +195,33 @@ bool vmsr_debugctl_write(struct vcpu *v, uint32_t msr, uint64_t val)
 	(void)v;
 	(void)msr;
 	return (val & ~DEBUGCTL_IGNORED) == 0;
+}
+
+/* SDM Vol. 4, "IA32_SPEC_CTRL": a bit for each of three features; one that is missing is reserved. */
+static uint64_t spec_ctrl_offered(const struct vcpu *v)
+{
+	return (vcpuid_has(v, VCPUID_SPEC_CTRL) ? SPEC_CTRL_IBRS : 0) |
+	       (vcpuid_has(v, VCPUID_STIBP) ? SPEC_CTRL_STIBP : 0) |
+	       (vcpuid_has(v, VCPUID_SSBD) ? SPEC_CTRL_SSBD : 0);
+}
+
+bool vmsr_spec_ctrl_read(struct vcpu *v, uint32_t msr, uint64_t *val)
+{
+	(void)msr;
+	*val = x86_reg(v, HVM_SPEC_CTRL);
+	return spec_ctrl_offered(v) != 0;
+}
+
+bool vmsr_spec_ctrl_write(struct vcpu *v, uint32_t msr, uint64_t val)
+{
+	uint64_t offered = spec_ctrl_offered(v);
+
+	(void)msr;
+	if (offered == 0 || (val & ~offered) != 0) {
+		return false;
+	}
+	hvm->set_reg(v, HVM_SPEC_CTRL, val);
+	return true;
 }
 
 /* Revision 1 in the half where the vendor keeps it. */

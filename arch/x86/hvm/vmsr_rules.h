@@ -20,6 +20,8 @@ vmsr_read_fn vmsr_apic_base_read, vmsr_x2apic_read;
 vmsr_write_fn vmsr_apic_base_write, vmsr_x2apic_write;
 vmsr_read_fn vmsr_efer_read, vmsr_mcg_status_read, vmsr_misc_enable_read;
 vmsr_write_fn vmsr_efer_write, vmsr_mcg_status_write, vmsr_misc_enable_write, vmsr_debugctl_write;
+vmsr_read_fn vmsr_spec_ctrl_read;
+vmsr_write_fn vmsr_spec_ctrl_write;
 vmsr_read_fn vmsr_patch_level_read, vmsr_platform_info_read;
 vmsr_read_fn vmsr_hwcr_read, vmsr_nb_cfg_read, vmsr_top_mem_read, vmsr_top_mem2_read;
 vmsr_read_fn vmsr_vm_cr_read, vmsr_de_cfg_read;

@@ -28,6 +28,9 @@
 	F(HOST_TR_SELECTOR, 0x0c0c)                                                                \
 	F(MSR_BITMAP, 0x2004)                                                                      \
 	F(TSC_OFFSET, 0x2010)                                                                      \
+	F(EXIT_MSR_STORE_ADDRESS, 0x2006)                                                          \
+	F(EXIT_MSR_LOAD_ADDRESS, 0x2008)                                                           \
+	F(ENTRY_MSR_LOAD_ADDRESS, 0x200a)                                                          \
 	F(VIRTUAL_APIC_PAGE, 0x2012)                                                               \
 	F(APIC_ACCESS_ADDRESS, 0x2014)                                                             \
 	F(EPT_POINTER, 0x201a)                                                                     \

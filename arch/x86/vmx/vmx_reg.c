@@ -142,6 +142,8 @@ static uint64_t get(const struct vcpu *v, enum hvm_reg r)
 	case HVM_SFMASK:
 	case HVM_KERNEL_GS_BASE:
 		return vmx_vcpu_get_msr(v, r);
+	case HVM_SPEC_CTRL:
+		return ((const struct vmx_vcpu *)v->hvm)->guest_spec.val;
 	default:
 		return vmcs_read((enum vmcs_field)plain[r]);
 	}
@@ -187,6 +189,9 @@ static void set(struct vcpu *v, enum hvm_reg r, uint64_t val)
 	case HVM_SFMASK:
 	case HVM_KERNEL_GS_BASE:
 		vmx_vcpu_set_msr(v, r, val);
+		break;
+	case HVM_SPEC_CTRL:
+		vmx_vcpu_set_spec_ctrl(v, val);
 		break;
 	default:
 		vmcs_write((enum vmcs_field)plain[r], val);

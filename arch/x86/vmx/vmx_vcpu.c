@@ -175,6 +175,12 @@ static void pass_through(uint8_t *bitmap, uint32_t msr)
 	bitmap[0x800 + high + index / 8] &= (uint8_t) ~(1u << (index % 8));
 }
 
+/* Writes only: what it orders to be forgotten is the CPU's own. Any other bit is #GP there. */
+static void pass_pred_cmd(uint8_t *bitmap)
+{
+	bitmap[0x800 + MSR_PRED_CMD / 8] &= (uint8_t) ~(1u << (MSR_PRED_CMD % 8));
+}
+
 static void fill_msr_bitmap(struct vcpu *v)
 {
 	struct vmx_vcpu *x = v->hvm;
@@ -186,6 +192,9 @@ static void fill_msr_bitmap(struct vcpu *v)
 		if (msrs[i] != MSR_TSC_AUX || vcpuid_has(v, VCPUID_RDTSCP)) {
 			pass_through(x->msr_bitmap, msrs[i]);
 		}
+	}
+	if (vcpuid_has(v, VCPUID_SPEC_CTRL)) {
+		pass_pred_cmd(x->msr_bitmap);
 	}
 }
 
@@ -294,6 +303,30 @@ void vmx_vcpu_set_msr(struct vcpu *v, enum hvm_reg r, uint64_t val)
 	*saved_msr(v, i) = val;
 	if (x->live) {
 		x86_wrmsr(switched_msrs[i].msr, val);
+	}
+}
+
+/* The CPU swaps it by its own lists: a guest that never writes it costs nothing. */
+static void switch_spec_ctrl(struct vmx_vcpu *x)
+{
+	x->guest_spec.index = MSR_SPEC_CTRL;
+	x->host_spec = (struct vmx_msr){ .index = MSR_SPEC_CTRL, .val = x86_rdmsr(MSR_SPEC_CTRL) };
+	vmcs_write(EXIT_MSR_STORE_ADDRESS, paging_hpa(&x->guest_spec).v);
+	vmcs_write(ENTRY_MSR_LOAD_ADDRESS, paging_hpa(&x->guest_spec).v);
+	vmcs_write(EXIT_MSR_LOAD_ADDRESS, paging_hpa(&x->host_spec).v);
+	vmcs_write(EXIT_MSR_STORE_COUNT, 1);
+	vmcs_write(ENTRY_MSR_LOAD_COUNT, 1);
+	vmcs_write(EXIT_MSR_LOAD_COUNT, 1);
+	pass_through(x->msr_bitmap, MSR_SPEC_CTRL);
+}
+
+void vmx_vcpu_set_spec_ctrl(struct vcpu *v, uint64_t val)
+{
+	struct vmx_vcpu *x = v->hvm;
+
+	x->guest_spec.val = val;
+	if (val != 0 && x->guest_spec.index == 0) {
+		switch_spec_ctrl(x);
 	}
 }
 

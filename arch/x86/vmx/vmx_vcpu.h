@@ -27,6 +27,14 @@ struct vmx_entry {
 _Static_assert(offsetof(struct vmx_entry, host_rsp) == 0, "ENTRY_HOST_RSP in vmx_entry.S");
 _Static_assert(offsetof(struct vmx_entry, launched) == 8, "ENTRY_LAUNCHED in vmx_entry.S");
 
+/* SDM Vol. 3C, "VM-Exit Controls for MSRs": an area of one entry. */
+struct vmx_msr {
+	uint32_t index;
+	uint32_t reserved;
+	uint64_t val;
+};
+_Static_assert(sizeof(struct vmx_msr) == 16, "SDM Vol. 3C, Format of an MSR Entry");
+
 struct vmx_vcpu {
 	struct vmx_entry entry; /* [O] */
 	void *vmcs;		/* (c) page */
@@ -47,6 +55,8 @@ struct vmx_vcpu {
 	const uint64_t *alarm;	    /* [O] timer_next_of() its CPU */
 	uint64_t deadline;	    /* [O] what the preemption timer runs towards */
 	uint64_t due;		    /* [O] TSC at which it is over, time in root mode counted */
+	/* [O] SPEC_CTRL once the guest wants any: stored and loaded at exits, loaded at entries */
+	struct vmx_msr guest_spec ALIGNED(16), host_spec ALIGNED(16);
 	uint64_t cr2; /* [O] as of the last exit, or as set since: root mode may fault */
 	uint64_t dr6; /* [O] while it has no CPU */
 	struct trace_ring *trace; /* [O] its CPU's, NULL before trace_init_cpu */
@@ -72,6 +82,8 @@ void vmx_vcpu_unfocus(const struct vcpu *v, struct vmx_vcpu *prev);
 /* HVM_STAR to HVM_KERNEL_GS_BASE, which have no field; same callers. */
 uint64_t vmx_vcpu_get_msr(const struct vcpu *v, enum hvm_reg r);
 void vmx_vcpu_set_msr(struct vcpu *v, enum hvm_reg r, uint64_t val);
+/* v's VMCS current. From the first value other than 0 on the guest reads and writes it without an exit. */
+void vmx_vcpu_set_spec_ctrl(struct vcpu *v, uint64_t val);
 /* Whose VMCS is current, by CPU; written by vmx_vcpu.c only. */
 extern struct vmx_vcpu *vmx_vcpu_current[CPU_MAX];
 

@@ -133,6 +133,7 @@ static void test_amd(void **state)
 	assert_string_equal(status(&zen5, "retbleed"), "Not affected");
 	assert_string_equal(status(&zen5, "spec_rstack_overflow"), "Not affected");
 	assert_string_equal(status(&zen5, "spec_store_bypass"), "Not affected");
+	assert_true(begins(status(&zen2, "spec_store_bypass"), "Vulnerable"));
 }
 
 int main(void)

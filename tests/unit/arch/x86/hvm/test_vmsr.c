@@ -98,7 +98,6 @@ static void test_unknown(void **state)
 	assert_false(vmsr_read(v, 0xffffffff, &val));
 	assert_false(vmsr_write(v, 0xc0000079, 0));
 	assert_false(vmsr_write(v, 0xfe, 0));	    /* read-only */
-	assert_false(vmsr_write(v, 0x48, 0));	    /* SPEC_CTRL is not offered */
 	assert_false(vmsr_write(v, 0x4b564d00, 0)); /* no paravirtual interface either */
 	assert_int_equal(x86.unknown_msrs, 16);
 }
@@ -167,6 +166,26 @@ static void test_apic_base(void **state)
 	assert_true(vmsr_read(v, 0x803, &val));
 	assert_int_equal(val, 0x50014);
 	assert_false(vmsr_write(v, MSR_APIC_BASE, 0xfed00d00));
+}
+
+/* The fake Haswell has IBRS, STIBP and SSBD. */
+static void test_spec_ctrl(void **state)
+{
+	(void)state;
+	assert_true(vmsr_read(v, MSR_SPEC_CTRL, &val) && val == 0);
+	assert_true(vmsr_write(v, MSR_SPEC_CTRL, 7));
+	assert_true(fake_states[0].regs[HVM_SPEC_CTRL] == 7);
+	assert_false(vmsr_write(v, MSR_SPEC_CTRL, 8));
+	assert_false(vmsr_write(v, MSR_SPEC_CTRL, 1ul << 32));
+	assert_true(vmsr_read(v, MSR_SPEC_CTRL, &val) && val == 7);
+	assert_false(vmsr_read(v, MSR_PRED_CMD, &val));
+}
+
+static void test_spec_ctrl_amd(void **state)
+{
+	(void)state;
+	assert_false(vmsr_read(v, MSR_SPEC_CTRL, &val));
+	assert_false(vmsr_write(v, MSR_SPEC_CTRL, 0));
 }
 
 static void test_pat(void **state)
@@ -286,6 +305,7 @@ int main(void)
 		TEST(test_vendor, intel),    TEST(test_efer, intel),
 		TEST(test_tsc, intel),	     TEST(test_tsc_deadline, intel),
 		TEST(test_apic_base, intel), TEST(test_pat, intel),
+		TEST(test_spec_ctrl, intel), TEST(test_spec_ctrl_amd, amd),
 		TEST(test_mtrr, intel),	     TEST(test_mtrr_firmware, intel),
 		TEST(test_amd_linux, amd),   TEST(test_intel_linux, intel),
 		TEST(test_passthrough, amd),
