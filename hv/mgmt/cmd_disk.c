@@ -252,7 +252,7 @@ static const struct shell_cmd cmds[] = {
 	  "how many requests went through.",
 	  cmd_list },
 	{ "disk", "info", "FILE [--format FORMAT] [--json]",
-	  "format, size, clusters and snapshots of a disk image\n"
+	  "format, size and snapshots of a disk image\n"
 	  "FORMAT need be given for a file that no VM has as a disk and whose name does not\n"
 	  "end with it (web.qcow2): what is in it is never asked.",
 	  cmd_info },

@@ -296,11 +296,12 @@ static const struct shell_cmd cmds[] = {
 	  "and flags of qcow2, copies of a VMDK's tables. Ctrl-C stops.",
 	  cmd_check },
 	{ "disk", "snapshot", "FILE NAME [--format FORMAT] [--delete]",
-	  "keep what a qcow2 disk holds now, inside of it, or forget it\n"
-	  "disk rollback goes back to it. No running VM may have the disk.",
+	  "keep inside of a qcow2 disk what it holds now\n"
+	  "disk rollback goes back to it; --delete forgets it. No running VM may have the\n"
+	  "disk.",
 	  cmd_snapshot },
 	{ "disk", "rollback", "FILE NAME [--format FORMAT]",
-	  "give a disk the content back that a snapshot kept\n"
+	  "give a disk back what a snapshot kept\n"
 	  "What was written since is lost; the snapshot stays.",
 	  cmd_rollback },
 	{ "disk", "resize", "FILE SIZE [--format FORMAT]",
