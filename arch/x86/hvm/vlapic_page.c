@@ -16,6 +16,7 @@
 #define AT_ICR2	     0x310u
 #define AT_LVT_TIMER 0x320u
 #define AT_INITIAL   0x380u
+#define ICR2_VALID   0xff000000u
 #define STEP	     0x10u
 #define WORDS	     8u
 
@@ -140,9 +141,18 @@ void vlapic_page_written(struct vlapic *l, uint32_t offset)
 	}
 }
 
+/* The half that names the destination is written without an exit, and stands for the next IPI. */
+static void pull_icr2(struct vlapic *l)
+{
+	if (!vlapic_is_x2apic(l)) {
+		l->s.icr = (uint32_t)l->s.icr | (uint64_t)(get(l, AT_ICR2) & ICR2_VALID) << 32;
+	}
+}
+
 void vlapic_page_pull(struct vlapic *l)
 {
 	l->s.tpr = get(l, AT_TPR);
+	pull_icr2(l);
 	for (unsigned int i = 0; i < ARRAY_SIZE(l->s.isr); i++) {
 		uint32_t at = 2 * i * STEP;
 		uint64_t irr = get(l, AT_IRR + at) | (uint64_t)get(l, AT_IRR + at + STEP) << 32;

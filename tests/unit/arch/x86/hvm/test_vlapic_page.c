@@ -213,6 +213,23 @@ static void test_ipi(void **state)
 	vlapic_destroy(other);
 }
 
+/* A pause, a save: between the halves of the ICR, of which the first is written without an exit. */
+static void test_ipi_begun(void **state)
+{
+	(void)state;
+	vlapic_page_fill(l);
+	page[0x310 / 4] = 5u << 24;
+	vlapic_sync(l);
+	assert_int_equal(l->s.icr >> 32, 5u << 24);
+	vlapic_page_fill(l);
+	assert_int_equal(page[0x310 / 4], 5u << 24);
+	assert_true(vlapic_set_base(l, 0xfee00d00));
+	vlapic_page_fill(l);
+	assert_true(vlapic_msr_write(l, 0x830, 3ul << 32 | 0x4042));
+	vlapic_sync(l); /* what an earlier mode left in the page is nothing now */
+	assert_int_equal(l->s.icr >> 32, 3);
+}
+
 static void test_init(void **state)
 {
 	(void)state;
@@ -236,6 +253,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_registers_to_read, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_writes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ipi, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_ipi_begun, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_init, setup, teardown),
 	};
 
