@@ -207,9 +207,12 @@ static uint64_t spec_ctrl_offered(const struct vcpu *v)
 
 bool vmsr_spec_ctrl_read(struct vcpu *v, uint32_t msr, uint64_t *val)
 {
+	uint64_t offered = spec_ctrl_offered(v);
+
 	(void)msr;
-	*val = x86_reg(v, HVM_SPEC_CTRL);
-	return spec_ctrl_offered(v) != 0;
+	/* Written without an exit, it may have bits that the CPU knows and its guest was not told of. */
+	*val = x86_reg(v, HVM_SPEC_CTRL) & offered;
+	return offered != 0;
 }
 
 bool vmsr_spec_ctrl_write(struct vcpu *v, uint32_t msr, uint64_t val)

@@ -178,6 +178,8 @@ static void test_spec_ctrl(void **state)
 	assert_false(vmsr_write(v, MSR_SPEC_CTRL, 8));
 	assert_false(vmsr_write(v, MSR_SPEC_CTRL, 1ul << 32));
 	assert_true(vmsr_read(v, MSR_SPEC_CTRL, &val) && val == 7);
+	fake_states[0].regs[HVM_SPEC_CTRL] = 0x83; /* by itself: what is saved can be restored */
+	assert_true(vmsr_read(v, MSR_SPEC_CTRL, &val) && val == 3);
 	assert_false(vmsr_read(v, MSR_PRED_CMD, &val));
 }
 
