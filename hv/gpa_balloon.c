@@ -85,7 +85,8 @@ bool gpa_space_chunk(const struct gpa_space *s, gpa_t gpa, hpa_t *chunk)
 
 /*
  * A visitor is counted before it looks, a chunk leaves before visitors are counted (gpa_balloon_reap):
- * either it sees that the chunk leaves, or it is waited for.
+ * either it sees that the chunk leaves, or it is waited for. One that comes while the chunk goes sees that
+ * it leaves, or else, looking in the other order than it is written there, that it has gone.
  */
 void gpa_space_visit(struct gpa_space *s)
 {
@@ -105,8 +106,11 @@ bool gpa_space_visit_chunk(const struct gpa_space *s, gpa_t gpa, hpa_t *chunk)
 	if (b == NULL) {
 		return gpa_space_chunk(s, gpa, chunk);
 	}
+	if (__atomic_load_n(&b->leaves, __ATOMIC_SEQ_CST) != 0) {
+		return false;
+	}
 	chunk->v = __atomic_load_n(&b->hpa.v, __ATOMIC_SEQ_CST);
-	return chunk->v != 0 && __atomic_load_n(&b->leaves, __ATOMIC_SEQ_CST) == 0;
+	return chunk->v != 0;
 }
 
 /* As find; makes it. NULL: out of memory. */
@@ -219,8 +223,8 @@ bool gpa_balloon_reap(struct gpa_space *s)
 		}
 		list_remove(&b->node);
 		free_chunk(s, b->hpa);
-		b->hpa.v = 0;
-		b->leaves = 0;
+		__atomic_store_n(&b->hpa.v, 0, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&b->leaves, 0, __ATOMIC_SEQ_CST);
 	}
 	more = n == REAP_AT_ONCE;
 	spin_unlock(&s->lock);

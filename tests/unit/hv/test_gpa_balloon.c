@@ -14,8 +14,10 @@
 #include "tests/unit/fakes/fake_paging.h"
 
 #include <cmocka.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <ucontext.h>
 
 #define CHUNK PAGE_CHUNK_SIZE
 #define PAGES (CHUNK / PAGE_SIZE)
@@ -185,6 +187,76 @@ static void chunk_leaves_when_no_visitor_is_there(void **state)
 	assert_true(gpa_space_chunk(&space, page_at(0), &chunk));
 	assert_int_equal(chunk.v, same.v);
 	gpa_space_leave(&space);
+}
+
+/* ---- a visitor, instruction by instruction ---- */
+
+#define RFLAGS_TF  0x100
+#define REG_RFLAGS 17 /* REG_EFL of Linux on x86-64, in sys/ucontext.h */
+
+static volatile unsigned int reap_at, step; /* 0: not stepping */
+
+/* The reaper found no visitor just before there was one; the rest of its work falls between two steps. */
+static void finish_reaping(void)
+{
+	space.visitors--;
+	gpa_balloon_reap(&space);
+	space.visitors++;
+}
+
+static void on_trap(int sig, siginfo_t *info, void *context)
+{
+	greg_t *flags = &((ucontext_t *)context)->uc_mcontext.gregs[REG_RFLAGS];
+
+	(void)sig;
+	(void)info;
+	if (reap_at == 0) {
+		*flags &= ~(greg_t)RFLAGS_TF;
+		return;
+	}
+	*flags |= RFLAGS_TF;
+	if (step++ == reap_at) {
+		finish_reaping();
+	}
+}
+
+/* False: it was over before that step. */
+static bool visit_and_reap_at(unsigned int at)
+{
+	hpa_t chunk = { 0 };
+	bool there;
+
+	assert_int_equal(gpa_balloon_take(&space, page_at(PAGES)), GPA_TAKEN_CHUNK);
+	clean = space.root.generation;
+	gpa_space_visit(&space);
+	step = 0;
+	reap_at = at;
+	__asm__ volatile("int3");
+	there = gpa_space_visit_chunk(&space, page_at(PAGES), &chunk);
+	reap_at = 0;
+	gpa_space_leave(&space);
+	assert_false(there);
+	return step > at;
+}
+
+static void visitor_never_sees_a_chunk_that_has_gone(void **state)
+{
+	const struct sigaction trap = { .sa_sigaction = on_trap, .sa_flags = SA_SIGINFO };
+	struct sigaction before;
+	unsigned int at = 1;
+	hpa_t hpa;
+
+	(void)state;
+	assert_int_equal(take_chunk(1), GPA_TAKEN_CHUNK);
+	assert_int_equal(gpa_balloon_give(&space, page_at(PAGES), &hpa), 0);
+	assert_int_equal(sigaction(SIGTRAP, &trap, &before), 0);
+	while (visit_and_reap_at(at)) {
+		assert_int_equal(gpa_balloon_add_spare(&space), 0);
+		assert_int_equal(gpa_balloon_give(&space, page_at(PAGES), &hpa), 0);
+		at++;
+	}
+	assert_int_equal(sigaction(SIGTRAP, &before, NULL), 0);
+	assert_true(at > 10);
 }
 
 static void same_page_twice_counts_once(void **state)
@@ -410,6 +482,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(chunk_leaves_when_no_cpu_reaches_it),
 		TEST(chunk_leaves_when_no_visitor_is_there),
+		TEST(visitor_never_sees_a_chunk_that_has_gone),
 		TEST(same_page_twice_counts_once),
 		TEST(page_comes_back_zeroed_where_it_was),
 		TEST(chunk_that_leaves_is_taken_back),
