@@ -29,6 +29,7 @@ enum ide_reg { REG_DATA, REG_ERROR, REG_COUNT, REG_LOW, REG_MID, REG_HIGH, REG_D
 #define BM_TABLE     4u
 #define BM_START     0x01u
 #define BM_TO_MEMORY 0x08u
+#define BM_ACTIVE    0x01u /* there is room left in the table's memory */
 #define BM_ERROR     0x02u
 #define BM_INTERRUPT 0x04u
 #define BM_DRIVES    0x60u /* which can do DMA: the firmware's, kept */
@@ -264,17 +265,36 @@ static int finish(struct ide_channel *ch)
 	return done ? 0 : -ETIMEDOUT;
 }
 
-/* What came of it, in words; NULL: all is well. *again: another try may help. */
-static const char *verdict(const struct ide_channel *ch, bool *again)
+/*
+ * What came of it, in words; NULL: all is well. *again: another try may help. A master that still waits for
+ * data was given less than asked for: the rest of the buffer is what somebody else read or wrote.
+ */
+static const char *verdict(const struct ide_channel *ch, enum ata_dma dma, bool *again)
 {
-	*again = (ch->bm_status & BM_ERROR) != 0 ||
+	bool part = dma == ATA_FROM_DISK && (ch->bm_status & BM_ACTIVE) != 0;
+	bool failed = (ch->status & (ATA_STATUS_DF | ATA_STATUS_ERR)) != 0;
+
+	*again = (ch->bm_status & BM_ERROR) != 0 || (part && !failed) ||
 		 ((ch->status & ATA_STATUS_ERR) != 0 && (ch->error & ERROR_CRC) != 0);
 	return (ch->status & ATA_STATUS_DF) != 0    ? "device fault"
 	       : (ch->status & ATA_STATUS_ERR) != 0 ? "the disk reports an error"
 	       : (ch->bm_status & BM_ERROR) != 0    ? "DMA was aborted"
+	       : part				    ? "the disk gave too little"
 						    : NULL;
 }
 
+static const char *attempt(struct ide_channel *ch, unsigned int drive,
+			   const struct ata_command *cmd, enum ata_dma dma, uint32_t bytes,
+			   bool *again)
+{
+	*again = true;
+	if (start(ch, drive, cmd, dma, bytes) != 0) {
+		return "the disk is not ready";
+	}
+	return finish(ch) != 0 ? "the disk does not answer" : verdict(ch, dma, again);
+}
+
+/* Reset after the last try, too: what may still be under way must not reach the buffer of the next one. */
 int ide_channel_run(struct ide_channel *ch, unsigned int drive, const struct ata_command *cmd,
 		    enum ata_dma dma, uint32_t bytes, const char **why)
 {
@@ -282,17 +302,13 @@ int ide_channel_run(struct ide_channel *ch, unsigned int drive, const struct ata
 
 	*why = NULL;
 	for (unsigned int i = 0; i < TRIES && again; i++) {
-		if (*why != NULL && ide_channel_reset(ch) != 0) {
+		*why = attempt(ch, drive, cmd, dma, bytes, &again);
+		if (*why == NULL) {
+			return 0;
+		}
+		if (again && ide_channel_reset(ch) != 0) {
 			break;
 		}
-		if (start(ch, drive, cmd, dma, bytes) != 0) {
-			*why = "the disk is not ready";
-		} else if (finish(ch) != 0) {
-			*why = "the disk does not answer";
-		} else {
-			*why = verdict(ch, &again);
-			again &= *why != NULL;
-		}
 	}
-	return *why == NULL ? 0 : -EIO;
+	return -EIO;
 }
