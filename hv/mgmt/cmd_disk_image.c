@@ -107,6 +107,7 @@ static int cmd_create(struct shell_call *c)
 	const char *format = shell_value(c, "--format"), *size = shell_value(c, "--size");
 	struct image_create_params p = { .subformat = shell_option(c, "--fixed") ? "fixed" : NULL,
 					 .seed = cmd_disk_image_seed() };
+	struct disk_file_made made;
 	char why[CMD_DISK_WHY], text[16];
 
 	format = format != NULL ? format : disk_file_format(c->argv[0]);
@@ -120,7 +121,7 @@ static int cmd_create(struct shell_call *c)
 	if (p.subformat != NULL && strcmp(format, "raw") == 0) {
 		p.subformat = NULL; /* it always is */
 	}
-	if (disk_file_create(c->argv[0], &p, why, sizeof(why)) != 0) {
+	if (disk_file_create(c->argv[0], &p, &made, why, sizeof(why)) != 0) {
 		return shell_error(c, "cannot create %s", why);
 	}
 	shell_out_printf(c->out, "%s: created, %s, %s\n", c->argv[0], p.format,

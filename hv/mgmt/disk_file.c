@@ -6,9 +6,6 @@
 #include "hv/lib/errno.h"
 #include "hv/lib/fmt.h"
 #include "hv/lib/string.h"
-#include "hv/mgmt/store.h"
-
-#define PATH_MAX (STORE_FILE_MAX + 24u)
 
 /* "ram:" of "ram:a" and "b" make "ram:b". */
 static bool beside(const char *path, const char *name, char *out)
@@ -16,12 +13,12 @@ static bool beside(const char *path, const char *name, char *out)
 	const char *colon = strchr(path, ':');
 	int len = colon != NULL ? (int)(colon - path) + 1 : 0;
 
-	return fmt_snprintf(out, PATH_MAX, "%.*s%s", len, path, name) < (int)PATH_MAX;
+	return fmt_snprintf(out, DISK_FILE_PATH, "%.*s%s", len, path, name) < (int)DISK_FILE_PATH;
 }
 
 static int open_extent(void *arg, const char *name, bool readonly, struct block_file **out)
 {
-	char path[PATH_MAX];
+	char path[DISK_FILE_PATH];
 
 	return beside(arg, name, path) ? store_open_block(path, readonly, out) : -ENOENT;
 }
@@ -97,36 +94,47 @@ static int make_file(const char *path, struct block_file **out, char *why, size_
 }
 
 struct making {
-	const char *path;
-	char extent[PATH_MAX]; /* "": none was made */
+	struct disk_file_made *made;
 	char why[96];
 };
 
 static int make_extent(void *arg, const char *name, struct block_file **out)
 {
 	struct making *m = arg;
-	char path[PATH_MAX];
-	int err = beside(m->path, name, path) ? make_file(path, out, m->why, sizeof(m->why))
-					      : -EINVAL;
+	char path[DISK_FILE_PATH];
+	int err = beside(m->made->path, name, path) ? make_file(path, out, m->why, sizeof(m->why))
+						    : -EINVAL;
 
 	if (err == 0) {
-		string_copy(m->extent, path, sizeof(m->extent));
+		string_copy(m->made->extent, path, sizeof(m->made->extent));
 	}
 	return err;
 }
 
-int disk_file_create(const char *path, const struct image_create_params *p, char *why, size_t size)
+void disk_file_unmake(const struct disk_file_made *made)
 {
-	struct making m = { .path = path };
+	const char *said;
+
+	(void)store_remove(made->path, &said);
+	if (made->extent[0] != '\0') {
+		(void)store_remove(made->extent, &said);
+	}
+}
+
+int disk_file_create(const char *path, const struct image_create_params *p,
+		     struct disk_file_made *made, char *why, size_t size)
+{
+	struct making m = { .made = made };
 	struct image_create_params params = *p;
 	struct image_why image_why;
 	struct block_file *f;
-	const char *said;
 	int err = make_file(path, &f, why, size);
 
 	if (err != 0) {
 		return err;
 	}
+	*made = (struct disk_file_made){ { 0 }, { 0 } };
+	string_copy(made->path, path, sizeof(made->path));
 	params.name = strchr(path, ':') + 1;
 	params.extent = make_extent;
 	params.arg = &m;
@@ -134,10 +142,7 @@ int disk_file_create(const char *path, const struct image_create_params *p, char
 	block_file_close(f);
 	if (err != 0) {
 		fmt_snprintf(why, size, "%s: %s", path, m.why[0] != '\0' ? m.why : image_why.text);
-		(void)store_remove(path, &said);
-		if (m.extent[0] != '\0') {
-			(void)store_remove(m.extent, &said);
-		}
+		disk_file_unmake(made);
 	}
 	return err;
 }

@@ -471,6 +471,9 @@ static void test_ctrl_c(void **state)
 	ctrl_c_in = 10;
 	run("disk convert ram:a.qcow2 ram:b.vmdk", "stopped: there is no ram:b.vmdk");
 	run("disk delete ram:b.vmdk", "there is no ram:b.vmdk");
+	ctrl_c_in = 10;
+	run("disk convert ram:a.qcow2 ram:b.vmdk --fixed", "stopped: there is no ram:b.vmdk");
+	run("disk delete ram:b-flat.vmdk", "there is no ram:b-flat.vmdk");
 	ctrl_c_in = 0;
 	run("disk check ram:a.qcow2", "error: stopped");
 	put("ram:a.qcow2", "qcow2", 0, 1);
