@@ -158,7 +158,7 @@ static int write_slice(struct ram_bytes *b, uint64_t off, const void *buf, uint6
 int ram_bytes_write(struct ram_bytes *b, uint64_t off, const void *buf, uint64_t len)
 {
 	const char *from = buf;
-	int err = 0;
+	int err = range_within(off, len, RAM_BYTES_MAX) ? 0 : -ENOSPC;
 
 	while (err == 0 && len > 0) {
 		uint64_t n = slice(off, len);

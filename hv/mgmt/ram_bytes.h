@@ -6,6 +6,8 @@
 
 #include "hv/mutex.h"
 
+#define RAM_BYTES_MAX (4096ul * GIB) /* there is nothing from here on: every GiB may cost a table */
+
 struct ram_span;
 
 struct ram_bytes {
@@ -19,7 +21,7 @@ void ram_bytes_free(struct ram_bytes *b);
 
 /* All of these yield in between. */
 void ram_bytes_read(struct ram_bytes *b, uint64_t off, void *buf, uint64_t len);
-/* -ENOSPC: no memory; what lies before the first chunk that there is none for is written. */
+/* -ENOSPC: no memory, or past RAM_BYTES_MAX; what lies before the first chunk that there is none for is written. */
 int ram_bytes_write(struct ram_bytes *b, uint64_t off, const void *buf, uint64_t len);
 /* [off, off + len) reads as zeros; whole chunks are given back. */
 void ram_bytes_clear(struct ram_bytes *b, uint64_t off, uint64_t len);

@@ -236,6 +236,9 @@ static int block_truncate_ram(struct block_file *f, uint64_t size)
 		ram_bytes_clear(&r->bytes, size, ALIGN_UP(old, PAGE_CHUNK_SIZE) - size);
 		return 0;
 	}
+	if (size > RAM_BYTES_MAX) {
+		return -ENOSPC;
+	}
 	grow(f, size);
 	return 0;
 }

@@ -540,6 +540,25 @@ static void test_file(void **state)
 	assert_int_equal(store_open_block("none", true, &g), -EINVAL);
 }
 
+/* Of a size that its lists of chunks alone would take all memory for. */
+static void test_too_large(void **state)
+{
+	uint8_t buf[512] = { 0 };
+	struct block_file *f;
+	unsigned long live;
+
+	(void)state;
+	run("disk create ram:h.raw --size 5T", "cannot create ram:h.raw: no space left");
+	run("disk create ram:h.raw --size 4T", "created");
+	run("disk resize ram:h.raw 8T", "no space left");
+	f = open_file("ram:h.raw", false);
+	live = fake_heap_live;
+	assert_int_equal(block_file_write(f, 5ul << 40, buf, 512), -ENOSPC);
+	assert_int_equal(fake_heap_live, live);
+	assert_int_equal(f->size, 4ul << 40);
+	block_file_close(f);
+}
+
 /* A file that is replaced while somebody reads it is there until that one closes it. */
 static void test_replaced(void **state)
 {
@@ -572,7 +591,7 @@ int main(void)
 		TEST(test_snapshots),	   TEST(test_clones),	   TEST(test_convert),
 		TEST(test_format_of_a_vm), TEST(test_resize),	   TEST(test_progress),
 		TEST(test_ctrl_c),	   TEST(test_no_memory),   TEST(test_file),
-		TEST(test_replaced),
+		TEST(test_too_large),	   TEST(test_replaced),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
