@@ -8,9 +8,10 @@
 #include "hv/lib/errno.h"
 #include "hv/thread.h"
 
-#define CLASS_AHCI 0x010601u
-#define BAR_HBA	   5u
-#define PORTS	   32u
+#define CLASS_AHCI  0x010601u
+#define BAR_HBA	    5u
+#define PORTS	    32u
+#define PORTS_USUAL 6u
 
 /* "Serial ATA AHCI" 1.3.1, "Generic Host Control" */
 #define HBA_CAP	      (0x00u / 4)
@@ -28,6 +29,7 @@
 
 struct ahci {
 	volatile uint32_t *regs;
+	unsigned int count;		/* of ports whose registers are mapped */
 	struct ahci_port *ports[PORTS]; /* NULL: no disk */
 };
 
@@ -107,6 +109,18 @@ static void probe_port(struct ahci *a, struct host_pci_dev *pci, unsigned int i)
 	add_disk(pci, p);
 }
 
+/* For all ports, or for as many as there usually are; what the controller says of more is not believed. */
+static int map(struct ahci *a, struct host_pci_dev *pci)
+{
+	a->count = PORTS;
+	a->regs = host_pci_bar_map(pci, BAR_HBA, HBA_SIZE + PORTS * AHCI_PORT_SIZE);
+	if (a->regs == NULL) {
+		a->count = PORTS_USUAL;
+		a->regs = host_pci_bar_map(pci, BAR_HBA, HBA_SIZE + PORTS_USUAL * AHCI_PORT_SIZE);
+	}
+	return a->regs != NULL ? 0 : -ENODEV;
+}
+
 static int ahci_probe(struct host_pci_dev *pci)
 {
 	struct ahci *a = heap_alloc(sizeof(*a));
@@ -115,13 +129,10 @@ static int ahci_probe(struct host_pci_dev *pci)
 	if (a == NULL) {
 		return -ENOMEM;
 	}
-	a->regs = host_pci_bar_map(pci, BAR_HBA, HBA_SIZE + PORTS * AHCI_PORT_SIZE);
-	if (a->regs == NULL) {
-		a->regs = host_pci_bar_map(pci, BAR_HBA, HBA_SIZE + 6 * AHCI_PORT_SIZE);
-	}
-	if (a->regs == NULL) {
+	err = map(a, pci);
+	if (err != 0) {
 		heap_free(a);
-		return -ENODEV;
+		return err;
 	}
 	host_pci_enable(pci);
 	err = reset(a);
@@ -132,7 +143,7 @@ static int ahci_probe(struct host_pci_dev *pci)
 		return err; /* the interrupt's handler may keep a */
 	}
 	a->regs[HBA_GHC] = GHC_AHCI | GHC_INTERRUPT;
-	for (unsigned int i = 0; i < PORTS; i++) {
+	for (unsigned int i = 0; i < a->count; i++) {
 		if ((a->regs[HBA_PI] >> i & 1) != 0) {
 			probe_port(a, pci, i);
 		}
