@@ -18,6 +18,7 @@ struct ahci_port {
 	struct mutex busy;	 /* one command at a time: the rest is its holder's */
 	uint8_t *buffer;	 /* (c) what DMA reads and writes */
 	uint8_t *lists;		 /* (c) a page: command list, received FISes, command table */
+	bool down;		 /* it could not be reset: that comes before all else */
 	struct spinlock lock;	 /* between holder and interrupt handler: the rest of this */
 	struct thread *waiter;	 /* NULL: nothing is under way */
 	bool done;		 /* the interrupt came */

@@ -49,6 +49,7 @@ enum port_reg {
 #define PRD_AT	   (TABLE_AT + 0x80u)
 #define FIS_WORDS  5u /* of 4 bytes: a register FIS */
 #define FLAG_WRITE 0x40u
+#define MOVED_AT   4u  /* in a header: bytes that were moved */
 #define PRD_COUNT  16u /* shift of the number of entries in a header */
 
 #define FIS_REGISTER_TO_DISK 0x27u
@@ -117,22 +118,35 @@ static int go(const struct ahci_port *p)
 	return 0;
 }
 
-/* "Port Reset": for a millisecond at least; then the link comes up again. */
-static int reset(const struct ahci_port *p)
+/*
+ * "Port Reset": for a millisecond at least; then the link comes up again. Engines that still run would go
+ * on in memory that is the next command's.
+ */
+static int reset(struct ahci_port *p)
 {
+	int err;
+
 	(void)stop(p);
 	p->regs[PORT_SCTL] = SCTL_RESET;
 	thread_sleep(2 * POLL_NS);
 	p->regs[PORT_SCTL] = 0;
-	int err = wait_bits(p, PORT_SSTS, SSTS_DET, SSTS_THERE, LINK_NS);
-
-	return err == 0 ? go(p) : err;
+	err = wait_bits(p, PORT_SSTS, SSTS_DET, SSTS_THERE, LINK_NS);
+	if (err == 0) {
+		err = wait_bits(p, PORT_CMD, CMD_FIS_RUNS | CMD_LIST_RUNS, 0, LINK_NS);
+	}
+	if (err == 0) {
+		err = go(p);
+	}
+	p->down = err != 0;
+	return err;
 }
 
 void ahci_port_free(struct ahci_port *p)
 {
+	if (p->lists != NULL && stop(p) != 0) {
+		return; /* it may write there yet: the memory is lost */
+	}
 	if (p->lists != NULL) {
-		(void)stop(p);
 		page_free(p->lists, 0);
 	}
 	if (p->buffer != NULL) {
@@ -223,7 +237,7 @@ static void prepare(const struct ahci_port *p, const struct ata_command *cmd, en
 	bytes_put_le32(prd + 8, 0);
 	bytes_put_le32(prd + 12, bytes - 1); /* unused without data */
 	bytes_put_le32(header, flags | (dma == ATA_NO_DATA ? 0 : 1u) << PRD_COUNT);
-	bytes_put_le32(header + 4, 0); /* the controller counts what it moved */
+	bytes_put_le32(header + MOVED_AT, 0); /* the controller counts what it moved */
 	bytes_put_le64(header + 8, paging_hpa(p->lists + TABLE_AT).v);
 }
 
@@ -255,15 +269,33 @@ static int finish(struct ahci_port *p)
 	return p->done ? 0 : -ETIMEDOUT;
 }
 
-/* What came of it, in words; NULL: all is well. *again: another try may help. */
-static const char *verdict(const struct ahci_port *p, bool *again)
+/* Less came than asked for: the rest of the buffer is what somebody else read or wrote. */
+static bool is_short(const struct ahci_port *p, enum ata_dma dma, uint32_t bytes)
 {
-	*again = (p->cause & IS_FATAL) != 0;
-	return (p->cause & IS_FATAL) != 0	     ? "the link or DMA failed"
-	       : (p->task_file & ATA_STATUS_DF) != 0 ? "device fault"
-	       : (p->cause & IS_TASK_FILE) != 0 || (p->task_file & ATA_STATUS_ERR) != 0
-		       ? "the disk reports an error"
-		       : NULL;
+	return dma == ATA_FROM_DISK && bytes_get_le32(p->lists + LIST_AT + MOVED_AT) < bytes;
+}
+
+/* What came of it, in words; NULL: all is well. *again: another try may help. */
+static const char *verdict(const struct ahci_port *p, enum ata_dma dma, uint32_t bytes, bool *again)
+{
+	bool fatal = (p->cause & IS_FATAL) != 0;
+	const char *why = fatal					? "the link or DMA failed"
+			  : (p->task_file & ATA_STATUS_DF) != 0 ? "device fault"
+			  : (p->cause & IS_TASK_FILE) != 0 || (p->task_file & ATA_STATUS_ERR) != 0
+				  ? "the disk reports an error"
+				  : NULL;
+
+	*again = fatal || why == NULL;
+	return why == NULL && is_short(p, dma, bytes) ? "the disk gave too little" : why;
+}
+
+static const char *attempt(struct ahci_port *p, const struct ata_command *cmd, enum ata_dma dma,
+			   uint32_t bytes, bool *again)
+{
+	*again = true;
+	prepare(p, cmd, dma, bytes);
+	start(p);
+	return finish(p) != 0 ? "the disk does not answer" : verdict(p, dma, bytes, again);
 }
 
 int ahci_port_run(struct ahci_port *p, const struct ata_command *cmd, enum ata_dma dma,
@@ -271,11 +303,12 @@ int ahci_port_run(struct ahci_port *p, const struct ata_command *cmd, enum ata_d
 {
 	bool again = true;
 
-	*why = NULL;
+	*why = "the disk is not ready";
+	if (p->down && reset(p) != 0) {
+		return -EIO;
+	}
 	for (unsigned int i = 0; i < TRIES && again; i++) {
-		prepare(p, cmd, dma, bytes);
-		start(p);
-		*why = finish(p) != 0 ? "the disk does not answer" : verdict(p, &again);
+		*why = attempt(p, cmd, dma, bytes, &again);
 		if (*why == NULL) {
 			return 0;
 		}
