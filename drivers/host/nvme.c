@@ -28,9 +28,11 @@
 #define REG_BELLS  0x1000u
 #define CC_ON	   0x00460001u /* entries of 16 and 64 bytes, pages of 4 KiB, enabled */
 #define CSTS_RDY   0x1u
+#define NOBODY	   UINT32_MAX /* what is read where no device answers (any more) */
 #define STRIDE_MAX 8u
 #define TO_NS	   500000000ul /* unit of CAP.TO */
 #define POLL_NS	   1000000ul
+#define TRIES	   2u
 
 /* "Admin Command Set", "NVM Command Set" */
 enum nvme_admin { ADMIN_CREATE_SQ = 0x01, ADMIN_CREATE_CQ = 0x05, ADMIN_IDENTIFY = 0x06 };
@@ -97,13 +99,20 @@ static int wait_ready(const struct nvme *n, uint32_t want)
 	uint64_t limit = TO_NS * ((get(n, REG_CAP) >> 24) + 1);
 	uint64_t deadline = clock_now() + clock_ns_to_ticks(limit);
 
-	while ((get(n, REG_CSTS) & CSTS_RDY) != want) {
+	for (;;) {
+		uint32_t status = get(n, REG_CSTS);
+
+		if (status == NOBODY) {
+			return -ENODEV;
+		}
+		if ((status & CSTS_RDY) == want) {
+			return 0;
+		}
 		if (clock_now() > deadline) {
 			return -ETIMEDOUT;
 		}
 		thread_sleep(POLL_NS);
 	}
-	return 0;
 }
 
 static int run_admin(struct nvme *n, struct nvme_slot *s, const struct nvme_command *c)
@@ -162,9 +171,14 @@ static void turn_off(struct nvme *n)
 	put(n, REG_CC, 0);
 }
 
-/* When nobody has a slot any more. The first who comes does it, the others find it done. */
-static void recover(struct nvme *n)
+/*
+ * When nobody has a slot any more. The first who comes does it, the others find it done; false: the
+ * controller stays off.
+ */
+static bool recover(struct nvme *n)
 {
+	bool on;
+
 	for (unsigned int i = 0; i < NVME_SLOTS; i++) {
 		mutex_lock(&n->io.slots[i].busy);
 	}
@@ -174,9 +188,11 @@ static void recover(struct nvme *n)
 			turn_off(n);
 		}
 	}
+	on = !n->io.stopped;
 	for (unsigned int i = 0; i < NVME_SLOTS; i++) {
 		mutex_unlock(&n->io.slots[i].busy);
 	}
+	return on;
 }
 
 static void on_irq(void *arg)
@@ -194,30 +210,62 @@ static struct nvme_disk *disk_of(struct block_dev *d)
 	return container_of(d, struct nvme_disk, disk.dev);
 }
 
-/* Runs c in a slot that is given back. */
-static int run(struct nvme_disk *d, struct nvme_slot *s, struct nvme_command *c, const char *what,
-	       uint64_t off)
-{
-	static const char *const why[] = { "the disk does not answer",
-					   "the disk reports an error" };
-	int err;
+/* A command, and what goes through its slot's buffer. */
+struct job {
+	struct nvme_command c;
+	const char *what; /* is done, for messages */
+	uint64_t off;
+	const struct block_vec *v; /* data; NULL: zeros, c.bytes of them */
+	unsigned int n;
+	bool reads;
+};
 
-	c->nsid = d->nsid;
-	err = nvme_queue_run(&d->n->io, s, c);
-	if (err != 0) {
-		host_disk_failed(&d->disk, what, off, why[err == -EIO]);
+static void fill(struct nvme_slot *s, const struct job *j)
+{
+	uint8_t *to = s->buffer;
+
+	if (j->v == NULL) {
+		memset(to, 0, j->c.bytes);
 	}
-	return err;
+	for (unsigned int i = 0; i < j->n && !j->reads; i++) {
+		memcpy(to, j->v[i].base, j->v[i].len);
+		to += j->v[i].len;
+	}
 }
 
-static int give(struct nvme_disk *d, struct nvme_slot *s, int err)
+/* In a slot of its own. *again: it was not the command's fault, and the controller is on again. */
+static int attempt(struct nvme_disk *d, const struct job *j, bool *again)
 {
+	struct nvme_slot *s = nvme_queue_take(&d->n->io);
+	int err;
+
+	fill(s, j);
+	err = nvme_queue_run(&d->n->io, s, &j->c);
+	if (err == 0 && j->reads) {
+		block_vec_copy(j->v, j->n, 0, s->buffer, j->c.bytes);
+	}
 	if (err == -ETIMEDOUT) {
 		turn_off(d->n);
 	}
 	nvme_queue_give(s);
-	if (err == -ETIMEDOUT || err == -ENODEV) {
-		recover(d->n);
+	*again = (err == -ETIMEDOUT || err == -ENODEV) && recover(d->n);
+	return err;
+}
+
+/* Again once if it was not answered, or another one was not and the controller was reset for that. */
+static int run(struct nvme_disk *d, struct job *j)
+{
+	bool again = true;
+	int err = 0;
+
+	j->c.nsid = d->nsid;
+	for (unsigned int i = 0; i < TRIES && again; i++) {
+		err = attempt(d, j, &again);
+	}
+	if (err != 0) {
+		host_disk_failed(&d->disk, j->what, j->off,
+				 err == -EIO ? "the disk reports an error"
+					     : "the disk does not answer");
 	}
 	return err == 0 ? 0 : -EIO;
 }
@@ -225,27 +273,21 @@ static int give(struct nvme_disk *d, struct nvme_slot *s, int err)
 static int move(struct nvme_disk *d, uint64_t off, const struct block_vec *v, unsigned int n,
 		uint32_t bytes, bool write)
 {
-	struct nvme_slot *s = nvme_queue_take(&d->n->io);
 	uint64_t lba = off / BLOCK_SECTOR;
-	struct nvme_command c = {
-		.opcode = write ? IO_WRITE : IO_READ,
-		.bytes = bytes,
-		.cdw10 = (uint32_t)lba,
-		.cdw11 = (uint32_t)(lba >> 32),
-		.cdw12 = bytes / BLOCK_SECTOR - 1,
+	struct job j = {
+		.c = { .opcode = write ? IO_WRITE : IO_READ,
+		       .bytes = bytes,
+		       .cdw10 = (uint32_t)lba,
+		       .cdw11 = (uint32_t)(lba >> 32),
+		       .cdw12 = bytes / BLOCK_SECTOR - 1 },
+		.what = write ? "write" : "read",
+		.off = off,
+		.v = v,
+		.n = n,
+		.reads = !write,
 	};
-	uint8_t *to = s->buffer;
-	int err;
 
-	for (unsigned int i = 0; write && i < n; i++) {
-		memcpy(to, v[i].base, v[i].len);
-		to += v[i].len;
-	}
-	err = run(d, s, &c, write ? "write" : "read", off);
-	if (err == 0 && !write) {
-		block_vec_copy(v, n, 0, s->buffer, bytes);
-	}
-	return give(d, s, err);
+	return run(d, &j);
 }
 
 static int transfer(struct block_dev *dev, uint64_t off, const struct block_vec *v, unsigned int n,
@@ -284,29 +326,26 @@ static int disk_write(struct block_dev *dev, uint64_t off, const struct block_ve
 static int disk_flush(struct block_dev *dev)
 {
 	struct nvme_disk *d = disk_of(dev);
-	struct nvme_command c = { .opcode = IO_FLUSH };
-	struct nvme_slot *s;
+	struct job j = { .c = { .opcode = IO_FLUSH }, .what = "flush" };
 
-	if (!d->n->cache) {
-		return 0;
-	}
-	s = nvme_queue_take(&d->n->io);
-	return give(d, s, run(d, s, &c, "flush", 0));
+	return d->n->cache ? run(d, &j) : 0;
 }
 
 static int trim(struct nvme_disk *d, uint64_t lba, uint32_t sectors)
 {
-	struct nvme_command c = {
-		.opcode = IO_DSM,
-		.bytes = DSM_RANGE,
-		.cdw11 = DSM_DEALLOCATE,
+	uint8_t range[DSM_RANGE] = { 0 };
+	const struct block_vec v = { range, sizeof(range) };
+	struct job j = {
+		.c = { .opcode = IO_DSM, .bytes = DSM_RANGE, .cdw11 = DSM_DEALLOCATE },
+		.what = "discard",
+		.off = lba * BLOCK_SECTOR,
+		.v = &v,
+		.n = 1,
 	};
-	struct nvme_slot *s = nvme_queue_take(&d->n->io);
 
-	bytes_put_le32(s->buffer, 0);
-	bytes_put_le32(s->buffer + 4, sectors);
-	bytes_put_le64(s->buffer + 8, lba);
-	return give(d, s, run(d, s, &c, "discard", lba * BLOCK_SECTOR));
+	bytes_put_le32(range + 4, sectors);
+	bytes_put_le64(range + 8, lba);
+	return run(d, &j);
 }
 
 static int disk_discard(struct block_dev *dev, uint64_t off, uint64_t len)
@@ -328,20 +367,18 @@ static int disk_discard(struct block_dev *dev, uint64_t off, uint64_t len)
 /* By the disk, or as data. */
 static int zero_part(struct nvme_disk *d, uint64_t off, uint32_t bytes)
 {
-	struct nvme_slot *s = nvme_queue_take(&d->n->io);
 	uint64_t lba = off / BLOCK_SECTOR;
-	struct nvme_command c = {
-		.opcode = d->n->zeroes ? IO_ZEROES : IO_WRITE,
-		.bytes = d->n->zeroes ? 0 : bytes,
-		.cdw10 = (uint32_t)lba,
-		.cdw11 = (uint32_t)(lba >> 32),
-		.cdw12 = bytes / BLOCK_SECTOR - 1,
+	struct job j = {
+		.c = { .opcode = d->n->zeroes ? IO_ZEROES : IO_WRITE,
+		       .bytes = d->n->zeroes ? 0 : bytes,
+		       .cdw10 = (uint32_t)lba,
+		       .cdw11 = (uint32_t)(lba >> 32),
+		       .cdw12 = bytes / BLOCK_SECTOR - 1 },
+		.what = "write",
+		.off = off,
 	};
 
-	if (!d->n->zeroes) {
-		memset(s->buffer, 0, bytes);
-	}
-	return give(d, s, run(d, s, &c, "write", off));
+	return run(d, &j);
 }
 
 static int disk_write_zeroes(struct block_dev *dev, uint64_t off, uint64_t len, bool unmap UNUSED)

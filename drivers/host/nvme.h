@@ -58,7 +58,7 @@ void nvme_queue_irq(struct nvme_queue *q);
 /* A slot that is the caller's until nvme_queue_give; sleeps. */
 struct nvme_slot *nvme_queue_take(struct nvme_queue *q);
 void nvme_queue_give(struct nvme_slot *s);
-/* Runs a command and sleeps until its end: 0, -EIO and s->status; -ETIMEDOUT; -ENODEV: stopped. */
+/* Runs a command and sleeps until its end: 0, -EIO and s->status; -ETIMEDOUT; -ENODEV: stopped, before or meanwhile. */
 int nvme_queue_run(struct nvme_queue *q, struct nvme_slot *s, const struct nvme_command *c);
 
 #endif

@@ -204,5 +204,8 @@ int nvme_queue_run(struct nvme_queue *q, struct nvme_slot *s, const struct nvme_
 			thread_park_until(deadline);
 		}
 	}
-	return !s->done ? -ETIMEDOUT : s->status == 0 ? 0 : -EIO;
+	return !s->done			    ? -ETIMEDOUT
+	       : s->status == 0		    ? 0
+	       : s->status == STATUS_FAILED ? -ENODEV
+					    : -EIO;
 }

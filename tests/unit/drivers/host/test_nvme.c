@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* An NVMe controller made of registers, with one disk: found, read, written; one that does not answer is */
+/* reset and asked again; one that is gone fails soon. */
+/* TEST_SOURCES: drivers/host/nvme.c drivers/host/nvme_queue.c drivers/block/block.c hv/lib/string.c hv/lib/errno.c */
+/* TEST_SOURCES: tests/unit/fakes/fake_lock.c tests/unit/fakes/fake_checkpoint.c tests/unit/fakes/fake_page.c */
+/* TEST_SOURCES: tests/unit/fakes/fake_heap.c tests/unit/fakes/fake_panic_abort.c */
+/* TEST_LIBS: -Wl,-T,tests/unit/fakes/fake_pci.ld */
+#include "arch/clock.h"
+#include "drivers/host/host_disk.h"
+#include "drivers/host/host_pci.h"
+#include "drivers/host/nvme.h"
+#include "hv/base/log.h"
+#include "hv/base/page.h"
+#include "hv/lib/bytes.h"
+#include "hv/lib/errno.h"
+#include "hv/thread.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define DEPTH 16u
+
+extern const struct host_pci_driver *const host_pci_drivers_start[];
+
+enum habit { ANSWERS, IS_SILENT, IS_SILENT_ONCE, FAILS };
+
+struct queue {
+	uint8_t *sq, *cq;
+	unsigned int head, tail, phase;
+};
+
+static struct {
+	uint32_t regs[0x2000 / 4];
+	struct queue q[2];
+	enum habit habit; /* of reads and writes */
+	unsigned int commands, resets;
+	uint8_t last[64];	 /* of them: as it was submitted, */
+	uint8_t data[PAGE_SIZE]; /* and what it wrote */
+} nvme;
+
+static uint64_t now;
+static struct thread me;
+static struct host_disk *disk;
+static unsigned int failures;
+static void (*irq)(void *arg);
+static void *irq_arg;
+static struct nvme_queue *to_stop;
+
+/* ---- the controller ---- */
+
+static void identify(const uint8_t *e)
+{
+	uint8_t *page = (uint8_t *)bytes_get_le64(e + 24);
+
+	memset(page, 0, PAGE_SIZE);
+	switch (bytes_get_le32(e + 40)) {
+	case 0:
+		bytes_put_le64(page, 2048);	      /* sectors, */
+		bytes_put_le32(page + 128, 9u << 16); /* of 512 bytes */
+		break;
+	case 1:
+		page[525] = 1;		       /* a cache */
+		bytes_put_le16(page + 520, 4); /* dataset management */
+		break;
+	default:
+		bytes_put_le32(page, 1);
+	}
+}
+
+static void admin(const uint8_t *e)
+{
+	if (e[0] == 6) {
+		identify(e);
+	} else if (e[0] == 5) {
+		nvme.q[1] = (struct queue){ .cq = (uint8_t *)bytes_get_le64(e + 24), .phase = 1 };
+	} else {
+		nvme.q[1].sq = (uint8_t *)bytes_get_le64(e + 24);
+	}
+}
+
+static void end(struct queue *q, uint16_t id, uint16_t status)
+{
+	uint8_t *c = q->cq + q->tail * 16;
+
+	bytes_put_le32(c + 12, id | q->phase << 16 | (uint32_t)status << 17);
+	q->tail = (q->tail + 1) % DEPTH;
+	q->phase ^= q->tail == 0;
+}
+
+/* False: nothing comes of it. */
+static bool io(const uint8_t *e)
+{
+	uint8_t *data = (uint8_t *)bytes_get_le64(e + 24);
+
+	nvme.commands++;
+	memcpy(nvme.last, e, sizeof(nvme.last));
+	if (nvme.habit == IS_SILENT || nvme.habit == IS_SILENT_ONCE) {
+		return false;
+	}
+	if (e[0] == 2) {
+		memset(data, 0xda, PAGE_SIZE);
+	} else if (data != NULL) {
+		memcpy(nvme.data, data, PAGE_SIZE);
+	}
+	return true;
+}
+
+static bool serve(unsigned int i)
+{
+	struct queue *q = &nvme.q[i];
+	bool any = false;
+
+	while (q->sq != NULL && q->head != nvme.regs[0x1000 / 4 + 2 * i]) {
+		const uint8_t *e = q->sq + q->head * 64;
+
+		q->head = (q->head + 1) % DEPTH;
+		if (i == 0) {
+			admin(e);
+		}
+		if (i == 0 || io(e)) {
+			end(q, bytes_get_le16(e + 2), i == 1 && nvme.habit == FAILS ? 0x281 : 0);
+			any = true;
+		}
+	}
+	return any;
+}
+
+static void turned_off(void)
+{
+	if (nvme.regs[7] == 1) {
+		nvme.resets++;
+		nvme.habit = nvme.habit == IS_SILENT_ONCE ? ANSWERS : nvme.habit;
+	}
+	memset(nvme.q, 0, sizeof(nvme.q));
+	memset(nvme.regs + 0x1000 / 4, 0, 16);
+	nvme.regs[7] = 0;
+}
+
+/* What happens while the driver waits; true: it interrupts. */
+static bool controller(void)
+{
+	if (nvme.regs[7] == ~0u) {
+		return false;
+	}
+	if ((nvme.regs[5] & 1) == 0) {
+		turned_off();
+	} else if (nvme.regs[7] == 0) {
+		nvme.regs[7] = 1;
+		nvme.q[0] = (struct queue){
+			.sq = (uint8_t *)(nvme.regs[10] | (uint64_t)nvme.regs[11] << 32),
+			.cq = (uint8_t *)(nvme.regs[12] | (uint64_t)nvme.regs[13] << 32),
+			.phase = 1
+		};
+	}
+	return (int)serve(0) | (int)serve(1);
+}
+
+/* ---- the machine ---- */
+
+void mutex_init(struct mutex *m)
+{
+	m->owner = NULL;
+}
+
+void mutex_lock(struct mutex *m)
+{
+	assert_null(m->owner);
+	m->owner = &me;
+}
+
+void mutex_unlock(struct mutex *m)
+{
+	assert_ptr_equal(m->owner, &me);
+	m->owner = NULL;
+}
+
+uint64_t clock_now(void)
+{
+	return now;
+}
+
+uint64_t clock_ns_to_ticks(uint64_t ns)
+{
+	return ns;
+}
+
+void thread_sleep(uint64_t ns)
+{
+	now += ns;
+	(void)controller();
+}
+
+struct thread *thread_current(void)
+{
+	return &me;
+}
+
+void thread_unpark(struct thread *t)
+{
+	assert_ptr_equal(t, &me);
+}
+
+void thread_park_until(uint64_t deadline)
+{
+	if (to_stop != NULL) {
+		nvme_queue_stop(to_stop);
+	} else if (controller()) {
+		irq(irq_arg);
+	} else {
+		now = deadline;
+	}
+}
+
+void log_printf(enum log_level level, const char *fmt, ...)
+{
+	(void)level;
+	(void)fmt;
+}
+
+volatile void *host_pci_bar_map(const struct host_pci_dev *d, unsigned int i, uint64_t size)
+{
+	(void)d;
+	(void)i;
+	return size <= sizeof(nvme.regs) ? nvme.regs : NULL;
+}
+
+void host_pci_enable(struct host_pci_dev *d)
+{
+	(void)d;
+}
+
+int host_pci_irq_request(struct host_pci_dev *d, void (*fn)(void *arg), void *arg)
+{
+	(void)d;
+	irq = fn;
+	irq_arg = arg;
+	return 0;
+}
+
+void host_disk_add(struct host_disk *d, const char *kind)
+{
+	assert_string_equal(kind, "nvme");
+	disk = d;
+}
+
+void host_disk_failed(struct host_disk *d, const char *what, uint64_t off, const char *why)
+{
+	(void)what;
+	(void)off;
+	(void)why;
+	assert_ptr_equal(d, disk);
+	failures++;
+}
+
+/* Found once, as at boot; never taken apart. */
+static int find(void **state)
+{
+	static struct host_pci_dev pci = { .class = 0x010802 };
+
+	(void)state;
+	return host_pci_drivers_start[0]->probe(&pci) != 0 || disk == NULL;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	nvme.commands = nvme.resets = failures = 0;
+	nvme.habit = ANSWERS;
+	return 0;
+}
+
+static int move(bool write, uint8_t *buf)
+{
+	struct block_vec v = { buf, PAGE_SIZE };
+
+	return write ? block_write(&disk->dev, 8192, &v, 1) : block_read(&disk->dev, 8192, &v, 1);
+}
+
+/* ---- the cases ---- */
+
+static void test_read_write(void **state)
+{
+	uint8_t buf[PAGE_SIZE] = { 0 };
+
+	(void)state;
+	assert_int_equal(disk->dev.size, 1 << 20);
+	assert_int_equal(move(false, buf), 0);
+	assert_int_equal(buf[PAGE_SIZE - 1], 0xda);
+	memset(buf, 7, sizeof(buf));
+	assert_int_equal(move(true, buf), 0);
+	assert_int_equal(nvme.data[PAGE_SIZE - 1], 7);
+	assert_int_equal(bytes_get_le32(nvme.last + 40), 16);
+	assert_int_equal(bytes_get_le32(nvme.last + 48), 7);
+	assert_int_equal(block_flush(&disk->dev), 0);
+	assert_int_equal(nvme.last[0], 0);
+	assert_int_equal(nvme.resets, 0);
+}
+
+static void test_discard(void **state)
+{
+	(void)state;
+	assert_int_equal(block_discard(&disk->dev, 4096, 8192), 0);
+	assert_int_equal(nvme.last[0], 9);
+	assert_int_equal(bytes_get_le32(nvme.data + 4), 16);
+	assert_int_equal(bytes_get_le64(nvme.data + 8), 8);
+}
+
+static void test_zeroes(void **state)
+{
+	(void)state;
+	memset(nvme.data, 7, sizeof(nvme.data));
+	assert_int_equal(block_write_zeroes(&disk->dev, 0, PAGE_SIZE, false), 0);
+	assert_int_equal(nvme.last[0], 1);
+	assert_int_equal(nvme.data[0] | nvme.data[PAGE_SIZE - 1], 0);
+}
+
+static void test_error(void **state)
+{
+	uint8_t buf[PAGE_SIZE];
+
+	(void)state;
+	nvme.habit = FAILS;
+	assert_int_equal(move(false, buf), -EIO);
+	assert_int_equal(nvme.commands, 1);
+	assert_int_equal(nvme.resets, 0);
+	assert_int_equal(failures, 1);
+}
+
+/* The data of a write is there again, and nobody hears of it. */
+static void test_silent_once(void **state)
+{
+	uint8_t buf[PAGE_SIZE];
+
+	(void)state;
+	memset(buf, 9, sizeof(buf));
+	memset(nvme.data, 0, sizeof(nvme.data));
+	nvme.habit = IS_SILENT_ONCE;
+	assert_int_equal(move(true, buf), 0);
+	assert_int_equal(nvme.commands, 2);
+	assert_int_equal(nvme.resets, 1);
+	assert_int_equal(nvme.data[0], 9);
+	assert_int_equal(failures, 0);
+}
+
+static void test_silent(void **state)
+{
+	uint8_t buf[PAGE_SIZE];
+
+	(void)state;
+	nvme.habit = IS_SILENT;
+	assert_int_equal(move(false, buf), -EIO);
+	assert_int_equal(nvme.commands, 2);
+	assert_int_equal(nvme.resets, 2);
+	assert_int_equal(failures, 1);
+	nvme.habit = ANSWERS;
+	assert_int_equal(move(false, buf), 0);
+}
+
+/* All ones: no seconds of waiting for it, request after request; it may come back. */
+static void test_gone(void **state)
+{
+	uint8_t buf[PAGE_SIZE];
+	uint64_t begun;
+
+	(void)state;
+	nvme.habit = IS_SILENT;
+	nvme.regs[0] = nvme.regs[7] = ~0u;
+	assert_int_equal(move(false, buf), -EIO);
+	begun = now;
+	assert_int_equal(move(false, buf), -EIO);
+	assert_true(now - begun < 1000000000ul);
+	nvme.regs[0] = 0;
+	turned_off();
+	nvme.habit = ANSWERS;
+	assert_int_equal(move(false, buf), 0);
+}
+
+/* Whom another one's time-out stops is told so: its command may be tried again. */
+static void test_stopped(void **state)
+{
+	static struct nvme_queue q;
+	const struct nvme_command c = { .bytes = 512 };
+	uint32_t bells[2];
+	struct nvme_slot *s;
+
+	(void)state;
+	q.sq_bell = bells;
+	q.cq_bell = bells + 1;
+	assert_int_equal(nvme_queue_init(&q), 0);
+	s = nvme_queue_take(&q);
+	to_stop = &q;
+	assert_int_equal(nvme_queue_run(&q, s, &c), -ENODEV);
+	to_stop = NULL;
+	assert_int_equal(nvme_queue_run(&q, s, &c), -ENODEV);
+	nvme_queue_give(s);
+	nvme_queue_free(&q);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_read_write, setup),
+		cmocka_unit_test_setup(test_discard, setup),
+		cmocka_unit_test_setup(test_zeroes, setup),
+		cmocka_unit_test_setup(test_error, setup),
+		cmocka_unit_test_setup(test_silent_once, setup),
+		cmocka_unit_test_setup(test_silent, setup),
+		cmocka_unit_test_setup(test_gone, setup),
+		cmocka_unit_test_setup(test_stopped, setup),
+	};
+
+	return cmocka_run_group_tests(tests, find, NULL);
+}
