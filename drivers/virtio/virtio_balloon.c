@@ -95,7 +95,7 @@ static void move_chains(struct virtio_balloon *b, struct virtq *q)
 		budget -= budget > 0;
 	}
 	virtq_signal(q);
-	if (virtq_has_next(q)) {
+	if (budget == 0) { /* also if none is left: a virtq_pop() that finds none asks for more */
 		virtio_dev_again(q->dev, q->number);
 	}
 }

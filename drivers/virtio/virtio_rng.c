@@ -67,9 +67,10 @@ static void rng_notify(struct virtio_dev *d, unsigned int queue)
 	struct virtio_rng *r = container_of(virtio_pci_of(d), struct virtio_rng, pci);
 	struct virtq *q = &d->queue[queue];
 	uint64_t budget = IN_ONE_GO;
+	bool more = true; /* or not known: a virtq_pop() that finds none asks for more */
 
 	earn(r);
-	while (budget > 0 && r->s.tokens > 0 && virtq_pop(q, &r->chain)) {
+	while (budget > 0 && r->s.tokens > 0 && (more = virtq_pop(q, &r->chain))) {
 		uint64_t n = u64_min(u64_min(r->chain.write_len, budget), r->s.tokens);
 
 		virtq_push(q, &r->chain, (uint32_t)fill(r, n));
@@ -77,7 +78,7 @@ static void rng_notify(struct virtio_dev *d, unsigned int queue)
 		budget -= u64_min(budget, n + 64); /* an empty one costs as well */
 	}
 	virtq_signal(q);
-	if (!virtq_has_next(q)) {
+	if (!more) {
 		return;
 	}
 	if (r->s.tokens > 0) {

@@ -182,11 +182,6 @@ static bool is_live(const struct virtq *q)
 	return q->s->enabled && virtio_dev_is_live(q->dev);
 }
 
-bool virtq_has_next(const struct virtq *q)
-{
-	return is_live(q) && load_avail(q) != q->s->next;
-}
-
 static bool take(struct virtq *q, uint16_t head, struct virtq_chain *c)
 {
 	const char *why;

@@ -88,8 +88,6 @@ bool virtq_retake(struct virtq *q, uint16_t head, struct virtq_chain *c);
 void virtq_unpop(struct virtq *q, unsigned int n);
 /* After a batch of virtq_push(): interrupts the driver if it wants that. */
 void virtq_signal(struct virtq *q);
-/* Is there a chain to take? A hint, costs one load. */
-bool virtq_has_next(const struct virtq *q);
 
 /* Copies between c's readable (writable) part from byte off on, and buf; bytes that there were. */
 size_t virtq_read(const struct virtq_chain *c, uint64_t off, void *buf, size_t len);

@@ -92,6 +92,16 @@ static void test_first_pages_cost_more(void **state)
 	assert_true(fake_moves > 0 && fake_moves <= 2);
 }
 
+/* A chain that ends just where its go does: the driver is asked to notify of the next all the same. */
+static void test_asks_for_more_after_a_full_go(void **state)
+{
+	(void)state;
+	send(INFLATE, 0x400, MOST);
+	assert_int_equal(drv_used(INFLATE), 1);
+	fake_pc_work();
+	assert_int_equal(drv_get16(DRV_USED(INFLATE) + VIRTQ_AVAIL_EVENT(DRV_SIZE)), 1);
+}
+
 static void test_deflates_and_both_at_once(void **state)
 {
 	(void)state;
@@ -247,6 +257,7 @@ int main(void)
 		TEST(test_offers),
 		TEST(test_inflates_in_parts),
 		TEST(test_first_pages_cost_more),
+		TEST(test_asks_for_more_after_a_full_go),
 		TEST(test_deflates_and_both_at_once),
 		TEST(test_odd_buffers),
 		TEST(test_target_and_actual),

@@ -349,6 +349,22 @@ static void test_rng_rate(void **state)
 	assert_in_range(got, 1 * MIB, 1 * MIB + 128 * KIB);
 }
 
+/* A buffer that takes all of a go, or the last token: the driver is asked to notify of the next. */
+static void test_rng_asks_for_more(void **state)
+{
+	(void)state;
+	drv_start(RNG, DRV_FEATURES, 1);
+	for (uint16_t i = 1; i <= DRV_SIZE; i++) {
+		drv_desc(0, 0, DRV_DATA(0), 0x1000, W, 0);
+		drv_offer(0, 0);
+		drv_kick(0);
+		fake_pass(i == DRV_SIZE ? 2000000 : 0);
+		fake_pc_work();
+		assert_int_equal(drv_used(0), i);
+		assert_int_equal(drv_get16(DRV_USED(0) + VIRTQ_AVAIL_EVENT(DRV_SIZE)), i);
+	}
+}
+
 static void test_rng_waits(void **state)
 {
 	unsigned int before;
@@ -681,6 +697,7 @@ int main(void)
 		TEST(test_indirect),
 		TEST(test_rng),
 		TEST(test_rng_rate),
+		TEST(test_rng_asks_for_more),
 		TEST(test_rng_waits),
 		TEST(test_console_output),
 		TEST(test_console_flood),
