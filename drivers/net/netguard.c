@@ -25,6 +25,16 @@ static bool may_use(const struct netguard *g, uint32_t ip)
 	return false;
 }
 
+/*
+ * Whoever completes pkt's checksum writes a number of the sender's choice there: never over what is looked
+ * at here, up to `end`.
+ */
+static bool sum_is_behind(const struct netpkt *pkt, uint32_t end)
+{
+	return !(pkt->flags & NETPKT_CSUM_PARTIAL) ||
+	       (uint32_t)pkt->csum_start + pkt->csum_offset >= end;
+}
+
 /* A sender address of 0 is a probe (RFC 5227, "Probing an Address"). */
 static int check_arp(const struct netguard *g, const uint8_t *mac, const struct netpkt *pkt,
 		     const struct frame *f)
@@ -33,7 +43,8 @@ static int check_arp(const struct netguard *g, const uint8_t *mac, const struct 
 	uint32_t spa;
 
 	if (pkt->len < f->l3 + (uint32_t)ARP_LEN || wire_get16(arp + ARP_PTYPE) != ETH_IPV4 ||
-	    arp[ARP_HLEN] != 6 || arp[ARP_PLEN] != 4) {
+	    arp[ARP_HLEN] != 6 || arp[ARP_PLEN] != 4 ||
+	    !sum_is_behind(pkt, f->l3 + (uint32_t)ARP_LEN)) {
 		return NETPORT_DROP_MALFORMED;
 	}
 	spa = wire_get32(arp + ARP_SPA);
@@ -49,8 +60,13 @@ static bool is_udp(const struct frame *f, uint16_t sport, uint16_t dport)
 	return f->proto == IP_UDP && f->l4 != 0 && f->sport == sport && f->dport == dport;
 }
 
-static int check_ipv4(const struct netguard *g, const struct frame *f)
+static int check_ipv4(const struct netguard *g, const struct netpkt *pkt, const struct frame *f)
 {
+	uint32_t ports = f->l3 + f->total - f->l4_len; /* or what else is behind IP's header */
+
+	if (!sum_is_behind(pkt, ports + UDP_LENGTH)) {
+		return NETPORT_DROP_MALFORMED;
+	}
 	if ((g->flags & NETGUARD_SERVER) && is_udp(f, DHCP_SERVER_PORT, DHCP_CLIENT_PORT)) {
 		return NETPORT_DROP_SPOOFED;
 	}
@@ -80,7 +96,7 @@ int netguard_check(const struct netguard *g, const uint8_t mac[6], const struct 
 		return check_arp(g, mac, pkt, &f);
 	}
 	if (f.type == ETH_IPV4) {
-		return check_ipv4(g, &f);
+		return check_ipv4(g, pkt, &f);
 	}
 	return g->flags & NETGUARD_IP ? NETPORT_DROP_SPOOFED : PASS;
 }

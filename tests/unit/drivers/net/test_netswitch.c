@@ -731,6 +731,46 @@ static void test_guarded_frames_cut_short(void **state)
 	expect(0, 0, 0, 0);
 }
 
+/* A checksum that a receiver, or its NIC, is to complete changes nothing that the guard has looked at. */
+static void test_guarded_frames_with_checksums(void **state)
+{
+	static const struct {
+		enum frame_kind kind;
+		uint16_t field;
+		bool passes;
+	} rows[] = {
+		{ ARP, ETH_LEN + ARP_SHA, false },
+		{ ARP, ETH_LEN + ARP_SPA + 2, false },
+		{ ARP, ETH_LEN + ARP_LEN, true },
+		{ IP, ETH_LEN, false },
+		{ IP, ETH_LEN + IPV4_SRC + 2, false },
+		{ IP, ETH_LEN + IPV4_LEN + UDP_SPORT, false },
+		{ IP, ETH_LEN + IPV4_LEN + UDP_DPORT, false },
+		{ IP, ETH_LEN + IPV4_LEN + TCP_SUM, true },
+		{ DHCP_ASK, ETH_LEN + IPV4_LEN + UDP_SUM, true },
+	};
+	struct netguard g = { NETGUARD_ALL, 1, { FAKE_IP(1) }, 0 };
+
+	(void)state;
+	netswitch_set_guard(&port[1].p, &g);
+	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
+		uint32_t len = build(rows[i].kind, FAKE_MAC(1), FAKE_MAC(1), FAKE_IP(1));
+		uint64_t before = dropped(1, NETPORT_DROP_MALFORMED);
+
+		fake_send_pkt(&port[1], frame, len + 2,
+			      (struct netpkt){ .flags = NETPKT_CSUM_PARTIAL,
+					       .csum_start = ETH_LEN,
+					       .csum_offset =
+						       (uint16_t)(rows[i].field - ETH_LEN) },
+			      1);
+		if ((port[2].count == 1) != rows[i].passes ||
+		    dropped(1, NETPORT_DROP_MALFORMED) - before != !rows[i].passes) {
+			fail_msg("row %u", i);
+		}
+		fake_port_clear(&port[2]);
+	}
+}
+
 /* ---- leases ---- */
 
 /* A DHCP message of a server at `from`, for client `mac`: type in option 53 behind `pads` pad options. */
@@ -1065,6 +1105,7 @@ int main(void)
 		CASE(test_made_up_addresses_fill_one_share),
 		CASE(test_spoofing),
 		CASE(test_guarded_frames_cut_short),
+		CASE(test_guarded_frames_with_checksums),
 		CASE(test_lease_opens_the_guard),
 		CASE(test_lease_malformed),
 		CASE(test_rate_holds_within_two_percent),
