@@ -286,8 +286,8 @@ void netport_unplug(struct netport *p)
 {
 	struct network_segment *s = segment_of(p);
 
-	network_forward_unplug(s, p);
 	netswitch_detach(p);
+	network_forward_unplug(s, p);
 	if (s->net != NULL && s->net->segment == NULL) {
 		retract(s);
 		destroy(s);

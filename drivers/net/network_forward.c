@@ -74,18 +74,36 @@ static int open_claimed(struct network *net, const struct network_forward *f,
 	return err;
 }
 
-/* The first forward to that port that is not open is claimed and copied; false: there is none. */
-static bool claim(struct network *net, struct network_segment *s, const char *port, uint64_t mac,
-		  unsigned int from, struct network_forward *out, unsigned int *place)
+/* A NIC that is plugged in. */
+struct nic {
+	struct network_segment *segment;
+	const char *port;
+	uint64_t mac;
+};
+
+static bool is_same(const struct network_forward *a, const struct network_forward *b)
+{
+	return a->proto == b->proto && a->out_port == b->out_port;
+}
+
+/*
+ * The first forward to that NIC, from *place on, that is not open is claimed and copied; `only`: NULL, or
+ * none but that one. False: there is none.
+ */
+static bool claim(struct network *net, const struct nic *nic, const struct network_forward *only,
+		  unsigned int *place, struct network_forward *out)
 {
 	bool found = false;
 
 	spin_lock(&lock);
-	for (unsigned int i = from; i < net->c.forwards && !found; i++) {
-		found = net->open[i].segment == NULL && is_port_of(port, net->c.forward[i].vm);
+	for (unsigned int i = *place; i < net->c.forwards && !found; i++) {
+		const struct network_forward *f = &net->c.forward[i];
+
+		found = net->open[i].segment == NULL && is_port_of(nic->port, f->vm) &&
+			(only == NULL || is_same(f, only));
 		if (found) {
-			net->open[i] = (struct network_open){ s, mac, 0 };
-			*out = net->c.forward[i];
+			net->open[i] = (struct network_open){ nic->segment, nic->mac, 0 };
+			*out = *f;
 			*place = i;
 		}
 	}
@@ -93,14 +111,14 @@ static bool claim(struct network *net, struct network_segment *s, const char *po
 	return found;
 }
 
-static int open_all(struct network *net, struct network_segment *s, const char *port, uint64_t mac)
+static int open_all(struct network *net, const struct nic *nic, const struct network_forward *only)
 {
 	struct network_forward f;
 	unsigned int i = 0;
 	int err = 0;
 
-	while (claim(net, s, port, mac, i, &f, &i)) {
-		int e = open_claimed(net, &f, s, mac, 0);
+	for (; claim(net, nic, only, &i, &f); i++) {
+		int e = open_claimed(net, &f, nic->segment, nic->mac, 0);
 
 		if (e != 0) {
 			log_printf(LOG_HOST, "net %s: %s port %u of the host cannot lead to %s: %s",
@@ -108,7 +126,6 @@ static int open_all(struct network *net, struct network_segment *s, const char *
 				   errno_text(e));
 			err = e;
 		}
-		i++;
 		thread_checkpoint();
 	}
 	return err;
@@ -126,19 +143,20 @@ void network_forward_plug(struct network_segment *s, const struct netport *p)
 	struct network *net = forwards_of(s);
 
 	if (net != NULL) {
-		open_all(net, s, p->name, wire_get48(p->mac));
+		open_all(net, &(struct nic){ s, p->name, wire_get48(p->mac) }, NULL);
 	}
 }
 
 /* The next one at or behind *i that leads to that NIC is copied, and claimed no more. */
-static bool close_next(struct network *net, const struct network_segment *s, uint64_t mac,
-		       unsigned int *i, struct network_forward *out)
+static bool close_next(struct network *net, const struct nic *nic, unsigned int *i,
+		       struct network_forward *out)
 {
 	bool found = false;
 
 	spin_lock(&lock);
 	for (; !found && *i < net->c.forwards; ++*i) {
-		found = net->open[*i].segment == s && net->open[*i].mac == mac;
+		found = net->open[*i].segment == nic->segment && net->open[*i].mac == nic->mac &&
+			is_port_of(nic->port, net->c.forward[*i].vm);
 		if (found) {
 			*out = net->c.forward[*i];
 			net->open[*i].segment = NULL;
@@ -150,16 +168,16 @@ static bool close_next(struct network *net, const struct network_segment *s, uin
 
 void network_forward_unplug(struct network_segment *s, const struct netport *p)
 {
+	const struct nic nic = { s, p->name, wire_get48(p->mac) };
 	struct network *net = forwards_of(s);
-	uint64_t mac = wire_get48(p->mac);
 	struct network_forward f;
 	unsigned int i = 0;
 
-	while (net != NULL && close_next(net, s, mac, &i, &f)) {
+	while (net != NULL && close_next(net, &nic, &i, &f)) {
 		natnet_forward_remove(s->gateway, f.proto, f.out_port);
 	}
 	if (net != NULL) {
-		natnet_unreserve(s->gateway, mac);
+		natnet_unreserve(s->gateway, nic.mac);
 	}
 }
 
@@ -232,8 +250,22 @@ static int append(struct network *net, const struct network_forward *f)
 	return err;
 }
 
+/* At a port by name, which is held: whoever unplugs it waits, and then closes what was opened. */
+static int open_at_port(struct network *net, struct network_segment *s, const char *name,
+			const struct network_forward *f)
+{
+	struct netport *p = netswitch_hold_port(&s->sw, name);
+	int err = 0;
+
+	if (p != NULL) {
+		err = open_all(net, &(struct nic){ s, p->name, wire_get48(p->mac) }, f);
+		netswitch_release_port(p);
+	}
+	return err;
+}
+
 /* At the first NIC of its VM's that is plugged in. */
-static int open_now(struct network *net)
+static int open_now(struct network *net, const struct network_forward *f)
 {
 	struct network_segment *s = NULL;
 	int err = 0;
@@ -243,7 +275,7 @@ static int open_now(struct network *net)
 		struct netswitch_port p;
 
 		while (err == 0 && s->net == net && netswitch_next_port(&s->sw, &cursor, &p)) {
-			err = open_all(net, s, p.name, wire_get48(p.mac));
+			err = is_port_of(p.name, f->vm) ? open_at_port(net, s, p.name, f) : 0;
 		}
 	}
 	return err;
@@ -257,7 +289,7 @@ int network_forward_add(const struct network *net, const struct network_forward 
 	if (err != 0) {
 		return err;
 	}
-	err = open_now(n);
+	err = open_now(n, f);
 	if (err != 0) {
 		network_forward_remove(net, f->proto, f->out_port);
 	}

@@ -23,7 +23,7 @@ void network_forward_plug(struct network_segment *s, const struct netport *p);
 void network_forward_move(struct network_segment *s, const struct netport *p, uint32_t ip);
 /* Every second, for each network. Thread context, no lock held. */
 void network_forward_tick(struct network *net);
-/* Nothing leads to p any more, which is about to be unplugged from s. */
+/* Nothing leads to p any more, which was unplugged from s. */
 void network_forward_unplug(struct network_segment *s, const struct netport *p);
 
 #endif

@@ -314,6 +314,58 @@ static void test_forward_taken(void **state)
 	netport_unplug(&port[1].p);
 }
 
+/* One that cannot be opened, since another network has it, is no obstacle to others. */
+static void test_forward_beside_one_that_is_not_open(void **state)
+{
+	const struct network_forward f = { 17, 7000, 70, "web1" }, g = { 17, 7000, 70, "web2" },
+				     h = { 17, 7001, 71, "web2" }, other = { 17, 7002, 72, "gone" };
+	const struct network *dmz = network_find("dmz"), *own = network_find("own");
+	uint32_t ip;
+
+	(void)state;
+	assert_int_equal(network_forward_add(own, &g), 0);
+	plug_vm(&port[0], "web1.0", FAKE_MAC(1), "dmz");
+	assert_int_equal(network_forward_add(dmz, &f), 0);
+	plug_vm(&port[1], "web2.0", FAKE_MAC(2), "own");
+	assert_int_equal(network_forward_add(own, &other), 0);
+	assert_int_equal(network_forward_add(own, &h), 0);
+	assert_true(leads_to(&port[1], 7001, 71, &ip));
+	assert_int_equal(network_forward_remove(own, 17, 7000), 0);
+	assert_int_equal(network_forward_remove(own, 17, 7001), 0);
+	assert_int_equal(network_forward_remove(own, 17, 7002), 0);
+	assert_int_equal(network_forward_remove(dmz, 17, 7000), 0);
+	netport_unplug(&port[0].p);
+	netport_unplug(&port[1].p);
+}
+
+static struct netport *held;
+
+/* What network_forward_add does with a port that it holds. */
+static void open_late(void)
+{
+	on_yield = NULL;
+	network_forward_plug(container_of(held->sw, struct network_segment, sw), held);
+	netswitch_release_port(held);
+}
+
+/* One that is opened while its VM's NIC is on its way out does not stay. */
+static void test_forward_to_a_leaving_nic(void **state)
+{
+	const struct network *own = network_find("own");
+
+	(void)state;
+	plug_vm(&port[0], "web1.0", FAKE_MAC(1), "own");
+	held = netswitch_hold_port(port[0].p.sw, "web1.0");
+	assert_ptr_equal(held, &port[0].p);
+	((struct network *)own)->c.forward[0] = fwd;
+	((struct network *)own)->c.forwards = 1;
+	on_yield = open_late;
+	netport_unplug(&port[0].p);
+	assert_null(on_yield);
+	assert_null(own->open[0].segment);
+	assert_int_equal(network_forward_remove(own, 17, 5000), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -326,6 +378,8 @@ int main(void)
 		cmocka_unit_test(test_forward_moves),
 		cmocka_unit_test(test_forward_nat),
 		cmocka_unit_test(test_forward_taken),
+		cmocka_unit_test(test_forward_beside_one_that_is_not_open),
+		cmocka_unit_test(test_forward_to_a_leaving_nic),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);
