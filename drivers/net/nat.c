@@ -193,9 +193,11 @@ static int fix(struct nat *n, struct nat_realm *r, uint8_t proto, uint16_t out_p
 {
 	struct nat_map *m;
 
-	if (nat_table_find_out(n, proto, out_port) != NULL ||
-	    (r != NULL && nat_table_find_in(r, proto, in_ip, in_port) != NULL)) {
+	if (nat_table_find_out(n, proto, out_port) != NULL) {
 		return -EEXIST;
+	}
+	if (r != NULL && nat_table_find_in(r, proto, in_ip, in_port) != NULL) {
+		return -EBUSY;
 	}
 	m = nat_table_map_new(n, r, proto, in_ip, in_port, out_port);
 	if (m == NULL) {

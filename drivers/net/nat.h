@@ -114,7 +114,8 @@ int nat_find_inbound(struct nat *n, const struct nat_tuple *t, struct nat_target
 
 /*
  * An outside port always leads to that inside one. Connections end that have it otherwise. -EEXIST: a
- * forward or the host has it; -EINVAL: 0; -ENOMEM. Thread context, no lock held.
+ * forward or the host has it; -EBUSY: another leads to that inside one; -EINVAL: 0; -ENOMEM. Thread
+ * context, no lock held.
  */
 int nat_forward_add(struct nat_realm *r, uint8_t proto, uint16_t out_port, uint32_t in_ip,
 		    uint16_t in_port);

@@ -52,9 +52,10 @@ static void release(const struct held *h)
 
 /* ---- which port ---- */
 
-static bool is_gateway(const struct network_segment *s, const struct netswitch_port *p)
+/* "web1.0", not "gateway", "host" or "nic0". */
+static bool is_guest(const struct netswitch_port *p)
 {
-	return s->gateway != NULL && memcmp(p->mac, s->gateway->inside.port.mac, 6) == 0;
+	return strchr(p->name, '.') != NULL;
 }
 
 /* How many guests' ports there are; the name of the last one. */
@@ -68,7 +69,7 @@ static unsigned int count_ports(struct place *at)
 		struct netswitch_port p;
 
 		while (network_has(at->net, s) && netswitch_next_port(&s->sw, &cursor, &p)) {
-			if (!is_gateway(s, &p)) {
+			if (is_guest(&p)) {
 				string_copy(at->port, p.name, sizeof(at->port));
 				count++;
 			}

@@ -127,6 +127,9 @@ static int forward_add(struct shell_call *c, const struct network *net,
 		return 0;
 	case -EEXIST:
 		return shell_error(c, "that port of the host leads somewhere already");
+	case -EBUSY:
+		return shell_error(c, "another port of the host leads to that port of %s already",
+				   f->vm);
 	case -EINVAL:
 		return shell_error(
 			c, "%s is no network with mode = \"nat\" or \"natnet\" and an uplink",

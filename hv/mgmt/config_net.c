@@ -269,14 +269,20 @@ void config_text_forward(const struct network_forward *f, char *buf, size_t size
 		     f->vm, f->in_port);
 }
 
-static bool is_taken(const struct network_config *c, const struct network_forward *f)
+/* Whose port is in the list already; NULL: neither the host's nor the VM's. */
+static const char *whose_is_taken(const struct network_config *c, const struct network_forward *f)
 {
 	for (unsigned int i = 0; i < c->forwards; i++) {
-		if (c->forward[i].proto == f->proto && c->forward[i].out_port == f->out_port) {
-			return true;
+		const struct network_forward *o = &c->forward[i];
+
+		if (o->proto == f->proto && o->out_port == f->out_port) {
+			return "host's";
+		}
+		if (o->proto == f->proto && o->in_port == f->in_port && strcmp(o->vm, f->vm) == 0) {
+			return "VM's";
 		}
 	}
-	return false;
+	return NULL;
 }
 
 static bool read_forwards(struct config_reader *r, const struct config_key *key, void *field,
@@ -288,6 +294,7 @@ static bool read_forwards(struct config_reader *r, const struct config_key *key,
 	c->forwards = 0;
 	for (const struct toml_node *item = n->children; item != NULL; item = item->next) {
 		struct network_forward f;
+		const char *whose;
 
 		if (c->forwards == NETWORK_FORWARDS) {
 			diag_add(r->d, item->at, "%s: more than %u", r->path, NETWORK_FORWARDS);
@@ -295,9 +302,9 @@ static bool read_forwards(struct config_reader *r, const struct config_key *key,
 		}
 		if (item->type != TOML_STRING || !config_parse_forward(item->string, &f)) {
 			ok = config_type_wrong(r, key, item);
-		} else if (is_taken(c, &f)) {
-			diag_add(r->d, item->at, "%s: found that port twice: \"%.60s\"", r->path,
-				 item->string);
+		} else if ((whose = whose_is_taken(c, &f)) != NULL) {
+			diag_add(r->d, item->at, "%s: found that port of the %s twice: \"%.60s\"",
+				 r->path, whose, item->string);
 			ok = false;
 		} else {
 			c->forward[c->forwards++] = f;

@@ -714,7 +714,7 @@ static void test_forward(void **state)
 	assert_int_equal(natnet_forward_add(&net_a, IP_TCP, 8080, IN_IP(10), 80), 0);
 	assert_int_equal(natnet_forward_add(&net_a, IP_TCP, 8080, IN_IP(11), 80), -EEXIST);
 	assert_int_equal(natnet_forward_add(&net_b, IP_TCP, 8080, IN_IP(10), 80), -EEXIST);
-	assert_int_equal(natnet_forward_add(&net_a, IP_TCP, 8081, IN_IP(10), 80), -EEXIST);
+	assert_int_equal(natnet_forward_add(&net_a, IP_TCP, 8081, IN_IP(10), 80), -EBUSY);
 	assert_int_equal(natnet_forward_add(&net_a, IP_UDP, 8080, IN_IP(10), 80), 0);
 	assert_int_equal(natnet_forward_add(&net_a, IP_ICMP, 1, IN_IP(10), 80), -EINVAL);
 	assert_int_equal(natnet_forward_add(&net_a, IP_TCP, 81, GW_IP, 80), -EINVAL);

@@ -294,10 +294,11 @@ static void test_forward_nat(void **state)
 	assert_int_equal(network_forward_remove(network_find("own"), 17, 6001), 0);
 }
 
-/* A port that another network has: the command says so, and takes nothing. */
+/* A port that another network has, or a VM's that another port leads to: the command says so, and takes nothing. */
 static void test_forward_taken(void **state)
 {
-	const struct network_forward f = { 17, 7000, 70, "web1" }, g = { 17, 7000, 70, "web2" };
+	const struct network_forward f = { 17, 7000, 70, "web1" }, g = { 17, 7000, 70, "web2" },
+				     again = { 17, 7001, 70, "web1" };
 	const struct network *dmz = network_find("dmz"), *own = network_find("own");
 
 	(void)state;
@@ -307,6 +308,7 @@ static void test_forward_taken(void **state)
 	assert_int_equal(network_forward_add(own, &g), -EEXIST);
 	assert_int_equal(own->c.forwards, 0);
 	assert_true(logged > 0);
+	assert_int_equal(network_forward_add(dmz, &again), -EBUSY);
 	assert_int_equal(network_forward_remove(dmz, 17, 7000), 0);
 	assert_int_equal(network_forward_add(network_find("lan"), &f), -EINVAL);
 	assert_int_equal(network_forward_add(network_find("wire"), &f), -EINVAL);

@@ -231,7 +231,10 @@ static const struct {
 	  "net.lan.forward: allowed: only with mode = \"nat\" or \"natnet\"" },
 	{ "[net.lan]\nmode = \"nat\"\nuplink = \"nic0\"\nforward = [\"udp:1:a:2\", \"tcp:1:a:2\", "
 	  "\"udp:1:b:3\"]",
-	  4, 38, "net.lan.forward: found that port twice: \"udp:1:b:3\"" },
+	  4, 38, "net.lan.forward: found that port of the host's twice: \"udp:1:b:3\"" },
+	{ "[net.lan]\nmode = \"nat\"\nuplink = \"nic0\"\nforward = [\"udp:1:a:2\", \"tcp:3:a:2\", "
+	  "\"udp:3:a:2\"]",
+	  4, 38, "net.lan.forward: found that port of the VM's twice: \"udp:3:a:2\"" },
 	{ FORWARD("tcp:0:a:80"), 2, 12, BAD_FORWARD("tcp:0:a:80") },
 	{ FORWARD("tcp:80:a:65536"), 2, 12, BAD_FORWARD("tcp:80:a:65536") },
 	{ FORWARD("tcp:80:a"), 2, 12, BAD_FORWARD("tcp:80:a") },
