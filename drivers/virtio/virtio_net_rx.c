@@ -102,7 +102,19 @@ static void close_buffers(struct virtio_net_rx *rx, uint32_t count, uint32_t len
 	rx->piece = piece;
 }
 
-static bool put(struct virtio_net_rx *rx, const struct netpkt *pkt)
+/* All buffers that the driver can offer are at hand and empty, and a packet does not fit. */
+static bool can_never_fit(struct virtio_net_rx *rx)
+{
+	uint32_t buffers = rx->last - rx->filled;
+
+	return buffers >= u64_min(rx->q->s->size, VIRTIO_NET_BUFFERS) ||
+	       rx->last_piece - rx->piece > PIECES_MAX ||
+	       (buffers > 0 && !virtio_dev_has(&rx->nic->pci.d, VIRTIO_NET_F_MRG_RXBUF));
+}
+
+enum put_result { PUT_DONE, PUT_LATER, PUT_NEVER };
+
+static enum put_result put(struct virtio_net_rx *rx, const struct netpkt *pkt)
 {
 	struct virtio_dev *d = &rx->nic->pci.d;
 	uint32_t count = buffers_for(rx, VIRTIO_NET_HDR + pkt->len), piece = rx->piece;
@@ -110,7 +122,7 @@ static bool put(struct virtio_net_rx *rx, const struct netpkt *pkt)
 	uint8_t hdr[VIRTIO_NET_HDR];
 
 	if (count == 0 || !virtio_dev_is_live(d)) {
-		return false;
+		return count == 0 && can_never_fit(rx) ? PUT_NEVER : PUT_LATER;
 	}
 	virtio_net_hdr_write(hdr, d->s->driver_features, pkt, count);
 	guest_mem_window_open(&t.w, d->vm);
@@ -118,30 +130,18 @@ static bool put(struct virtio_net_rx *rx, const struct netpkt *pkt)
 	write_frame(&t, pkt);
 	guest_mem_window_close(&t.w);
 	close_buffers(rx, count, VIRTIO_NET_HDR + pkt->len, piece);
-	return true;
+	return PUT_DONE;
 }
 
-static bool put_locked(struct virtio_net_rx *rx, const struct netpkt *pkt)
+/* One look at the buffers: those that come right behind it are for the next try. */
+static enum put_result put_locked(struct virtio_net_rx *rx, const struct netpkt *pkt)
 {
-	bool done;
+	enum put_result r;
 
 	spin_lock(&rx->lock);
-	done = put(rx, pkt);
+	r = put(rx, pkt);
 	spin_unlock(&rx->lock);
-	return done;
-}
-
-/* All buffers that the driver can offer are at hand and empty, and a packet does not fit. */
-static bool can_never_fit(struct virtio_net_rx *rx)
-{
-	uint32_t buffers, pieces;
-
-	spin_lock(&rx->lock);
-	buffers = rx->last - rx->filled;
-	pieces = rx->last_piece - rx->piece;
-	spin_unlock(&rx->lock);
-	return buffers >= u64_min(rx->q->s->size, VIRTIO_NET_BUFFERS) || pieces > PIECES_MAX ||
-	       (buffers > 0 && !virtio_dev_has(&rx->nic->pci.d, VIRTIO_NET_F_MRG_RXBUF));
+	return r;
 }
 
 /* ---- the sender's side ---- */
@@ -153,19 +153,22 @@ static bool can_never_fit(struct virtio_net_rx *rx)
 bool virtio_net_rx_receive(struct virtio_net_rx *rx, const struct netpkt *pkt)
 {
 	bool cut = pkt->more != 0 || (pkt->flags & NETPKT_CUT);
+	enum put_result r = PUT_LATER;
 
-	if (!cut && netqueue_is_empty(&rx->queue) && put_locked(rx, pkt)) {
+	if (!cut && netqueue_is_empty(&rx->queue)) {
+		r = put_locked(rx, pkt);
+	}
+	if (r == PUT_DONE) {
 		__atomic_fetch_add(&rx->direct, 1, __ATOMIC_RELAXED);
 		return true;
 	}
 	if (cut || (pkt->flags & NETPKT_NOW)) {
 		return netqueue_put(&rx->queue, pkt);
 	}
-	if (!netqueue_is_empty(&rx->queue) || !can_never_fit(rx)) {
-		return false;
+	if (r == PUT_NEVER) {
+		__atomic_fetch_add(&rx->lost, 1, __ATOMIC_RELAXED);
 	}
-	__atomic_fetch_add(&rx->lost, 1, __ATOMIC_RELAXED);
-	return true;
+	return r == PUT_NEVER;
 }
 
 /* ---- the receiver's side: with the driver; devices' lock held ---- */
@@ -247,14 +250,12 @@ static bool move_one(struct virtio_net_rx *rx, const struct netqueue_packet *p)
 			      .gso_size = p->gso_size,
 			      .csum_start = p->csum_start,
 			      .csum_offset = p->csum_offset };
+	enum put_result r = put_locked(rx, &pkt);
 
-	if (put_locked(rx, &pkt)) {
-		__atomic_fetch_add(&rx->queued, 1, __ATOMIC_RELAXED);
-	} else if (can_never_fit(rx)) {
-		__atomic_fetch_add(&rx->lost, 1, __ATOMIC_RELAXED);
-	} else {
+	if (r == PUT_LATER) {
 		return false;
 	}
+	__atomic_fetch_add(r == PUT_DONE ? &rx->queued : &rx->lost, 1, __ATOMIC_RELAXED);
 	netqueue_drop(&rx->queue);
 	return true;
 }
