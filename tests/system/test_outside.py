@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The way out through the host's network card to a real Linux network: natnet, nat and bridge, forwarded
-ports, the host's own address, DHCP and DNS by dnsmasq."""
-import re
+ports, the host's own address, DHCP and DNS by dnsmasq. One guest, with a station on each network."""
+import concurrent.futures
 import time
 
 import netlab
+import station
 from lab import Guest, machine, prompt
+from station import inside
 
 LONG = 900  # Bochs on a busy machine
 IPS = 200000000  # Bochs: more than it can, so that it waits for real time only when idle
-ANSWER = 30  # seconds for what must come
-NOTHING = 3  # for what must not
+STEP = LONG / 3  # seconds for one command in the guest
+ANSWER = 30  # for what must come
+NOTHING = 2  # for what must not
+STATIONS = {"dmz": "eth0", "wire": "eth1", "own": "eth2"}
 CONFIG = """
 [net.dmz]
 mode = "natnet"
@@ -23,13 +27,15 @@ uplink = "nic0"
 [net.wire]
 mode = "bridge"
 uplink = "nic0"
-"""
+[vm.a]
+memory = "128M"
+kernel = "boot:vmlinuz"
+initrd = "boot:initrd.img"
+cmdline = "console=ttyS0 quiet name=a"
+autostart = true
+nics = ["dmz", { net = "wire", mac = "%s" }, "own"]
+""" % netlab.GUEST_MAC
 PORT = f"http://{netlab.HOST}:8080/"
-
-
-def vm(name, nics):
-    return (f'[vm.{name}]\nmemory = "128M"\nkernel = "boot:vmlinuz"\ninitrd = "boot:initrd.img"\n'
-            f'cmdline = "console=ttyS0 quiet name={name}"\nnics = {nics}\nautostart = true\n')
 
 
 def wait_host_address(m):
@@ -40,88 +46,101 @@ def wait_host_address(m):
     assert (nic["address"], nic["router"], nic["dns"]) == (netlab.HOST, netlab.PEER, netlab.PEER)
 
 
-def run(g, line):
-    return g.run(line, timeout=LONG / 3)
+class Station:
+    """A station, with a web server that says its name."""
+
+    def __init__(self, g, name):
+        self.g, self.name = g, name
+        station.make(g, name, STATIONS[name], STEP)
+        self.address = station.lease(g, name, STATIONS[name], STEP)
+        g.run(f"mkdir -p /www/{name}; echo this is {name} >/www/{name}/index.html", STEP)
+        self.run(f"httpd -p 80 -h /www/{name}")
+
+    def run(self, line):
+        return self.g.run(f"{inside(self.name)} {line}", STEP)
+
+    def fetch(self, url, seconds=ANSWER):
+        return self.run(f"timeout {seconds} wget -q -O - {url}")
+
+    def pings(self, address, seconds=ANSWER):
+        return " 0% packet loss" in self.run(f"ping -c 1 -W {seconds} {address}")
 
 
-def serve(g, name):
-    run(g, f"mkdir -p /www; echo this is {name} >/www/index.html; httpd -p 80 -h /www")
+def check_natnet(g):
+    dmz = Station(g, "dmz")
+    assert dmz.address == "10.20.0.2"
+    said = dmz.fetch(f"http://{netlab.PEER}/")
+    assert f"outside sees {netlab.HOST}" in said, said
+    assert netlab.BEYOND in dmz.run(f"nslookup {netlab.DOMAIN}")
+    said = dmz.fetch(f"http://{netlab.BEYOND}/")
+    assert f"outside sees {netlab.HOST}" in said, said
+    assert dmz.pings(netlab.BEYOND)
+    assert netlab.fetch(PORT, ANSWER) == "this is dmz\n"
 
 
-def lease(g, nic):
-    said = run(g, f"ip link set {nic} up; udhcpc -n -q -t 10 -i {nic}; ip -4 address show dev {nic}")
-    found = re.search(r"inet ([\d.]+)", said)
-    assert found, said
-    return found.group(1)
-
-
-def check_natnet(m):
-    with Guest(m, "a") as g:
-        g.ready()
-        assert lease(g, "eth0") == "10.20.0.2"
-        said = run(g, f"timeout {ANSWER} wget -q -O - http://{netlab.PEER}/")
-        assert f"outside sees {netlab.HOST}" in said, said
-        assert netlab.BEYOND in run(g, f"nslookup {netlab.DOMAIN}")
-        said = run(g, f"timeout {ANSWER} wget -q -O - http://{netlab.BEYOND}/")
-        assert f"outside sees {netlab.HOST}" in said, said
-        assert " 0% packet loss" in run(g, f"ping -c 2 -W {ANSWER} {netlab.BEYOND}")
-        serve(g, "a")
-    assert netlab.fetch(PORT, ANSWER) == "this is a\n"
-
-
-def check_bridge(m):
-    with Guest(m, "b") as g:
-        g.ready()
-        assert lease(g, "eth0") == netlab.GUEST
-        serve(g, "b")
-        for address in (netlab.PEER, netlab.HOST):
-            assert " 0% packet loss" in run(g, f"ping -c 2 -W {ANSWER} {address}")
-        said = run(g, f"timeout {ANSWER} wget -q -O - http://{netlab.PEER}/")
-        assert f"outside sees {netlab.GUEST}" in said, said
-        said = run(g, f"timeout {ANSWER} wget -q -O - {PORT}")
-        assert "this is a" in said, said
-    assert netlab.fetch(f"http://{netlab.GUEST}/", ANSWER) == "this is b\n"
+def check_bridge(g):
+    wire = Station(g, "wire")
+    assert wire.address == netlab.GUEST
+    for address in (netlab.PEER, netlab.HOST):
+        assert wire.pings(address), address
+    said = wire.fetch(f"http://{netlab.PEER}/")
+    assert f"outside sees {netlab.GUEST}" in said, said
+    assert "this is dmz" in wire.fetch(PORT)
+    assert netlab.fetch(f"http://{netlab.GUEST}/", ANSWER) == "this is wire\n"
     for address in (netlab.HOST, netlab.GUEST):
         assert netlab.ping(address, ANSWER), address
 
 
-def check_nat(m):
-    """b, now on a network of its own, reaches outside, and nobody of the others."""
-    with Guest(m, "b") as g:
-        run(g, "ip link set eth0 down")
-        assert lease(g, "eth1") == "10.0.2.2"
-        said = run(g, f"timeout {ANSWER} wget -q -O - http://{netlab.BEYOND}/")
-        assert f"outside sees {netlab.HOST}" in said, said
-        said = run(g, f"ping -c 1 -W {NOTHING} 10.20.0.2; timeout {NOTHING} wget -q -O - http://10.20.0.2/")
-        assert "100% packet loss" in said and "this is" not in said, said
+def check_nat(g):
+    """It reaches outside, and nobody of the others."""
+    own = Station(g, "own")
+    assert own.address == "10.0.2.2"
+    said = own.fetch(f"http://{netlab.BEYOND}/")
+    assert f"outside sees {netlab.HOST}" in said, said
+    assert not own.pings("10.20.0.2", NOTHING)
+    assert "this is" not in own.fetch("http://10.20.0.2/", NOTHING)
+
+
+def check_capture(m):
+    """The wire has ports of the card and of the host, too, but only one of a guest."""
+    m.send("net capture wire\r")
+    m.expect_exact("pcap:", timeout=STEP)
+    m.send("\x03")
+    m.expect(r"a\.1: \d+ packets, \d+ lost", timeout=STEP)
+    m.expect_exact("insula> ", timeout=STEP)
 
 
 def check_unreachable():
-    """From outside, even for who knows the way."""
-    for subnet, guest in (("10.20.0.0/24", "10.20.0.2"), ("10.0.2.0/24", "10.0.2.2")):
+    """From outside, even for who knows the way: all asked at once."""
+    guests = {"10.20.0.0/24": "10.20.0.2", "10.0.2.0/24": "10.0.2.2"}
+    for subnet in guests:
         netlab.Outside.route(subnet)
-        assert not netlab.ping(guest, NOTHING), guest
-        assert netlab.fetch(f"http://{guest}/", NOTHING) is None, guest
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        pings = pool.map(lambda guest: netlab.ping(guest, NOTHING), guests.values())
+        pages = pool.map(lambda guest: netlab.fetch(f"http://{guest}/", NOTHING), guests.values())
+        assert not any(pings) and not any(pages), guests
 
 
 def check_forward(m):
-    """By command: away, and to another VM."""
+    """By command: away, and to a network of another mode."""
     assert "error" not in m.command("net forward dmz remove tcp:8080:a:80")
     assert netlab.fetch(PORT, NOTHING) is None
-    assert "error" not in m.command("net forward own add tcp:8080:b:80")
-    assert netlab.fetch(PORT, ANSWER) == "this is b\n"
-    assert 'forward = ["tcp:8080:b:80"]' in m.command("config show")
+    assert "error" not in m.command("net forward own add tcp:8080:a:80")
+    assert netlab.fetch(PORT, ANSWER) == "this is own\n"
+    assert 'forward = ["tcp:8080:a:80"]' in m.command("net info own")
 
 
 def test_outside(kind):
-    config = CONFIG + vm("a", '["dmz"]') + vm("b", f'[{{ net = "wire", mac = "{netlab.GUEST_MAC}" }}, "own"]')
-    with netlab.Outside() as net, machine(kind, config, memory="512M", timeout=LONG,
+    with netlab.Outside() as net, machine(kind, CONFIG, memory="512M", timeout=LONG,
                                           nics=[net.nic(kind)], ips=IPS) as m:
         prompt(m, LONG)
         wait_host_address(m)
-        check_natnet(m)
-        check_bridge(m)
-        check_nat(m)
+        with Guest(m, "a") as g:
+            g.ready(STEP)
+            check_natnet(g)
+            check_bridge(g)
+            check_nat(g)
+        check_capture(m)
         check_unreachable()
         check_forward(m)
         nic = m.json("net uplinks")[0]
