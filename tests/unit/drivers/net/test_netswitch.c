@@ -760,8 +760,7 @@ static void test_guarded_frames_with_checksums(void **state)
 		fake_send_pkt(&port[1], frame, len + 2,
 			      (struct netpkt){ .flags = NETPKT_CSUM_PARTIAL,
 					       .csum_start = ETH_LEN,
-					       .csum_offset =
-						       (uint16_t)(rows[i].field - ETH_LEN) },
+					       .csum_offset = (uint16_t)(rows[i].field - ETH_LEN) },
 			      1);
 		if ((port[2].count == 1) != rows[i].passes ||
 		    dropped(1, NETPORT_DROP_MALFORMED) - before != !rows[i].passes) {
