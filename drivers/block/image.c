@@ -29,13 +29,22 @@ static const struct block_dev_ops image_ops = {
 
 /* ---- saying what is wrong ---- */
 
+/* Names that an image has are its maker's: what would move the cursor of a terminal is shown as '?'. */
+static void say(struct image_why *why, const char *text, va_list ap)
+{
+	fmt_vsnprintf(why->text, sizeof(why->text), text, ap);
+	for (char *p = why->text; *p != '\0'; p++) {
+		*p = *p >= ' ' && *p < 0x7f ? *p : '?';
+	}
+}
+
 static int explain(struct image_why *why, int err, const char *text, ...) PRINTF(3, 4);
 static int explain(struct image_why *why, int err, const char *text, ...)
 {
 	va_list ap;
 
 	va_start(ap, text);
-	fmt_vsnprintf(why->text, sizeof(why->text), text, ap);
+	say(why, text, ap);
 	va_end(ap);
 	return err;
 }
@@ -45,7 +54,7 @@ int image_error(struct image *img, int err, const char *text, ...)
 	va_list ap;
 
 	va_start(ap, text);
-	fmt_vsnprintf(img->why.text, sizeof(img->why.text), text, ap);
+	say(&img->why, text, ap);
 	va_end(ap);
 	return err;
 }
@@ -55,7 +64,7 @@ int image_corrupt(struct image *img, const char *text, ...)
 	va_list ap;
 
 	va_start(ap, text);
-	fmt_vsnprintf(img->why.text, sizeof(img->why.text), text, ap);
+	say(&img->why, text, ap);
 	va_end(ap);
 	if (!img->broken) {
 		img->broken = true;

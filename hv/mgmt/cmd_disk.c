@@ -184,6 +184,9 @@ static void print_snapshots(struct shell_call *c, struct block_dev *d)
 	char date[SHOW_MAX];
 
 	for (unsigned int i = 0; image_snapshot_list(d, i, &s) == 0; i++) {
+		for (char *p = s.name; *p != '\0'; p++) { /* its maker's: nothing but letters */
+			*p = *p >= ' ' && *p < 0x7f ? *p : '?';
+		}
 		shell_out_printf(c->out, "snapshot   %s, %s\n",
 				 show_date(date, sizeof(date), s.seconds), s.name);
 		thread_checkpoint();
