@@ -62,7 +62,10 @@ const char *cmd_disk_image_format(struct shell_call *c, unsigned int i, const ch
 bool cmd_disk_image_size(struct shell_call *c, const char *text, uint64_t *size)
 {
 	if (string_to_size(text, size) != 0 || *size == 0 || *size % BLOCK_SECTOR != 0) {
-		shell_error(c, "found the size %.24s, allowed: a multiple of 512, like 10G", text);
+		shell_error(
+			c,
+			"found the size %.24s, allowed: a multiple of 512, like 1536, 512K, 10G or 2T",
+			text);
 		return false;
 	}
 	return true;

@@ -85,7 +85,7 @@ static int make_file(const char *path, struct block_file **out, char *why, size_
 	int err = store_create(path, &f, &said);
 
 	if (err != 0) {
-		fmt_snprintf(why, size, "%s", said);
+		fmt_snprintf(why, size, "%.64s: %s", path, said);
 		return err;
 	}
 	f.store->ops->finish(&f, true);

@@ -274,7 +274,8 @@ static void test_create(void **state)
 	run("disk create ram:d --size 1M --format vmdk3", "found the format \"vmdk3\", allowed");
 	run("disk create boot:d.vdi --size 1M", "read-only");
 	run("disk create d.vdi --size 1M", "STORE:FILE");
-	run("disk create ram:.x --size 1M --format vdi", "file name");
+	run("disk create ram:.x --size 1M --format vdi",
+	    "cannot create ram:.x: found the file name \".x\"");
 	run("disk create ram:e.qed --size 1M --fixed",
 	    "QED has"); /* and there is nothing left of it */
 	run("disk delete ram:e.qed", "there is no ram:e.qed");
@@ -414,6 +415,26 @@ static void test_format_of_a_vm(void **state)
 	run("disk snapshot ram:odd.img s", "snapshot s");
 	vm.cfg.disk_count = 0;
 	run("disk check ram:odd.img --format qcow2", "clean");
+}
+
+/* An image may come from anybody, the terminal is ours. */
+static void test_names_of_images(void **state)
+{
+	static uint8_t head[4096];
+	struct block_file *f = NULL;
+	uint8_t *name;
+
+	(void)state;
+	run("disk create ram:base.vdi --size 1M", "created");
+	run("disk clone ram:base.vdi ram:b.qcow2", "a clone");
+	assert_int_equal(store_open_block("ram:b.qcow2", false, &f), 0);
+	assert_int_equal(block_file_read(f, 0, head, sizeof(head)), 0);
+	name = head + (head[14] << 8 | head[15]); /* the header's backing_file_offset */
+	assert_memory_equal(name, "base.vdi", 8);
+	memcpy(name, "\x1b[2J\x9b\n", 6);
+	assert_int_equal(block_file_write(f, 0, head, sizeof(head)), 0);
+	block_file_close(f);
+	run("disk check ram:b.qcow2", "backing file \"?[2J??di\"");
 }
 
 /* ---- resize ---- */
@@ -591,7 +612,7 @@ int main(void)
 		TEST(test_snapshots),	   TEST(test_clones),	   TEST(test_convert),
 		TEST(test_format_of_a_vm), TEST(test_resize),	   TEST(test_progress),
 		TEST(test_ctrl_c),	   TEST(test_no_memory),   TEST(test_file),
-		TEST(test_too_large),	   TEST(test_replaced),
+		TEST(test_too_large),	   TEST(test_replaced),	   TEST(test_names_of_images),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
