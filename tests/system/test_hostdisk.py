@@ -208,10 +208,11 @@ test_errors.timeout = 900
 def slow(kind, bus):
     """A disk of 16 KiB a second holds up neither the VM's other disk nor another VM, nor its end."""
     size = 4 * MIB
-    disks = [blank(f"{bus}{i}.img", size) for i in range(2)]
-    disk = [f'{{ disk = "{bus}{i}", format = "raw" }}' for i in range(2)]
-    with machine(kind, [f"{disks[0]},bus={bus},rate=16384", f"{disks[1]},bus={bus}"],
-                 {"waits": disk}) as m:
+    disks = [blank(f"{bus}{i}.img", size) for i in range(3)]
+    disk = [f'{{ disk = "{name}", format = "raw" }}' for name in (f"{bus}0", f"{bus}1", "ahci0")]
+    with machine(kind, [f"{disks[0]},bus={bus},rate=16384", f"{disks[1]},bus={bus}",
+                        f"{disks[2]},bus=ahci"],
+                 {"waits": disk[:2], "beside": disk[2:]}) as m:
         m.expect_exact("insula> ")
         start(m, "waits")
         shell(m, "(dd if=/dev/vda of=/dev/null bs=64k; touch /tmp/slow) >/dev/null 2>&1 & :")
@@ -219,6 +220,16 @@ def slow(kind, bus):
             text = shell(m, f"dd if=/dev/vdb of=/dev/null bs=64k skip={10 * i} count=4 && "
                             "echo FA'ST'; ls /tmp")
             assert "FAST" in text and "slow" not in text, text
+        leave(m)
+        start(m, "beside")
+        text = shell(m, "dd if=/dev/vda of=/dev/null bs=64k && echo FA'ST'")
+        assert "FAST" in text, text
+        leave(m)
+        text = m.command("vm stop beside --force")
+        assert "error" not in text, text
+        join(m, "waits")
+        text = shell(m, "ls /tmp; echo LI'ST'")
+        assert "LIST" in text and "slow" not in text.rpartition("FAST")[2], text
         leave(m)
         m.command("vm pause waits")
         m.command("vm resume waits")
@@ -232,7 +243,7 @@ def slow(kind, bus):
         text = m.command("vm stop waits --force")
         assert "error" not in text and m.json("vm info waits")["state"] == "stopped", text
         rows = [row for row in m.json("disk list") if "host_disk" in row]
-        assert [row["used_by"] for row in rows] == [None, None], rows
+        assert [row["used_by"] for row in rows] == [None] * 3, rows
 
 
 def test_slow(kind):
