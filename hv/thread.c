@@ -270,6 +270,7 @@ void thread_exit(void)
 	struct thread *t = r->current;
 	struct thread *joiner;
 
+	cpu_irq_window(); /* as in thread_park(): what it did is not the next thread's */
 	spin_lock(&all_lock);
 	list_remove(&t->all);
 	spin_unlock(&all_lock);

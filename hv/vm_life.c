@@ -72,6 +72,7 @@ static void destroy_vcpus(struct vm *vm)
 		if (vm->vcpus[i] != NULL) {
 			keep_stats(vm, vm->vcpus[i]);
 			vcpu_destroy(vm->vcpus[i]);
+			thread_checkpoint();
 		}
 	}
 }
@@ -233,6 +234,7 @@ static int start_vcpus(struct vm *vm, const struct vcpu_start *start, const stru
 	}
 	for (unsigned int i = vm->cfg.cpus; err == 0 && i-- > 0;) {
 		err = vcpu_launch(vm->vcpus[i]);
+		thread_checkpoint();
 	}
 	if (err == 0 && src != NULL && !src->paused) {
 		end_pause(vm);

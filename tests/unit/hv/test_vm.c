@@ -53,6 +53,20 @@ static void note(const char *step)
 	strcat(steps, " ");
 }
 
+/* Others have had their turn since what was long last. */
+static bool rested;
+
+static void is_long(void)
+{
+	assert_true(rested);
+	rested = false;
+}
+
+void thread_checkpoint(void)
+{
+	rested = true;
+}
+
 /* ---- the parts ---- */
 
 void cpu_work_for(uint64_t owner)
@@ -110,6 +124,7 @@ void vdev_destroy_all(struct vm *vm)
 int vcpu_create(struct vm *vm, unsigned int id, const struct vcpu_start *start)
 {
 	(void)start;
+	is_long();
 	vcpu[id] = (struct vcpu){ .vm = vm, .id = id, .exits = 7 };
 	vcpu[id].stats[3].count = 7;
 	vm->vcpus[id] = &vcpu[id];
@@ -121,6 +136,7 @@ int vcpu_create(struct vm *vm, unsigned int id, const struct vcpu_start *start)
 int vcpu_launch(struct vcpu *v)
 {
 	assert_ptr_equal(v->vm->vcpus[v->vm->cfg.cpus - 1], &vcpu[v->vm->cfg.cpus - 1]);
+	is_long();
 	if (launches_left == 0) {
 		return -ENOMEM;
 	}
@@ -133,6 +149,7 @@ int vcpu_launch(struct vcpu *v)
 
 void vcpu_destroy(struct vcpu *v)
 {
+	is_long();
 	v->vm->vcpus[v->id] = NULL;
 	note("-vcpu");
 }
@@ -272,10 +289,6 @@ void thread_park_until(uint64_t deadline)
 {
 	parked_until = deadline;
 	longjmp(parked, 1);
-}
-
-void thread_checkpoint(void)
-{
 }
 
 void mutex_init(struct mutex *m)
