@@ -233,6 +233,19 @@ void network_forward_tick(struct network *net)
 
 /* ---- by command ---- */
 
+/* [lock] Does another lead to that port of the VM's, open or not? */
+static bool is_led_to(const struct network *net, const struct network_forward *f)
+{
+	for (unsigned int i = 0; i < net->c.forwards; i++) {
+		const struct network_forward *o = &net->c.forward[i];
+
+		if (o->proto == f->proto && o->in_port == f->in_port && strcmp(o->vm, f->vm) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static int append(struct network *net, const struct network_forward *f)
 {
 	int err = 0;
@@ -240,6 +253,8 @@ static int append(struct network *net, const struct network_forward *f)
 	spin_lock(&lock);
 	if (find(net, f->proto, f->out_port) >= 0) {
 		err = -EEXIST;
+	} else if (is_led_to(net, f)) {
+		err = -EBUSY;
 	} else if (net->c.forwards == NETWORK_FORWARDS) {
 		err = -ENOSPC;
 	} else {

@@ -224,6 +224,7 @@ static void plug_vm(struct fake_port *p, const char *name, uint64_t mac, const c
 /* It comes with its VM and goes with it; names that only begin so are others'. */
 static void test_forward_comes_and_goes(void **state)
 {
+	const struct network_forward same = { 17, 5009, 50, "web1" };
 	const struct network *net;
 	uint32_t ip = 0, again = 0;
 
@@ -232,6 +233,7 @@ static void test_forward_comes_and_goes(void **state)
 	net = network_find("dmz");
 	assert_int_equal(network_forward_add(net, &fwd), 0);
 	assert_int_equal(network_forward_add(net, &fwd), -EEXIST);
+	assert_int_equal(network_forward_add(net, &same), -EBUSY); /* as in a configuration */
 	plug_vm(&port[1], "web1.x.0", FAKE_MAC(2), "dmz");
 	assert_false(leads_to(&port[1], 5000, 50, &ip));
 	plug_vm(&port[0], "web1.0", FAKE_MAC(1), "dmz");
