@@ -145,7 +145,8 @@ extern const struct hvm_ops *hvm;
 
 /*
  * Probes the backends and picks one. Logs each feature. -ENODEV after logging exactly what is
- * missing: the console still comes up. Of the boot options, apicv=off leaves the local APIC to software.
+ * missing: the console still comes up. Of the boot options, apicv=on gives guests the processor's
+ * virtual local APIC.
  */
 int hvm_init(const char *options);
 /* On every CPU, after hvm_init succeeded. */

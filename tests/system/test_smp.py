@@ -9,7 +9,6 @@ from lab import Guest, machine, prompt
 
 SOAK = bool(os.environ.get("INSULA_SOAK"))
 OVERCOMMITTED = {"pv-ipi", "pv-tlb-flush"}  # what Linux uses for several targets, of which some wait
-EOI = {"qemu": "pv-eoi", "bochs": "apicv"}  # an interrupt's end without an exit
 BOCHS_GHZ = 1000000000  # a tick is 1 ns: Linux with several CPUs needs it
 
 
@@ -63,7 +62,7 @@ def run_linux(kind, vcpus, cpus):
             assert stolen > 0 or vcpus <= cpus, f"{vcpus} on {cpus}: none waited"
         used = m.json("vm info linux")["paravirt"]
         print(f"in use: {used}")
-        wanted = {"kvmclock", EOI[kind], "steal-time"} | (OVERCOMMITTED if vcpus > 2 else set())
+        wanted = {"kvmclock", "pv-eoi", "steal-time"} | (OVERCOMMITTED if vcpus > 2 else set())
         assert wanted <= set(used), used
 
 

@@ -41,8 +41,8 @@ def test_speculation_control(kind):
 
 
 def test_apicv(kind):
-    exits = run_smp(kind)
+    exits = run_smp(kind, cmdline="apicv=on")
     assert exits["APIC_WRITE"] > 0, exits
-    for off in ({"cmdline": "apicv=off"}, {"cpu": "corei3_cnl"}):
+    for off in ({}, {"cmdline": "apicv=on", "cpu": "corei3_cnl"}):
         exits = run_smp(kind, **off)
         assert exits["EPT_VIOLATION"] > 0 and exits.get("APIC_WRITE", 0) == 0, (off, exits)

@@ -9,7 +9,7 @@
 extern const struct hvm_ops vmx_hvm_ops;
 extern const struct hvm_ops svm_hvm_ops;
 
-/* By boot option: the processor's own virtual local APIC is not used. */
-extern bool hvm_without_apicv;
+/* By boot option: the processor's own virtual local APIC is used, where it has one. */
+extern bool hvm_with_apicv;
 
 #endif

@@ -21,7 +21,7 @@
 #define FEATURES_MAX 48u
 
 const struct hvm_ops *hvm;
-bool hvm_without_apicv;
+bool hvm_with_apicv;
 
 static struct hvm_feature features[FEATURES_MAX];
 static unsigned int feature_count;
@@ -58,7 +58,7 @@ static unsigned int probe(const struct hvm_ops *backend)
 
 int hvm_init(const char *options)
 {
-	hvm_without_apicv = strstr(options, "apicv=off") != NULL;
+	hvm_with_apicv = strstr(options, "apicv=on") != NULL;
 	for (unsigned int i = 0; i < ARRAY_SIZE(backends); i++) {
 		const struct hvm_ops *backend = backends[i];
 

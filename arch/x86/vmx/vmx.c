@@ -40,7 +40,7 @@ static unsigned int probe(struct hvm_feature *rows, unsigned int max)
 		return 0; /* another vendor's CPU */
 	}
 	count = vmx_caps_probe(&hardware, &vmx_caps, rows, max);
-	vmx_caps.apicv = vmx_caps.apicv && !hvm_without_apicv;
+	vmx_caps.apicv = vmx_caps.apicv && hvm_with_apicv;
 	if (vmx_caps.apicv) {
 		kvm_leaf_withhold(KVM_PV_EOI); /* EOIs cost no exit, and would not be seen there */
 	}
