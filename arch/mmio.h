@@ -11,8 +11,6 @@
  * inline, so that unit tests put a fake device behind them.
  */
 uint32_t mmio_read32(const volatile void *reg);
-uint64_t mmio_read64(const volatile void *reg);
 void mmio_write32(volatile void *reg, uint32_t val);
-void mmio_write64(volatile void *reg, uint64_t val);
 
 #endif
