@@ -96,6 +96,9 @@ void config_check_nics(const struct config_env *env, const struct network_config
 		       unsigned int count, const struct vm_config *cfg, struct diag_place at,
 		       struct diag *d);
 
+/* Does what a network has fit its mode? */
+void config_check_net(const struct network_config *c, struct diag_place at, struct diag *d);
+
 /* "tcp:8080:web1:80"; false: it is none. And back. */
 #define CONFIG_FORWARD_TEXT (NETWORK_NAME + 20u)
 bool config_parse_forward(const char *s, struct network_forward *f);
