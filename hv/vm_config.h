@@ -39,6 +39,8 @@ struct vm_disk_config {
 	enum vm_disk_bus bus;
 	bool readonly;
 	uint64_t overlay; /* bytes of RAM that keep what is written until the VM is off; 0 = none */
+	unsigned int iops;  /* requests per second; 0: no limit */
+	uint64_t bandwidth; /* bytes per second; 0: no limit */
 };
 
 enum vm_nic_model { VM_NIC_VIRTIO };

@@ -3,6 +3,7 @@
 /* Reads and writes nothing. */
 #include "hv/vm_disk.h"
 
+#include "arch/clock.h"
 #include "hv/lib/string.h"
 #include "hv/thread.h"
 #include "hv/vm.h"
@@ -22,7 +23,11 @@ int vm_disk_open_all(struct vm *vm, const char **why)
 		struct vm_disk *disk = &vm->disk[i];
 
 		if (disk->dev == NULL) {
+			const struct vm_disk_config *cfg = &vm->cfg.disks[i];
+
 			memset(disk, 0, sizeof(*disk));
+			vm_disk_limit_set(&disk->limit, cfg->iops, cfg->bandwidth,
+					  clock_ticks_to_ns(clock_now()));
 			err = disk_ops->open(vm, i, &disk->dev, why);
 			thread_checkpoint();
 		}

@@ -5,6 +5,7 @@
 #define HV_VM_DISK_H
 
 #include "hv/vm_config.h"
+#include "hv/vm_disk_limit.h"
 
 struct block_dev;
 struct vm;
@@ -17,6 +18,7 @@ struct vm_disk {
 	uint64_t requests[VM_DISK_OPS];
 	uint64_t bytes[VM_DISK_OPS];
 	uint64_t errors; /* requests that failed for what lies below, not for the guest's mistake */
+	struct vm_disk_limit limit; /* [dev_lock] */
 };
 
 /* Registered once, by hv/mgmt/disk. Both: threads, no lock held; may sleep. */

@@ -5,7 +5,7 @@
 #define DRIVERS_NET_NETPORT_H
 
 #include "drivers/net/netguard.h"
-#include "drivers/net/ratelimit.h"
+#include "hv/lib/ratelimit.h"
 #include "hv/lib/types.h"
 
 struct netport;

@@ -14,6 +14,10 @@
 /* Learnt addresses of a port that leads to one machine, and not to a network. */
 #define LEARN_MOST 64u
 
+#define SECOND	   1000000000ul
+#define RATE_BURST (5 * SECOND / 1000)
+#define RATE_BYTES (2 * 1514ul)
+
 int netswitch_init(struct netswitch *sw, const char *name, uint32_t addresses)
 {
 	memset(sw, 0, sizeof(*sw));
@@ -122,11 +126,18 @@ void netswitch_set_leased(struct netport *p, uint32_t ip)
 	spin_unlock(&sw->lock);
 }
 
+/* 5 ms may be saved up, but two full frames at least. */
+static void set_rate(struct ratelimit *r, uint64_t rate, uint64_t now)
+{
+	ratelimit_set(r, rate, rate != 0 ? u64_max(RATE_BURST, RATE_BYTES * SECOND / rate) : 0,
+		      now);
+}
+
 void netswitch_set_rates(struct netport *p, uint64_t send, uint64_t receive, uint64_t now)
 {
 	spin_lock(&p->sw->lock);
-	ratelimit_set(&p->send_rate, send, now);
-	ratelimit_set(&p->receive_rate, receive, now);
+	set_rate(&p->send_rate, send, now);
+	set_rate(&p->receive_rate, receive, now);
 	spin_unlock(&p->sw->lock);
 }
 

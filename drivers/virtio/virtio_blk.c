@@ -2,6 +2,8 @@
 /* The block device (5.2): takes requests from its queue, has them carried out without any lock (by a */
 /* vCPU, or a worker if the disk makes it sleep), completes them. What a request means is virtio_blk_request.c's. */
 #include "drivers/virtio/virtio_blk_request.h"
+
+#include "arch/clock.h"
 #include "drivers/virtio/virtio_pci.h"
 #include "hv/base/heap.h"
 #include "hv/base/log.h"
@@ -10,6 +12,7 @@
 #include "hv/lib/fmt.h"
 #include "hv/lib/string.h"
 #include "hv/thread.h"
+#include "hv/timer.h"
 #include "hv/vdev.h"
 #include "hv/vm.h"
 #include "hv/vm_worker.h"
@@ -17,7 +20,8 @@
 #define QUEUE_SIZE   256u
 #define IN_ONE_GO    (256ul * KIB) /* bytes, or what costs as much, before the driver hears of them */
 #define REQUEST_COST 4096u
-#define SECTOR_EXP   3u /* a physical block is 4 KiB */
+#define SECTOR_EXP   3u		  /* a physical block is 4 KiB */
+#define LOOK_NS	     1000000000ul /* at limits that may be others by now */
 
 struct virtio_blk_state {
 	struct virtio_pci_state pci;
@@ -34,6 +38,8 @@ struct virtio_blk {
 	bool waiting;			   /* the queue is to be looked at; read without the lock */
 	bool complained;		   /* of what lies below, in the log */
 	bool sleeps;			   /* (c) the disk makes who uses it wait: the worker */
+	bool ending;			   /* nothing is begun, nor the timer set */
+	struct timer retry;		   /* set: the limits hold the queue back */
 	struct vm_worker worker;
 	uint8_t config[VIRTIO_BLK_CONFIG];
 	struct virtio_blk_state s;
@@ -104,26 +110,6 @@ static bool next_request(struct virtio_dev *d, struct virtq *q, struct virtio_bl
 	return true;
 }
 
-/* Gives the lock up while the disk works. Returns what that cost; UINT64_MAX: the VM ends. */
-static uint64_t carry_out(struct virtio_blk *b, struct virtq *q, struct virtio_blk_request *r)
-{
-	struct vm *vm = b->pci.d.vm;
-	bool done;
-
-	b->busy++;
-	b->target.features = b->pci.d.s->driver_features;
-	spin_unlock(&vm->dev_lock);
-	done = virtio_blk_request_run(r, &b->target);
-	thread_checkpoint();
-	spin_lock(&vm->dev_lock);
-	b->busy--;
-	if (!done) {
-		return UINT64_MAX;
-	}
-	complete(b, q, r);
-	return REQUEST_COST + r->bytes;
-}
-
 static void look_again(struct virtio_blk *b)
 {
 	__atomic_store_n(&b->waiting, true, __ATOMIC_RELAXED);
@@ -134,12 +120,82 @@ static void look_again(struct virtio_blk *b)
 	}
 }
 
+/* ---- limits ---- */
+
+static uint64_t now_ns(void)
+{
+	return clock_ticks_to_ns(clock_now());
+}
+
+/* The next request is too early: the queue is looked at again when it is not. */
+static bool is_held_back(struct virtio_blk *b)
+{
+	uint64_t now, until;
+
+	if (!vm_disk_limit_is_set(&b->disk->limit)) {
+		return b->ending;
+	}
+	now = now_ns();
+	until = vm_disk_limit_wait(&b->disk->limit, now);
+	if (until != 0 && !b->ending) {
+		timer_set(&b->retry,
+			  clock_now() + 1 + clock_ns_to_ticks(u64_min(until - now, LOOK_NS)));
+	}
+	return until != 0 || b->ending;
+}
+
+/* Before it begins, and so by the length of its buffers; what it zeroes is known behind it only. */
+static void charge(struct virtio_blk *b, const struct virtio_blk_request *r)
+{
+	if (vm_disk_limit_is_set(&b->disk->limit)) {
+		vm_disk_limit_charge(&b->disk->limit, 1,
+				     r->chain.read_len - VIRTIO_BLK_HEADER + r->chain.write_len - 1,
+				     now_ns());
+	}
+}
+
+static void charge_zeroes(struct virtio_blk *b, const struct virtio_blk_request *r)
+{
+	if (r->zeroed != 0) {
+		vm_disk_limit_charge(&b->disk->limit, 0, r->zeroed, now_ns());
+	}
+}
+
+static void on_retry(struct timer *t)
+{
+	look_again(container_of(t, struct virtio_blk, retry));
+}
+
+/* ---- the queue ---- */
+
+/* Gives the lock up while the disk works. Returns what that cost; UINT64_MAX: the VM ends. */
+static uint64_t carry_out(struct virtio_blk *b, struct virtq *q, struct virtio_blk_request *r)
+{
+	struct vm *vm = b->pci.d.vm;
+	bool done;
+
+	charge(b, r);
+	b->busy++;
+	b->target.features = b->pci.d.s->driver_features;
+	spin_unlock(&vm->dev_lock);
+	done = virtio_blk_request_run(r, &b->target);
+	thread_checkpoint();
+	spin_lock(&vm->dev_lock);
+	b->busy--;
+	if (!done) {
+		return UINT64_MAX;
+	}
+	charge_zeroes(b, r);
+	complete(b, q, r);
+	return REQUEST_COST + r->bytes;
+}
+
 /* All of the queue, or so much that interrupts, pauses and others' turns do not wait for long. */
 static void serve_queue(struct virtio_blk *b, struct virtq *q, struct virtio_blk_request *r)
 {
 	uint64_t cost = 0;
 
-	while (cost < IN_ONE_GO && next_request(&b->pci.d, q, r)) {
+	while (cost < IN_ONE_GO && !is_held_back(b) && next_request(&b->pci.d, q, r)) {
 		uint64_t more = carry_out(b, q, r);
 
 		if (more == UINT64_MAX) {
@@ -253,8 +309,10 @@ static int create(struct vm *vm, void *dev, unsigned int i)
 {
 	struct virtio_blk *b = dev;
 	char id[VIRTIO_BLK_ID_BYTES + 1] = { 0 };
+	int err;
 
 	b->index = i;
+	timer_init(&b->retry, on_retry);
 	b->disk = &vm->disk[i];
 	b->target.dev = b->disk->dev;
 	fmt_snprintf(id, sizeof(id), "disk%u-%.14s", i, vm->cfg.name);
@@ -264,20 +322,17 @@ static int create(struct vm *vm, void *dev, unsigned int i)
 				    : BIT(VIRTIO_BLK_F_DISCARD) | BIT(VIRTIO_BLK_F_WRITE_ZEROES);
 	b->s.sectors = b->target.dev->size / BLOCK_SECTOR;
 	fill_config(b);
+	err = virtio_pci_create(&b->pci, vm, &blk_class, &b->s.pci, b->config,
+				VIRTIO_SLOT_DISKS + i);
+	if (err != 0) {
+		return err;
+	}
 	b->unused = heap_alloc(sizeof(*b->unused));
 	if (b->unused == NULL) {
 		return -ENOMEM;
 	}
 	b->sleeps = !b->target.dev->immediate;
-	if (b->sleeps) {
-		int err = start_worker(b, vm);
-
-		if (err != 0) {
-			return err;
-		}
-	}
-	return virtio_pci_create(&b->pci, vm, &blk_class, &b->s.pci, b->config,
-				 VIRTIO_SLOT_DISKS + i);
+	return b->sleeps ? start_worker(b, vm) : 0;
 }
 
 static void reset(void *dev)
@@ -293,7 +348,12 @@ static void work(void *dev)
 static void destroy(void *dev)
 {
 	struct virtio_blk *b = dev;
+	struct spinlock *lock = &b->pci.d.vm->dev_lock;
 
+	spin_lock(lock);
+	b->ending = true;
+	spin_unlock(lock);
+	timer_destroy(&b->retry);
 	vm_worker_stop(&b->worker);
 	while (b->unused != NULL) {
 		struct virtio_blk_request *next = b->unused->next;

@@ -214,6 +214,7 @@ static int range(struct virtio_blk_request *r, const struct virtio_blk_target *t
 		return -EINVAL;
 	}
 	r->bytes += sectors * BLOCK_SECTOR;
+	r->zeroed += zeroes ? sectors * BLOCK_SECTOR : 0;
 	return zeroes ? block_write_zeroes(t->dev, off, sectors * BLOCK_SECTOR, flags != 0)
 		      : block_discard(t->dev, off, sectors * BLOCK_SECTOR);
 }
@@ -315,6 +316,7 @@ bool virtio_blk_request_run(struct virtio_blk_request *r, const struct virtio_bl
 	int err;
 
 	r->bytes = 0;
+	r->zeroed = 0;
 	r->len = 0;
 	r->counted = false;
 	err = run(r, t);

@@ -19,10 +19,11 @@ struct virtio_blk_request {
 	/* What came of it: */
 	uint8_t status;
 	enum vm_disk_op op;
-	bool counted;	/* as an op */
-	uint64_t bytes; /* moved, discarded or zeroed */
-	uint32_t len;	/* filled from the start of the writable part */
-	int err;	/* 0, or what went wrong below: -Exxx */
+	bool counted;	 /* as an op */
+	uint64_t bytes;	 /* moved, discarded or zeroed */
+	uint64_t zeroed; /* of these */
+	uint32_t len;	 /* filled from the start of the writable part */
+	int err;	 /* 0, or what went wrong below: -Exxx */
 };
 
 struct virtio_blk_target {

@@ -43,6 +43,19 @@ static void print_counters(struct shell_out *out, const struct vm_disk *disk)
 	shell_out_printf(out, ", errors %lu\n", disk->errors);
 }
 
+static void print_limits(struct shell_out *out, const struct vm_disk_config *cfg)
+{
+	char size[16];
+
+	if (cfg->iops != 0) {
+		shell_out_printf(out, ", at most %u requests/s", cfg->iops);
+	}
+	if (cfg->bandwidth != 0) {
+		shell_out_printf(out, ", at most %s/s",
+				 fmt_size(size, sizeof(size), cfg->bandwidth));
+	}
+}
+
 void cmd_disk_print(struct shell_out *out, const struct vm *vm)
 {
 	for (unsigned int i = 0; i < vm->cfg.disk_count; i++) {
@@ -52,6 +65,7 @@ void cmd_disk_print(struct shell_out *out, const struct vm *vm)
 		shell_out_printf(out, "disk %-2u    %s, %s, %s", i,
 				 vm_config_disk_place(cfg, place, sizeof(place)),
 				 config_disk_formats[cfg->format], mode(cfg));
+		print_limits(out, cfg);
 		if (!vm_is_up(vm) || vm->disk[i].dev == NULL) {
 			shell_out_puts(out, "\n");
 			continue;
@@ -92,6 +106,8 @@ static void json_disks(struct json *j, const struct vm *vm)
 		json_string(j, "format", config_disk_formats[cfg->format]);
 		json_string(j, "mode", mode(cfg));
 		json_u64(j, "overlay_used", written(vm, i));
+		json_u64(j, "iops", cfg->iops);
+		json_u64(j, "bandwidth", cfg->bandwidth);
 		if (vm_is_up(vm) && vm->disk[i].dev != NULL) {
 			json_counters(j, &vm->disk[i]);
 		}

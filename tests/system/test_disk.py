@@ -8,6 +8,7 @@ import re
 import subprocess
 
 from boot import Machine
+from guestvm import Guests
 
 LINUX = {"vmlinuz": "build/guests/vmlinuz", "initrd.img": "build/guests/initrd.img"}
 SIZE = 2 << 20
@@ -183,3 +184,31 @@ def test_images(kind):
 
 
 test_images.timeout = 600
+
+
+LIMITS = [({"iops": 200}, {"depth": 1, "len": 4096, "count": 100}, 200),
+          ({"iops": 1000}, {"depth": 8, "len": 512, "count": 500}, 1000),
+          ({"bandwidth": "1M"}, {"depth": 4, "len": 65536, "count": 8}, 16)]
+
+
+def test_limits(kind):
+    """As the guest measures it: 2 % of what was configured."""
+    path = os.path.join(os.environ["TMPDIR"], "limited.raw")
+    with open(path, "wb") as file:
+        file.truncate(1 << 20)
+    vms = {f"vm{i}": {"kernel": "blk_rate", "cmdline": " ".join(f"{k}={v}" for k, v in how.items())}
+           for i, (_, how, _) in enumerate(LIMITS)}
+    with Guests(kind, vms, files={"limited.raw": path}, icount=kind == "qemu") as guests:
+        hz = guests.machine.json("host info")["tsc_hz"]
+        for i, (limit, how, ideal) in enumerate(LIMITS):
+            (key, value), = limit.items()
+            guests.command(f"vm set vm{i} disks=[{{file=boot:limited.raw,format=raw,readonly=true,"
+                           f"{key}={value}}}]")
+            found = re.search(r"blk_rate \d+ requests in (\d+) ticks, 0 bad",
+                              guests.run(f"vm{i}", timeout=300))
+            rate = how["count"] * hz / int(found.group(1))
+            assert 0.98 * ideal <= rate <= 1.02 * ideal, (limit, how, rate)
+            print(limit, how, rate)
+
+
+test_limits.timeout = 600

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The order in which a VM is put together and taken apart: nothing outlives what it uses. */
 /* Its parts are fakes that write their names down. */
-/* TEST_SOURCES: hv/vm.c hv/vm_life.c hv/vm_disk.c hv/vm_manager.c hv/vm_job.c hv/vm_share.c hv/vm_worker.c hv/sched_admit.c hv/sched_window.c hv/sched_share.c hv/sched_budget.c hv/iobus.c hv/lib/fmt.c hv/lib/string.c tests/unit/fakes/fake_arch.c */
+/* TEST_SOURCES: hv/vm.c hv/vm_life.c hv/vm_disk.c hv/vm_disk_limit.c hv/lib/ratelimit.c hv/vm_manager.c hv/vm_job.c hv/vm_share.c hv/vm_worker.c hv/sched_admit.c hv/sched_window.c hv/sched_share.c hv/sched_budget.c hv/iobus.c hv/lib/fmt.c hv/lib/string.c tests/unit/fakes/fake_arch.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_heap.c tests/unit/fakes/fake_lock.c tests/unit/fakes/fake_panic_abort.c */
 #include "hv/base/page.h"
 #include "hv/vm.h"

@@ -4,7 +4,7 @@
 /* TEST_SOURCES: drivers/host/e1000.c drivers/host/e1000_tx.c drivers/host/e1000_rx.c */
 /* TEST_SOURCES: tests/unit/drivers/host/e1000_model.c tests/unit/drivers/net/netfake.c */
 /* TEST_SOURCES: drivers/net/netswitch.c drivers/net/netport.c drivers/net/netguard.c drivers/net/mactable.c */
-/* TEST_SOURCES: drivers/net/ratelimit.c drivers/net/netpkt.c drivers/net/frame.c drivers/net/gso.c */
+/* TEST_SOURCES: hv/lib/ratelimit.c drivers/net/netpkt.c drivers/net/frame.c drivers/net/gso.c */
 /* TEST_SOURCES: drivers/net/pcap.c drivers/net/checksum.c hv/lib/string.c tests/unit/fakes/fake_lock.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_heap.c tests/unit/fakes/fake_panic_abort.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_page.c */

@@ -3,7 +3,7 @@
 /* The other side is a port that remembers. */
 /* TEST_SOURCES: drivers/net/ipif.c drivers/net/arp.c drivers/net/ipv4.c drivers/net/ipv4_frags.c */
 /* TEST_SOURCES: drivers/net/icmp.c drivers/net/tcp.c drivers/net/netswitch.c drivers/net/netport.c */
-/* TEST_SOURCES: drivers/net/netguard.c drivers/net/mactable.c drivers/net/ratelimit.c drivers/net/pcap.c */
+/* TEST_SOURCES: drivers/net/netguard.c drivers/net/mactable.c hv/lib/ratelimit.c drivers/net/pcap.c */
 /* TEST_SOURCES: drivers/net/netpkt.c drivers/net/frame.c drivers/net/gso.c drivers/net/checksum.c */
 /* TEST_SOURCES: hv/lib/string.c tests/unit/fakes/fake_lock.c tests/unit/fakes/fake_heap.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_panic_abort.c tests/unit/drivers/net/netfake.c */

@@ -5,7 +5,7 @@
 /* TEST_SOURCES: drivers/net/nat_packet.c drivers/net/dhcp.c drivers/net/dhcps.c drivers/net/dhcpc.c */
 /* TEST_SOURCES: drivers/net/dns.c drivers/net/ipif.c drivers/net/arp.c drivers/net/ipv4.c */
 /* TEST_SOURCES: drivers/net/ipv4_frags.c drivers/net/icmp.c drivers/net/tcp.c drivers/net/netswitch.c */
-/* TEST_SOURCES: drivers/net/netport.c drivers/net/netguard.c drivers/net/mactable.c drivers/net/ratelimit.c */
+/* TEST_SOURCES: drivers/net/netport.c drivers/net/netguard.c drivers/net/mactable.c hv/lib/ratelimit.c */
 /* TEST_SOURCES: drivers/net/pcap.c drivers/net/netpkt.c drivers/net/frame.c drivers/net/gso.c */
 /* TEST_SOURCES: drivers/net/checksum.c hv/lib/string.c tests/unit/fakes/fake_lock.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_heap.c tests/unit/fakes/fake_panic_abort.c */

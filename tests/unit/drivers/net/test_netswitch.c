@@ -2,7 +2,7 @@
 /* The switch: who gets what, learning and ageing, isolation, anti-spoofing, rates in virtual time, waiting */
 /* for a full port, detaching, capture. */
 /* TEST_SOURCES: drivers/net/netswitch.c drivers/net/netport.c drivers/net/netguard.c drivers/net/mactable.c */
-/* TEST_SOURCES: drivers/net/ratelimit.c drivers/net/netpkt.c drivers/net/frame.c drivers/net/gso.c */
+/* TEST_SOURCES: hv/lib/ratelimit.c drivers/net/netpkt.c drivers/net/frame.c drivers/net/gso.c */
 /* TEST_SOURCES: drivers/net/pcap.c drivers/net/checksum.c hv/lib/string.c tests/unit/fakes/fake_lock.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_heap.c tests/unit/fakes/fake_panic_abort.c */
 /* TEST_SOURCES: tests/unit/drivers/net/netfake.c */
@@ -911,19 +911,21 @@ static void test_rate_holds_within_two_percent(void **state)
 
 static void test_rate_zero_is_none_and_idle_time_is_not_saved_up(void **state)
 {
-	struct ratelimit r;
+	struct netport *p = &port[1].p;
 	uint32_t through = 0;
 
 	(void)state;
-	ratelimit_set(&r, 0, 0);
-	ratelimit_charge(&r, 1000000, 0);
-	assert_int_equal(ratelimit_wait(&r, 0), 0);
-	ratelimit_set(&r, 1000000, 0);
-	while (ratelimit_wait(&r, 3600 * SECOND) == 0) {
-		ratelimit_charge(&r, 100, 3600 * SECOND);
+	netswitch_set_rates(p, 0, 0, fake_time);
+	ratelimit_charge(&p->send_rate, 1000000, fake_time);
+	assert_int_equal(netport_rate_wait(p, fake_time), 0);
+	netswitch_set_rates(p, 1000000, 0, fake_time);
+	fake_time += 3600 * SECOND;
+	while (netport_rate_wait(p, fake_time) == 0) {
+		ratelimit_charge(&p->send_rate, 100, fake_time);
 		through += 100;
 	}
 	assert_in_range(through, 5000, 5200); /* 5 ms of it */
+	netswitch_set_rates(p, 0, 0, fake_time);
 }
 
 /* ---- capture ---- */

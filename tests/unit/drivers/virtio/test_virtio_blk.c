@@ -3,7 +3,7 @@
 /* lies behind the end, errors of the disk, requests that are cut short, reset, saved state. */
 /* TEST_SOURCES: drivers/virtio/virtq.c drivers/virtio/virtio_dev.c drivers/virtio/virtio_common.c */
 /* TEST_SOURCES: drivers/virtio/virtio_pci.c drivers/virtio/virtio_blk.c drivers/virtio/virtio_blk_request.c */
-/* TEST_SOURCES: drivers/block/block.c hv/vm_disk.c hv/vm_config.c hv/lib/string.c */
+/* TEST_SOURCES: drivers/block/block.c hv/vm_disk.c hv/vm_disk_limit.c hv/lib/ratelimit.c hv/vm_config.c hv/lib/string.c */
 /* TEST_SOURCES: drivers/emul/vpci.c drivers/emul/vpci_function.c drivers/emul/vpci_msix.c drivers/emul/isa.c */
 /* TEST_SOURCES: drivers/emul/vpic.c drivers/emul/vioapic.c */
 /* TEST_SOURCES: hv/virq.c hv/iobus.c hv/timer.c hv/guest_console.c hv/base/lock.c */
@@ -494,6 +494,103 @@ static void test_vm_ends(void **state)
 	fake_ending = false;
 }
 
+/* ---- limits ---- */
+
+#define SECOND 1000000000ul
+
+/* A guest that has `depth` reads under way and looks every `step` ns; how many end within 10 s. */
+static unsigned int reads_in_ten_seconds(uint32_t len, unsigned int depth, uint64_t step)
+{
+	uint64_t end = fake_now + 10 * SECOND;
+	uint16_t offered = 0, ended = 0;
+	unsigned int sum = 0;
+
+	drv_start(RW, FEATURES, 1);
+	header(VIRTIO_BLK_T_IN, 0);
+	drv_desc(0, 0, HEAD, 16, N, 1);
+	drv_desc(0, 1, DATA, len, N | W, 2);
+	drv_desc(0, 2, STATUS, 1, W, 0);
+	while (fake_now < end) {
+		for (; (uint16_t)(offered - ended) < depth; offered++) {
+			drv_offer(0, 0);
+		}
+		drv_kick(0);
+		fake_pc_work();
+		sum += (uint16_t)(drv_used(0) - ended);
+		ended = drv_used(0);
+		fake_pass(step);
+	}
+	return sum;
+}
+
+static void test_limits(void **state)
+{
+	static const struct {
+		uint64_t iops, bandwidth;
+		uint32_t len;
+		unsigned int depth;
+		uint64_t step, ideal; /* ns; requests in 10 s */
+	} rows[] = {
+		{ 100, 0, 4096, 1, 1000000, 1000 },    { 100, 0, 4096, 8, 1000000, 1000 },
+		{ 333, 0, 512, 4, 7000000, 3330 },     { 2000, 0, 512, 8, 100000, 20000 },
+		{ 0, 409600, 4096, 1, 1000000, 1000 }, { 0, 1 << 20, 65536, 4, 1000000, 160 },
+		{ 0, 65536, 131072, 2, 10000000, 5 }, /* larger than all that may be saved up */
+		{ 100, 65536, 512, 2, 1000000, 1000 }, { 1000, 65536, 4096, 2, 1000000, 160 },
+	};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
+		unsigned int got;
+
+		vm_disk_limit_set(&fake_vm.disk[0].limit, rows[i].iops, rows[i].bandwidth,
+				  fake_now);
+		got = reads_in_ten_seconds(rows[i].len, rows[i].depth, rows[i].step);
+		if (got < rows[i].ideal * 98 / 100 || got > rows[i].ideal * 102 / 100) {
+			fail_msg("row %u: %u requests, not %lu", i, got, rows[i].ideal);
+		}
+		fake_pc_stop(state);
+		fake_disk_start(state);
+	}
+}
+
+/* What is zeroed without data counts, what is discarded does not; each is a request. */
+static void test_limits_of_ranges(void **state)
+{
+	struct vm_disk_limit *l = &fake_vm.disk[0].limit;
+
+	(void)state;
+	drv_start(RW, FEATURES, 1);
+	vm_disk_limit_set(l, 0, 1 << 20, fake_now);
+	assert_int_equal(one_range(VIRTIO_BLK_T_WRITE_ZEROES, 0, FAKE_DISK / 512, 0),
+			 VIRTIO_BLK_S_OK);
+	assert_in_range(vm_disk_limit_wait(l, fake_now),
+			fake_now + SECOND * (FAKE_DISK - 65536) / (1 << 20),
+			fake_now + SECOND * FAKE_DISK / (1 << 20) + 1000000);
+	vm_disk_limit_set(l, 10, 1 << 20, fake_now);
+	fake_pass(SECOND);
+	assert_int_equal(one_range(VIRTIO_BLK_T_DISCARD, 0, FAKE_DISK / 512, 0), VIRTIO_BLK_S_OK);
+	assert_in_range(vm_disk_limit_wait(l, fake_now), fake_now + SECOND / 20,
+			fake_now + SECOND / 10);
+}
+
+/* A limit that the queue is held back by may be lifted; and the VM may end meanwhile. */
+static void test_limit_lifted(void **state)
+{
+	(void)state;
+	drv_start(RW, FEATURES, 1);
+	vm_disk_limit_set(&fake_vm.disk[0].limit, 1, 0, fake_now);
+	assert_int_equal(read_sectors(0, 512), VIRTIO_BLK_S_OK);
+	vm_disk_limit_charge(&fake_vm.disk[0].limit, 1000, 0, fake_now);
+	assert_int_equal(read_sectors(0, 512), NONE);
+	vm_disk_limit_set(&fake_vm.disk[0].limit, 0, 0, fake_now);
+	fake_pass(2 * SECOND);
+	work();
+	assert_int_equal(fake_ram[STATUS], VIRTIO_BLK_S_OK);
+	vm_disk_limit_set(&fake_vm.disk[0].limit, 1, 0, fake_now);
+	assert_int_equal(read_sectors(0, 512), VIRTIO_BLK_S_OK);
+	assert_int_equal(read_sectors(0, 512),
+			 NONE); /* its timer is set, and nobody frees it but us */
+}
+
 /* ---- saved state ---- */
 
 static void test_save(void **state)
@@ -535,6 +632,9 @@ int main(void)
 		TEST(test_two_at_once),
 		TEST(test_worker),
 		TEST(test_vm_ends),
+		TEST(test_limits),
+		TEST(test_limits_of_ranges),
+		TEST(test_limit_lifted),
 		TEST(test_save),
 	};
 

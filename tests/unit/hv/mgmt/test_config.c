@@ -371,8 +371,15 @@ static const struct {
 	  "written, overlay = \"SIZE\"" },
 	{ VM "disks = [{ file = \"boot:a\", format = \"raw\", overlay = \"1K\" }]", 3, 45,
 	  "vm.a.disks[0].overlay: found \"1K\", allowed: a size like \"64M\", \"64K\" to \"1T\"" },
-	{ VM "disks = [{ file = \"boot:a\", format = \"raw\", iops = 5, readonly = true }]", 3, 45,
-	  "vm.a.disks[0].iops: not supported in this version (requests per second)" },
+	{ VM "disks = [{ file = \"boot:a\", format = \"raw\", iops = -5, readonly = true }]", 3, 45,
+	  "vm.a.disks[0].iops: found -5, allowed: requests per second, up to 1000000, or 0 for no "
+	  "limit" },
+	{ VM
+	  "disks = [{ file = \"boot:a\", format = \"raw\", bandwidth = \"fast\", readonly = true "
+	  "}]",
+	  3, 45,
+	  "vm.a.disks[0].bandwidth: found \"fast\", allowed: bytes per second like \"10M\", up to "
+	  "\"1T\", or \"0\" for no limit" },
 	{ VM "nics = [\"lan\"]", 1, 1,
 	  "vm.a.nics: found network \"lan\", allowed: one that there is, [net.lan]" },
 	{ VM "nics = [1]", 3, 9,
