@@ -76,6 +76,10 @@ build/guests/vmlinuz build/guests/initrd.img &: $(wildcard guests/linux/*)
 unit: ## unit tests on the build machine; K=name narrows
 	@tests/unit/run.py $(K)
 
+.PHONY: formats
+formats: ## the independent readers of disk images, on sound and damaged ones; K=name narrows
+	@tests/formats/run.py $(K)
+
 .PHONY: coverage
 coverage: ## line coverage by the unit tests; K=name narrows
 	@tests/unit/coverage.py $(K)
@@ -98,13 +102,14 @@ format: ## let clang-format rewrite every source file
 
 # Every stage runs, also after a failure; the last line is the sum and gives the status.
 .PHONY: test
-test: ## install what is missing, then lint, unit and system tests; K=name narrows
+test: ## install what is missing, then lint, unit, formats and system tests; K=name narrows
 	@tests/setup.sh build run bochs test
 	@rm -rf build/results
 	-@$(MAKE) --no-print-directory lint
 	-@$(MAKE) --no-print-directory unit
+	-@$(MAKE) --no-print-directory formats
 	-@$(MAKE) --no-print-directory system
-	@tests/results.py lint unit system
+	@tests/results.py lint unit formats system
 
 .PHONY: soak
 soak: ## every long check in full; takes hours

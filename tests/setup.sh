@@ -11,7 +11,7 @@ declare -A packages=(
 	[debug]="gdb"
 	[test]="libc6-dev libcmocka-dev libzydis-dev acpica-tools clang libclang-rt-14-dev
 		lld clang-format cppcheck python3-pexpect qemu-utils e2fsprogs
-		iproute2 dnsmasq-base"
+		iproute2 dnsmasq-base libvhdi-utils p7zip-full"
 )
 declare -A why=(
 	[build]="to build the image"
