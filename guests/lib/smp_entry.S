@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Where another CPU begins: from real mode at SMP_TRAMPOLINE to long mode on a stack of its own. */
 /* Page tables are those of start.S. */
+#include "guests/lib/long_mode.inc"
 #include "guests/lib/smp.h"
 #include "guests/lib/start.h"
 
-#define CR0_PE	 0x00000001
-#define CR0_PG	 0x80000000
 #define CR0_CD	 0x40000000
 #define CR0_NW	 0x20000000
-#define CR4_PAE	 0x20
-#define MSR_EFER 0xc0000080
-#define EFER_LME 0x100
 
 	.text
 	.code16
@@ -43,18 +39,7 @@ smp_entry32:
 	movl	$1, %eax
 	cpuid
 	shrl	$24, %ebx
-	movl	%cr4, %eax
-	orl	$CR4_PAE, %eax
-	movl	%eax, %cr4
-	movl	$start_pml4, %eax
-	movl	%eax, %cr3
-	movl	$MSR_EFER, %ecx
-	rdmsr
-	orl	$EFER_LME, %eax
-	wrmsr
-	movl	%cr0, %eax
-	orl	$CR0_PG, %eax
-	movl	%eax, %cr0
+	long_mode_on
 	ljmp	$SEL_CODE64, $2f
 
 	.code64

@@ -1,16 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Multiboot1 header and the way from its 32-bit entry to long mode, with 4 GiB mapped one to one. */
 /* Sets up no device and no interrupt table; guest.c goes on from here. */
+#include "guests/lib/long_mode.inc"
 #include "guests/lib/start.h"
 
 #define MB_MAGIC 0x1badb002
 #define MB_FLAGS 3 /* modules on page borders, memory information */
-
-#define CR0_PE	 0x00000001
-#define CR0_PG	 0x80000000
-#define CR4_PAE	 0x20
-#define MSR_EFER 0xc0000080
-#define EFER_LME 0x100
 
 	.section .multiboot, "a"
 	.balign 4
@@ -44,18 +39,7 @@ start:
 	loop	2b
 	movl	$start_pdpt + 3, start_pml4
 
-	movl	%cr4, %eax
-	orl	$CR4_PAE, %eax
-	movl	%eax, %cr4
-	movl	$start_pml4, %eax
-	movl	%eax, %cr3
-	movl	$MSR_EFER, %ecx
-	rdmsr
-	orl	$EFER_LME, %eax
-	wrmsr
-	movl	%cr0, %eax
-	orl	$(CR0_PG | CR0_PE), %eax
-	movl	%eax, %cr0
+	long_mode_on
 	lgdt	start_gdtr
 	ljmp	$0x08, $3f
 

@@ -4,13 +4,12 @@
 /* TEST_SOURCES: arch/x86/hvm/code_page.c arch/x86/hvm/walk.c arch/x86/hvm/event.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_hvm.c tests/unit/fakes/fake_arch.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_guest_mem.c tests/unit/fakes/fake_cpuid.c */
-/* TEST_SOURCES: arch/x86/hvm/kvm_leaf.c */
+/* TEST_SOURCES: tests/unit/arch/x86/hvm/walk_lab.c arch/x86/hvm/kvm_leaf.c */
 /* TEST_SOURCES: arch/x86/hvm/vcpuid.c arch/x86/hvm/vcpuid_policy.c tests/unit/fakes/fake_heap.c */
 #include "arch/x86/hvm/code_page.h"
 
-#include "arch/x86/hvm/vcpu_x86.h"
 #include "arch/x86/hvm/vcpuid.h"
-#include "arch/x86/hvm/vlapic.h"
+#include "arch/x86/hvm/walk_lab.h"
 #include "arch/x86/hvm/x86_bits.h"
 #include "fakes/fake_guest_mem.h"
 #include "fakes/fake_hvm.h"
@@ -20,65 +19,24 @@
 
 #include <cmocka.h>
 
-#define PML4   0x1000u
-#define PDPT   0x2000u
-#define PD     0x3000u
-#define PT     0x4000u
 #define FRAME  0x5000u
 #define FRAME2 0x6000u
 #define PML4_2 0x7000u
 #define PW     3ul
 #define PS     0x80ul
-#define LINEAR (1ul << 39 | 2ul << 30 | 3ul << 21 | 4ul << 12 | 0x123)
 
 static struct vcpu *v;
-static struct vcpu_x86 x86;
 static uint64_t *regs;
-
-/* event.c's neighbours: no interrupts here. */
-int vlapic_pending(const struct vlapic *l)
-{
-	(void)l;
-	return -1;
-}
-
-bool vlapic_takes_pic(const struct vlapic *l)
-{
-	(void)l;
-	return false;
-}
-
-void vlapic_sync(struct vlapic *l)
-{
-	(void)l;
-}
-
-void vlapic_take(struct vlapic *l, uint8_t vector)
-{
-	(void)l;
-	(void)vector;
-}
-
-uint64_t vcpu_x86_xcr0(const struct vcpu *cpu)
-{
-	return cpu->x86->xcr0;
-}
 
 static int setup(void **state)
 {
+	int err = walk_lab_setup(FRAME, PW);
+
 	(void)state;
-	fake_guest_mem_reset();
-	v = fake_hvm_reset();
-	memset(&x86, 0, sizeof(x86));
-	v->x86 = &x86;
-	regs = fake_states[0].regs;
-	fake_hvm_long_mode(v, PML4);
-	fake_guest_mem_put64(PML4 + 8, PDPT | PW);
+	v = walk_lab_vcpu;
+	regs = walk_lab_regs;
 	fake_guest_mem_put64(PML4_2 + 8, PDPT | PW);
-	fake_guest_mem_put64(PDPT + 16, PD | PW);
-	fake_guest_mem_put64(PD + 24, PT | PW);
-	fake_guest_mem_put64(PT + 32, FRAME | PW);
-	return vcpuid_create(v);
+	return err;
 }
 
 static int teardown(void **state)
@@ -97,7 +55,7 @@ static void test_found_and_found_again(void **state)
 {
 	(void)state;
 	assert_ptr_equal(find(LINEAR), fake_ram + FRAME);
-	assert_int_equal(x86.code.tag, ALIGN_DOWN(LINEAR, PAGE_SIZE) + 1);
+	assert_int_equal(v->x86->code.tag, ALIGN_DOWN(LINEAR, PAGE_SIZE) + 1);
 	assert_ptr_equal(find(LINEAR + 5), fake_ram + FRAME);
 }
 
@@ -139,7 +97,7 @@ static void test_other_roots_and_pages_are_other_keys(void **state)
 	assert_null(find(LINEAR + PAGE_SIZE));
 	regs[HVM_CR3] = PML4_2;
 	assert_ptr_equal(find(LINEAR), fake_ram + FRAME);
-	assert_int_equal(x86.code.cr3, PML4_2);
+	assert_int_equal(v->x86->code.cr3, PML4_2);
 	fake_guest_mem_put64(PML4_2 + 8, 0);
 	assert_null(find(LINEAR));
 }
@@ -153,7 +111,7 @@ static void test_long_mode_only(void **state)
 	regs[HVM_CR4] = 0;
 	regs[HVM_CR0] = CR0_PE;
 	assert_ptr_equal(find(0x5010), fake_ram + 0x5000);
-	assert_int_equal(x86.code.tag, 0);
+	assert_int_equal(v->x86->code.tag, 0);
 	regs[HVM_CR0] = CR0_PE | CR0_PG;
 	assert_null(find(LINEAR));
 }

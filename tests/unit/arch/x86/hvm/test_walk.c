@@ -2,15 +2,14 @@
 /* The guest page walk in all modes: translation, rights, error codes, accessed and dirty bits. */
 /* TEST_SOURCES: arch/x86/hvm/walk.c arch/x86/hvm/event.c tests/unit/fakes/fake_hvm.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_arch.c tests/unit/fakes/fake_guest_mem.c */
-/* TEST_SOURCES: arch/x86/hvm/kvm_leaf.c */
+/* TEST_SOURCES: tests/unit/arch/x86/hvm/walk_lab.c arch/x86/hvm/kvm_leaf.c */
 /* TEST_SOURCES: arch/x86/hvm/vcpuid.c arch/x86/hvm/vcpuid_policy.c tests/unit/fakes/fake_cpuid.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_heap.c */
 #include "arch/x86/hvm/walk.h"
 
 #include "arch/x86/hvm/event.h"
-#include "arch/x86/hvm/vcpu_x86.h"
 #include "arch/x86/hvm/vcpuid.h"
-#include "arch/x86/hvm/vlapic.h"
+#include "arch/x86/hvm/walk_lab.h"
 #include "arch/x86/hvm/x86_bits.h"
 #include "fakes/fake_guest_mem.h"
 #include "fakes/fake_hvm.h"
@@ -21,12 +20,6 @@
 
 #include <cmocka.h>
 
-/* Where the tests keep their tables. */
-#define PML4 0x1000u
-#define PDPT 0x2000u
-#define PD   0x3000u
-#define PT   0x4000u
-
 #define P  1ul
 #define W  2ul
 #define U  4ul
@@ -35,58 +28,19 @@
 #define PS 0x80ul
 #define NX BIT(63)
 
-/* A page of the long-mode tests: PML4 1, PDPT 2, PD 3, PT 4. */
-#define LINEAR (1ul << 39 | 2ul << 30 | 3ul << 21 | 4ul << 12 | 0x123)
-
 static struct vcpu *v;
-static struct vcpu_x86 x86;
 static uint64_t *regs;
 static gpa_t gpa;
 static uint32_t error;
 
-/* event.c's neighbours: no interrupts here. */
-int vlapic_pending(const struct vlapic *l)
-{
-	(void)l;
-	return -1;
-}
-
-bool vlapic_takes_pic(const struct vlapic *l)
-{
-	(void)l;
-	return false;
-}
-
-void vlapic_sync(struct vlapic *l)
-{
-	(void)l;
-}
-
-void vlapic_take(struct vlapic *l, uint8_t vector)
-{
-	(void)l;
-	(void)vector;
-}
-
-uint64_t vcpu_x86_xcr0(const struct vcpu *cpu)
-{
-	return cpu->x86->xcr0;
-}
-
 static int setup(void **state)
 {
+	int err = walk_lab_setup(0x55000, P | W | U);
+
 	(void)state;
-	fake_guest_mem_reset();
-	v = fake_hvm_reset();
-	memset(&x86, 0, sizeof(x86));
-	v->x86 = &x86;
-	regs = fake_states[0].regs;
-	fake_hvm_long_mode(v, PML4);
-	fake_guest_mem_put64(PML4 + 8, PDPT | P | W | U);
-	fake_guest_mem_put64(PDPT + 16, PD | P | W | U);
-	fake_guest_mem_put64(PD + 24, PT | P | W | U);
-	fake_guest_mem_put64(PT + 32, 0x55000 | P | W | U);
-	return vcpuid_create(v);
+	v = walk_lab_vcpu;
+	regs = walk_lab_regs;
+	return err;
 }
 
 static int teardown(void **state)
