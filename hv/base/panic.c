@@ -35,15 +35,24 @@ static bool plausible(uint64_t rbp, uint64_t last)
 	return rbp > last && rbp % 8 == 0 && rbp >= 0xffff800000000000ul;
 }
 
+/*
+ * A return address is looked for at its call: behind one that does not return, another function may
+ * begin at once.
+ */
+static void print_frame(uint64_t rip, bool returns)
+{
+	struct symtab_hit hit = { "?", 0 };
+
+	symtab_lookup(rip - returns, &hit);
+	log_printf(LOG_BUG, "  %016lx %s+0x%lx", rip, hit.name, hit.offset + returns);
+}
+
 void panic_backtrace(uint64_t rip, uint64_t rbp)
 {
 	uint64_t last = 0;
 
 	for (unsigned int i = 0; i < FRAMES_MAX && in_text(rip); i++) {
-		uint64_t off = 0;
-		const char *name = symtab_lookup(rip, &off);
-
-		log_printf(LOG_BUG, "  %016lx %s+0x%lx", rip, name != NULL ? name : "?", off);
+		print_frame(rip, i > 0);
 		if (!plausible(rbp, last)) {
 			break;
 		}

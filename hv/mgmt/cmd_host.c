@@ -163,7 +163,10 @@ static void json_enders(struct json *j, const struct stretch *s)
 {
 	json_array(j, "longest_masked_ended_in");
 	for (unsigned int i = 0; i < STRETCH_CALLERS && s->ended[i] != 0; i++) {
-		json_string(j, NULL, symtab_lookup(s->ended[i], NULL));
+		struct symtab_hit hit = { "?", 0 };
+
+		symtab_lookup(s->ended[i], &hit);
+		json_string(j, NULL, hit.name);
 	}
 	json_end(j);
 }
