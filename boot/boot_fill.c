@@ -7,6 +7,8 @@
 
 extern char image_load_start[], image_load_end[];
 
+struct boot_info boot_fill_info;
+
 void boot_fill_start(struct boot_info *info, const char *loader, uint64_t entry_tsc)
 {
 	memset(info, 0, sizeof(*info));

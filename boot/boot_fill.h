@@ -6,6 +6,9 @@
 
 #include "boot/boot_info.h"
 
+/* What is filled: an image is started by one protocol only. */
+extern struct boot_info boot_fill_info;
+
 /* Empties info and sets what does not depend on the protocol. */
 void boot_fill_start(struct boot_info *info, const char *loader, uint64_t entry_tsc);
 /* Each ignores what no longer fits (the boot log shows the counts). */

@@ -40,14 +40,14 @@ struct mb2_mmap {
 };
 _Static_assert(sizeof(struct mb2_mmap_entry) == 24, "Multiboot2, Memory map");
 
-static struct boot_info info;
+static struct boot_info *const info = &boot_fill_info;
 
 static void read_module(const struct mb2_tag *tag)
 {
 	const struct mb2_module *m = (const void *)tag;
 
 	if (m->end >= m->start) {
-		boot_fill_module(&info, m->start, m->end - m->start, m->name);
+		boot_fill_module(info, m->start, m->end - m->start, m->name);
 	}
 }
 
@@ -60,7 +60,7 @@ static void read_mmap(const struct mb2_tag *tag)
 	       range_within(off, map->entry_size, tag->size)) {
 		const struct mb2_mmap_entry *e = (const void *)((const char *)map + off);
 
-		boot_fill_mem(&info, e->base, e->size, e->type);
+		boot_fill_mem(info, e->base, e->size, e->type);
 		off += map->entry_size;
 	}
 }
@@ -68,17 +68,18 @@ static void read_mmap(const struct mb2_tag *tag)
 /* The tag holds a copy of the RSDP; the newer one wins. */
 static void read_rsdp(const struct mb2_tag *tag)
 {
-	if (info.rsdp_copied && tag->type == MB2_ACPI_OLD) {
+	if (info->rsdp_copied && tag->type == MB2_ACPI_OLD) {
 		return;
 	}
-	memset(info.rsdp_copy, 0, sizeof(info.rsdp_copy));
-	memcpy(info.rsdp_copy, tag + 1, u64_min(sizeof(info.rsdp_copy), tag->size - sizeof(*tag)));
-	info.rsdp_copied = true;
+	memset(info->rsdp_copy, 0, sizeof(info->rsdp_copy));
+	memcpy(info->rsdp_copy, tag + 1,
+	       u64_min(sizeof(info->rsdp_copy), tag->size - sizeof(*tag)));
+	info->rsdp_copied = true;
 }
 
 static void read_cmdline(const struct mb2_tag *tag)
 {
-	boot_fill_cmdline(&info, (const char *)(tag + 1));
+	boot_fill_cmdline(info, (const char *)(tag + 1));
 }
 
 static void (*const readers[])(const struct mb2_tag *) = {
@@ -94,7 +95,7 @@ void boot_from_multiboot2(uint64_t mbi, uint64_t entry_tsc)
 	uint32_t total = *(const uint32_t *)boot_fill_ptr(mbi);
 	uint32_t off = 8;
 
-	boot_fill_start(&info, "multiboot2", entry_tsc);
+	boot_fill_start(info, "multiboot2", entry_tsc);
 	while (range_within(off, sizeof(struct mb2_tag), total)) {
 		const struct mb2_tag *tag = boot_fill_ptr(mbi + off);
 
@@ -107,5 +108,5 @@ void boot_from_multiboot2(uint64_t mbi, uint64_t entry_tsc)
 		}
 		off += ALIGN_UP(tag->size, 8u);
 	}
-	hv_main(&info);
+	hv_main(info);
 }

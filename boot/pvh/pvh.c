@@ -35,14 +35,14 @@ _Static_assert(sizeof(struct pvh_start_info) == 56, "PVH, hvm_start_info");
 _Static_assert(sizeof(struct pvh_module) == 32, "PVH, hvm_modlist_entry");
 _Static_assert(sizeof(struct pvh_memmap) == 24, "PVH, hvm_memmap_table_entry");
 
-static struct boot_info info;
+static struct boot_info *const info = &boot_fill_info;
 
 static void read_memmap(const struct pvh_start_info *s)
 {
 	const struct pvh_memmap *m = boot_fill_ptr(s->memmap);
 
 	for (uint32_t i = 0; s->version >= 1 && i < s->memmap_count; i++) {
-		boot_fill_mem(&info, m[i].base, m[i].size, m[i].type);
+		boot_fill_mem(info, m[i].base, m[i].size, m[i].type);
 	}
 }
 
@@ -51,7 +51,7 @@ static void read_modules(const struct pvh_start_info *s)
 	const struct pvh_module *m = boot_fill_ptr(s->modules);
 
 	for (uint32_t i = 0; i < s->module_count; i++) {
-		boot_fill_module(&info, m[i].base, m[i].size, "");
+		boot_fill_module(info, m[i].base, m[i].size, "");
 	}
 }
 
@@ -62,14 +62,14 @@ void boot_from_pvh(uint64_t start_info, uint64_t entry_tsc)
 {
 	const struct pvh_start_info *s = boot_fill_ptr(start_info);
 
-	boot_fill_start(&info, "PVH", entry_tsc);
+	boot_fill_start(info, "PVH", entry_tsc);
 	if (s->magic == PVH_MAGIC) {
-		info.rsdp.v = s->rsdp;
+		info->rsdp.v = s->rsdp;
 		if (s->cmdline != 0) {
-			boot_fill_cmdline(&info, boot_fill_ptr(s->cmdline));
+			boot_fill_cmdline(info, boot_fill_ptr(s->cmdline));
 		}
 		read_memmap(s);
 		read_modules(s);
 	}
-	hv_main(&info);
+	hv_main(info);
 }

@@ -19,7 +19,7 @@ static struct spinlock lock = SPINLOCK_INIT(LOCK_NET);
 static struct list_node networks = { &networks, &networks }; /* [lock] */
 static struct list_node segments = { &segments, &segments }; /* [lock] */
 static uint64_t last_id;				     /* [lock] */
-static struct hostif nowhere; /* the host's side of networks without an uplink: no address ever */
+static struct hostif *nowhere; /* the host's side of networks without an uplink: no address ever */
 
 /* ---- segments ---- */
 
@@ -102,7 +102,7 @@ static int make_segment(const struct network *net, struct network_segment **out)
 	err = netswitch_init(&s->sw, net->c.name, addresses);
 	thread_checkpoint();
 	if (err == 0 && net->c.mode != NETWORK_INTERNAL) {
-		err = make_gateway(s, &net->c, net->uplink != NULL ? net->uplink->host : &nowhere);
+		err = make_gateway(s, &net->c, net->uplink != NULL ? net->uplink->host : nowhere);
 	}
 	if (err != 0) {
 		destroy(s);
@@ -166,8 +166,18 @@ static int make_nowhere(void)
 {
 	const struct hostif_config c = { .nat_buckets = NOWHERE_NAT, .nat_most = NOWHERE_NAT };
 
-	return nowhere.outside.ops == NULL ? hostif_init(&nowhere, "nowhere", GATEWAY_MAC + 1, &c)
-					   : 0;
+	int err;
+
+	if (nowhere != NULL) {
+		return 0;
+	}
+	nowhere = heap_alloc(sizeof(*nowhere));
+	err = nowhere != NULL ? hostif_init(nowhere, "nowhere", GATEWAY_MAC + 1, &c) : -ENOMEM;
+	if (err != 0) {
+		heap_free(nowhere);
+		nowhere = NULL;
+	}
+	return err;
 }
 
 /* What the mode wants of it: the host's address, or all of its packets. */
