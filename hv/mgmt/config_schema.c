@@ -513,7 +513,7 @@ static const struct config_key keys[] = {
 	  .allowed = "[{ file = \"boot:a.qcow2\", format = \"qcow2\", overlay = \"64M\" }, ...]",
 	  .def = "[]",
 	  .list = &disks,
-	  .help = "virtual disks: file, disk, format, readonly, overlay, iops, bandwidth",
+	  .help = "virtual disks: file, format, readonly, iops, bandwidth",
 	  FIELD(struct vm_config, disks) },
 	{ .table = CONFIG_VM,
 	  .name = "nics",
