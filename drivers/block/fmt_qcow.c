@@ -130,6 +130,10 @@ static int qcow_open(struct image *img)
 				     .decode = qcow_decode,
 				     .encode = qcow_encode,
 				     .prepare = tables_extend };
+	if (bytes_get_be64(raw + AT(backing_off)) != 0) {
+		q->tables.fixed = bytes_get_be64(raw + AT(backing_off)) +
+				  bytes_get_be32(raw + AT(backing_len));
+	}
 	q->tables.root_entries = ((size - 1) >> (q->cluster_bits + raw[AT(l2_bits)])) + 1;
 	return tables_open(img);
 }

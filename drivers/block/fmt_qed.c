@@ -133,6 +133,8 @@ static int qed_open(struct image *img)
 	*t = (struct tables){ .entry_size = 8,
 			      .root = bytes_get_le64(raw + AT(l1)),
 			      .first = img->cluster_size,
+			      .fixed = bytes_get_le32(raw + AT(header_size)) *
+				       (uint64_t)img->cluster_size,
 			      .align = img->cluster_size,
 			      .stride = img->cluster_size,
 			      .decode = qed_decode,

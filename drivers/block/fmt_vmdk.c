@@ -267,6 +267,8 @@ static int open_sparse(struct image *img, uint8_t *raw)
 				     .encode = vmdk_encode,
 				     .prepare = tables_extend };
 	v->tables.root_twin = v->flags & VMDK_TWIN ? VMDK_FIELD(raw, twin) * BLOCK_SECTOR : 0;
+	v->tables.fixed = u64_max(
+		v->overhead, (VMDK_FIELD(raw, text) + VMDK_FIELD(raw, text_size)) * BLOCK_SECTOR);
 	r = check_type(img);
 	return r ? r : tables_open(img);
 }

@@ -257,9 +257,10 @@ void tables_unalloc(struct image *img, uint64_t off, const struct block_place *p
 int tables_extend(struct image *img, uint64_t off, uint64_t *skip)
 {
 	uint64_t end = off + tables_of(img)->stride;
+	int r = end > img->file->size ? block_file_truncate(img->file, end) : 0;
 
 	*skip = 0;
-	return end > img->file->size ? block_file_truncate(img->file, end) : 0;
+	return r == -ENOTSUP ? -ENOSPC : r; /* a file of fixed size is full */
 }
 
 /* ---- opening ---- */
@@ -300,28 +301,54 @@ static int see_end(struct image *img, uint64_t raw, void *arg)
 
 	if (r == 0 && m.kind == BLOCK_DATA) {
 		*end = u64_max(*end, m.file_off + img->cluster_size);
+	} else if (r == 0 && m.kind == BLOCK_DEFLATE) {
+		*end = u64_max(*end, m.file_off + m.file_len);
 	}
 	return r;
+}
+
+/* A first-level table, and the tables that it leads to. */
+static int see_root(struct image *img, uint64_t root, uint64_t *end)
+{
+	struct tables *t = tables_of(img);
+	uint64_t table;
+	int r = 0;
+
+	*end = u64_max(*end, root + t->root_entries * t->entry_size);
+	for (uint64_t i = 0; r == 0 && i < t->root_entries; i++) {
+		r = tables_find(img, root, i * t->entries, &table);
+		if (r == 0 && table) {
+			*end = u64_max(*end, table + t->entries * t->entry_size);
+		}
+		thread_checkpoint();
+	}
+	return r;
+}
+
+/* In a file of fixed size the end is behind what is in use. */
+static int find_end(struct image *img)
+{
+	struct tables *t = tables_of(img);
+	int r = 0;
+
+	t->next = u64_max(t->first, t->fixed);
+	if (t->root) {
+		r = see_root(img, t->root, &t->next);
+	}
+	if (r == 0 && t->root_twin) {
+		r = see_root(img, t->root_twin, &t->next);
+	}
+	return r ? r : tables_for_each(img, see_end, &t->next);
 }
 
 int tables_open(struct image *img)
 {
 	struct tables *t = tables_of(img);
-	int r = 0;
 
 	img->meta = meta_new(img->file, BLOCK_SECTOR);
 	if (img->meta == NULL) {
 		return image_error(img, -ENOMEM, "out of memory");
 	}
 	t->next = u64_max(img->file->size, t->first);
-	/* In a file of fixed size the end is behind what is in use. Tables are of one level there. */
-	if (img->file->ops->truncate == NULL && !img->dev.readonly) {
-		if (t->root) {
-			return image_error(img, -ENOTSUP,
-					   "can only be written in a file that grows");
-		}
-		t->next = t->first;
-		r = tables_for_each(img, see_end, &t->next);
-	}
-	return r;
+	return img->file->ops->truncate == NULL && !img->dev.readonly ? find_end(img) : 0;
 }

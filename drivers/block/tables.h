@@ -17,6 +17,7 @@ struct tables {		     /* first in the format's state; (c) but for `next` */
 	uint32_t unit_shift;   /* log2 of what first-level entries count in */
 	uint64_t unused;       /* an entry of the last level that holds nothing */
 	uint64_t first;	       /* no data and no table lies below this offset */
+	uint64_t fixed;	       /* headers and names that may lie above `first` end here */
 	uint64_t next;	       /* [M] where the next cluster or table goes */
 	uint64_t align;	       /* of new places, bytes */
 	uint64_t stride;       /* bytes of the file that a cluster takes */

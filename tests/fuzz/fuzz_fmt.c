@@ -98,7 +98,7 @@ struct input {
 	struct record record[];
 };
 
-enum { READONLY = 1, REPAIR = 2, NO_ZEROS = 4, KEEP_SUMS = 8, CREATE = 16 };
+enum { READONLY = 1, REPAIR = 2, NO_ZEROS = 4, KEEP_SUMS = 8, CREATE = 16, FIXED = 32 };
 
 /* ---- seeds ---- */
 
@@ -446,6 +446,7 @@ static void use_all(struct fake_file *ff, const struct input *in, unsigned int n
 /* An image as the first record says; what could be made opens. */
 static void create(struct fake_file *ff, const struct record *r)
 {
+	static struct fake_file *empty;
 	static const char *const sub[] = { NULL, "fixed", "dynamic", "monolithicFlat" };
 	static const struct image_backing backing = { "base", "raw" };
 	struct image_create_params p = { .format = FUZZ_FMT,
@@ -461,7 +462,8 @@ static void create(struct fake_file *ff, const struct record *r)
 	int err;
 
 	p.cluster_size = r->more & 2 ? 1u << (r->more >> 2) % 32 : p.cluster_size;
-	fake_file_resize(ff, 0);
+	empty = empty ? empty : fake_file_new();
+	fake_file_copy(ff, empty);
 	ff->limit = 2 * MIB;
 	err = image_create(fake_file_open(ff, false), &p, &why);
 	ff->opens--;
@@ -495,6 +497,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	} else {
 		fake_file_copy(ff, s->ff);
 		ff->limit = SPACE;
+		if (in->flags & FIXED) {
+			fake_file_fix(ff, ff->file.size + 256 * KIB);
+		}
 		for (unsigned int i = 0; i < n; i++) {
 			damage(ff, s, &in->record[i]);
 		}

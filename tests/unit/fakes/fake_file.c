@@ -83,7 +83,7 @@ static int file_write(struct block_file *f, uint64_t off, const struct block_vec
 	must((off | len) % BLOCK_SECTOR == 0, "write of half a sector");
 	ff->writes++;
 	fake_fiber_pause();
-	if (r || off + len > ff->limit) {
+	if (r || off + len > ff->limit || (f->ops->truncate == NULL && off + len > f->size)) {
 		return r ? r : -ENOSPC;
 	}
 	if (off + len > f->size) {
@@ -136,6 +136,14 @@ static const struct block_file_ops ops = {
 	.write = file_write,
 	.flush = file_flush,
 	.truncate = file_truncate,
+	.close = file_close,
+};
+
+/* A partition: its size never changes. */
+static const struct block_file_ops fixed_ops = {
+	.read = file_read,
+	.write = file_write,
+	.flush = file_flush,
 	.close = file_close,
 };
 
@@ -199,8 +207,18 @@ void fake_file_save(const struct fake_file *ff, const char *path)
 	fclose(out);
 }
 
+void fake_file_fix(struct fake_file *ff, uint64_t size)
+{
+	uint64_t old = ff->file.size;
+
+	fake_file_resize(ff, size);
+	memset(ff->data + old, 0xee, size - old);
+	ff->file.ops = &fixed_ops;
+}
+
 void fake_file_copy(struct fake_file *to, const struct fake_file *from)
 {
+	to->file.ops = from->file.ops;
 	fake_file_resize(to, from->file.size);
 	memcpy(to->data, from->data, from->file.size);
 }

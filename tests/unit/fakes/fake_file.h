@@ -37,6 +37,9 @@ struct block_file *fake_file_open(struct fake_file *ff, bool readonly);
 void fake_file_resize(struct fake_file *ff, uint64_t size);
 void fake_file_load(struct fake_file *ff, const char *path);
 void fake_file_save(const struct fake_file *ff, const char *path);
+/* From now on it is as a partition: of that size, its end garbage. */
+void fake_file_fix(struct fake_file *ff, uint64_t size);
+/* Of fixed size, too, if `from` is. */
 void fake_file_copy(struct fake_file *to, const struct fake_file *from);
 /* The event as it happens to another file. */
 void fake_file_apply(struct fake_file *ff, const struct fake_event *e);

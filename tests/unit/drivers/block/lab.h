@@ -64,11 +64,15 @@ struct cut_params {
 	unsigned int judged; /* every so many events by qemu-img check; 0: it cannot */
 	bool judge_after;    /* only after we opened and closed it for writing */
 	uint32_t seed;
+	const uint8_t *before; /* what the disk holds at the start; NULL: zeros */
 	/* NULL, or something else to do instead of step i; true if it did. */
 	bool (*other)(struct block_dev *d, unsigned int i);
 };
 
-/* ff holds the image at the start. Fails the test at the first cut that loses or breaks something. */
-void lab_power_cuts(struct fake_file *ff, const struct cut_params *p);
+/*
+ * ff holds the image at the start. Fails the test at the first cut that loses or breaks something;
+ * returns how many were tried.
+ */
+unsigned long lab_power_cuts(struct fake_file *ff, const struct cut_params *p);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* QCOW2's snapshots and check: what one side makes the other lists, reads, removes and finds right; */
-/* power cuts and errors in the middle leave the old state or the new one. */
+/* errors in the middle leave the old state or the new one. */
 #include "drivers/block/lab.h"
 #include "drivers/block/qcow2_tests.h"
 #include <errno.h>
@@ -150,48 +150,6 @@ void test_snapshots_of_qemu(void **state)
 }
 
 /* ---- in the middle of it ---- */
-
-static bool snapshot_step(struct block_dev *d, unsigned int i)
-{
-	switch (i) {
-	case 10:
-		assert_int_equal(image_snapshot_create(d, "first", 1), 0);
-		return true;
-	case 25:
-		assert_int_equal(image_snapshot_create(d, "second", 2), 0);
-		return true;
-	case 40:
-		assert_int_equal(image_snapshot_remove(d, "first"), 0);
-		return true;
-	case 50:
-		assert_int_equal(image_snapshot_remove(d, "second"), 0);
-		return true;
-	default:
-		return false;
-	}
-}
-
-void test_snapshot_cuts(void **state)
-{
-	bool soak = getenv("INSULA_SOAK") != NULL;
-	struct image_create_params p = { .format = "qcow2",
-					 .size = 128 * KIB,
-					 .cluster_size = 4096 };
-	struct cut_params c = { .format = "qcow2",
-				.size = p.size,
-				.steps = 60,
-				.orders = soak ? 8 : 1,
-				.judged = soak ? 3 : 60,
-				.other = snapshot_step };
-
-	(void)state;
-	for (c.seed = 1; c.seed <= (soak ? 20 : 1); c.seed++) {
-		struct fake_file *ff = lab_create(&p);
-
-		lab_power_cuts(ff, &c);
-		fake_file_free(ff);
-	}
-}
 
 void test_snapshot_errors(void **state)
 {

@@ -10,7 +10,6 @@ void test_backing_names(void **state);
 
 void test_snapshots(void **state);
 void test_snapshots_of_qemu(void **state);
-void test_snapshot_cuts(void **state);
 void test_snapshot_errors(void **state);
 void test_check(void **state);
 void test_lazy(void **state);

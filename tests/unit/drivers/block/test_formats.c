@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The formats beside QCOW2, all through the same mill: images of qemu-img and of ours, workloads, */
-/* errors, power cuts, damage to every byte of their headers and tables. */
+/* errors, damage to every byte of their headers and tables. */
 /* TEST_SOURCES: drivers/block/block.c drivers/block/image.c drivers/block/inflate.c drivers/block/meta.c */
 /* TEST_SOURCES: drivers/block/monitor.c drivers/block/span.c drivers/block/thin.c drivers/block/thin_write.c */
 /* TEST_SOURCES: drivers/block/tables.c drivers/block/fmt_raw.c drivers/block/fmt_vdi.c drivers/block/fmt_vhd.c */
@@ -229,7 +229,7 @@ static void test_refused_creations(void **state)
 	}
 }
 
-/* ---- errors and power cuts ---- */
+/* ---- errors ---- */
 
 static const struct creation *writable(unsigned int i)
 {
@@ -301,29 +301,6 @@ static void test_no_space(void **state)
 		if (ff != NULL) {
 			fake_file_free(ff);
 		}
-	}
-}
-
-static void test_power_cuts(void **state)
-{
-	(void)state;
-	for (unsigned int i = 0; i < ARRAY_SIZE(creations); i++) {
-		const struct creation *c = writable(i);
-		struct image_create_params p = c ? c->p : creations[i].p;
-		struct cut_params cut = { .format = p.format,
-					  .steps = soak() ? 400 : 8,
-					  .orders = soak() ? 8 : 1,
-					  .judged = c && c->v.check ? (soak() ? 20 : 40) : 0,
-					  .judge_after = true };
-		struct fake_file *ff;
-
-		if (c == NULL || p.size < MIB) {
-			continue;
-		}
-		cut.size = p.size;
-		ff = lab_create(&p);
-		lab_power_cuts(ff, &cut);
-		fake_file_free(ff);
 	}
 }
 
@@ -632,9 +609,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_images_of_qemu),	  cmocka_unit_test(test_images_of_ours),
 		cmocka_unit_test(test_refused_creations), cmocka_unit_test(test_errors),
-		cmocka_unit_test(test_no_space),	  cmocka_unit_test(test_power_cuts),
-		cmocka_unit_test(test_overlap),		  cmocka_unit_test(test_malformed),
-		cmocka_unit_test(test_every_byte),
+		cmocka_unit_test(test_no_space),	  cmocka_unit_test(test_overlap),
+		cmocka_unit_test(test_malformed),	  cmocka_unit_test(test_every_byte),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* QCOW2 against qemu-img: images of both are read and written by the other; every table field wrong; */
-/* errors and power cuts at any moment; many requests at once. */
+/* errors at any moment; many requests at once. */
 /* TEST_SOURCES: drivers/block/block.c drivers/block/image.c drivers/block/inflate.c drivers/block/meta.c */
 /* TEST_SOURCES: drivers/block/monitor.c drivers/block/span.c drivers/block/thin.c drivers/block/thin_write.c */
 /* TEST_SOURCES: drivers/block/fmt_raw.c drivers/block/fmt_qcow2.c drivers/block/fmt_qcow2_create.c */
@@ -380,39 +380,6 @@ static void test_no_memory(void **state)
 	assert_int_equal(fake_page_live, 0);
 }
 
-/* ---- power cuts ---- */
-
-static void test_power_cuts(void **state)
-{
-	struct image_create_params p = { .format = "qcow2",
-					 .size = 512 * KIB,
-					 .cluster_size = 4096 };
-	struct cut_params c = { .format = "qcow2",
-				.size = p.size,
-				.steps = soak() ? 3000 : 70,
-				.orders = soak() ? 4 : 1,
-				.judged = soak() ? 20 : 50,
-				.seed = 1 };
-	struct fake_file *ff = lab_create(&p);
-	uint8_t table[8]; /* the header's offset of the refcount table */
-
-	(void)state;
-	lab_power_cuts(ff, &c);
-	fake_file_free(ff);
-	/* The refcount table can count 2 MiB, and that is nearly full: it grows on the way. */
-	lab_must(
-		"qemu-img create -q -f qcow2 -o cluster_size=512,refcount_bits=64 g.qcow2 2500k && "
-		"qemu-io -f qcow2 -c 'write -P 1 500k 1965k' g.qcow2");
-	ff = fake_file_new();
-	fake_file_load(ff, lab_path("g.qcow2"));
-	memcpy(table, ff->data + 48, sizeof(table));
-	c.size = 256 * KIB;
-	c.seed = 2;
-	lab_power_cuts(ff, &c);
-	assert_memory_not_equal(table, ff->data + 48, sizeof(table));
-	fake_file_free(ff);
-}
-
 /* ---- many at once ---- */
 
 #define FIBERS 6
@@ -562,7 +529,6 @@ int main(void)
 		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_no_space),
 		cmocka_unit_test(test_no_memory),
-		cmocka_unit_test(test_power_cuts),
 		cmocka_unit_test(test_many_at_once),
 		cmocka_unit_test(test_malformed),
 		cmocka_unit_test(test_every_byte),
@@ -571,7 +537,6 @@ int main(void)
 		cmocka_unit_test(test_autoclear),
 		cmocka_unit_test(test_snapshots),
 		cmocka_unit_test(test_snapshots_of_qemu),
-		cmocka_unit_test(test_snapshot_cuts),
 		cmocka_unit_test(test_snapshot_errors),
 		cmocka_unit_test(test_check),
 		cmocka_unit_test(test_lazy),
