@@ -10,7 +10,11 @@
  * One load or store each, in program order with all other memory accesses of this CPU; any context. Not
  * inline, so that unit tests put a fake device behind them.
  */
+uint8_t mmio_read8(const volatile void *reg);
+uint16_t mmio_read16(const volatile void *reg);
 uint32_t mmio_read32(const volatile void *reg);
+void mmio_write8(volatile void *reg, uint8_t val);
+void mmio_write16(volatile void *reg, uint16_t val);
 void mmio_write32(volatile void *reg, uint32_t val);
 
 #endif

@@ -59,6 +59,8 @@ void host_pci_write(const struct host_pci_dev *d, unsigned int off, unsigned int
 		    uint32_t val);
 /* Offset of the capability with that id; 0 if there is none. */
 unsigned int host_pci_capability(const struct host_pci_dev *d, uint8_t id);
+/* The one of that id behind the one at `at`; 0 if there is none. */
+unsigned int host_pci_capability_after(const struct host_pci_dev *d, uint8_t id, unsigned int at);
 /* The device answers at its BARs, and may read and write memory. */
 void host_pci_enable(struct host_pci_dev *d);
 

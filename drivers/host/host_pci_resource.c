@@ -23,21 +23,29 @@ void host_pci_enable(struct host_pci_dev *d)
 }
 
 /* "Capabilities List"; a chain that bites its tail ends when every place was seen. */
-unsigned int host_pci_capability(const struct host_pci_dev *d, uint8_t id)
+static unsigned int find(const struct host_pci_dev *d, uint8_t id, unsigned int after)
 {
-	unsigned int at;
+	unsigned int at = host_pci_read(d, PCI_CAPS, 1) & 0xfc;
+	bool passed = after == 0;
 
-	if ((host_pci_read(d, PCI_STATUS, 2) & PCI_STATUS_CAPS) == 0) {
-		return 0;
-	}
-	at = host_pci_read(d, PCI_CAPS, 1) & 0xfc;
 	for (unsigned int i = 0; i < CAPS_MAX && at >= CAPS_FIRST; i++) {
-		if (host_pci_read(d, at, 1) == id) {
+		if (passed && host_pci_read(d, at, 1) == id) {
 			return at;
 		}
+		passed = passed || at == after;
 		at = host_pci_read(d, at + 1, 1) & 0xfc;
 	}
 	return 0;
+}
+
+unsigned int host_pci_capability_after(const struct host_pci_dev *d, uint8_t id, unsigned int at)
+{
+	return (host_pci_read(d, PCI_STATUS, 2) & PCI_STATUS_CAPS) != 0 ? find(d, id, at) : 0;
+}
+
+unsigned int host_pci_capability(const struct host_pci_dev *d, uint8_t id)
+{
+	return host_pci_capability_after(d, id, 0);
 }
 
 /* ---- BARs: "Base Addresses" ---- */

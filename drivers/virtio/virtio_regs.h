@@ -7,6 +7,7 @@
 /* 4.1.2 "PCI Device Discovery" */
 #define VIRTIO_PCI_VENDOR 0x1af4u
 #define VIRTIO_PCI_DEVICE 0x1040u /* plus the device type */
+#define VIRTIO_PCI_BLOCK  0x1001u /* of one that old drivers can use, too */
 
 /* 5 "Device Types" */
 #define VIRTIO_ID_NET	  1u
@@ -147,6 +148,7 @@
 #define VIRTIO_CONSOLE_PORT_OPEN     6u
 
 /* 5.2 "Block Device": features as bit numbers; offsets in the configuration */
+#define VIRTIO_BLK_F_SIZE_MAX	    1u
 #define VIRTIO_BLK_F_SEG_MAX	    2u
 #define VIRTIO_BLK_F_RO		    5u
 #define VIRTIO_BLK_F_BLK_SIZE	    6u
@@ -155,6 +157,7 @@
 #define VIRTIO_BLK_F_DISCARD	    13u
 #define VIRTIO_BLK_F_WRITE_ZEROES   14u
 #define VIRTIO_BLK_CAPACITY	    0u
+#define VIRTIO_BLK_SIZE_MAX	    8u
 #define VIRTIO_BLK_SEG_MAX	    12u
 #define VIRTIO_BLK_BLK_SIZE	    20u
 #define VIRTIO_BLK_PHYSICAL_EXP	    24u

@@ -34,7 +34,7 @@ TABLE = [
     ("boot/**", ["hv/lib/*", "boot/**"]),
     ("drivers/block/*", PURE),
     ("drivers/net/*", PURE),
-    ("drivers/host/*", PURE + PORTS + ["arch/*", "hv/mutex.h"]),
+    ("drivers/host/*", PURE + PORTS + ["arch/*", "hv/mutex.h", "drivers/virtio/virtio_regs.h"]),
     ("drivers/emul/*", GUEST_CHIPS + ["arch/clock.h"]),  # chips that count time
     ("drivers/virtio/*", GUEST_CHIPS),
 ]

@@ -12,7 +12,7 @@ from boot import Machine
 LINUX = {"vmlinuz": "build/guests/vmlinuz", "initrd.img": "build/guests/initrd.img"}
 MIB = 1 << 20
 ends = itertools.count()
-BUSES = {"qemu": ["ide", "ahci", "nvme"], "bochs": ["ide"]}
+BUSES = {"qemu": ["ide", "ahci", "nvme", "virtio"], "bochs": ["ide"]}
 
 
 def config(path, vms):

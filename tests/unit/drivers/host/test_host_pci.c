@@ -331,7 +331,12 @@ static void test_capabilities(void **state)
 	put_cap(f, 0xf0, PCI_CAP_MSI, 0x40);
 	assert_int_equal(host_pci_capability(&d, PCI_CAP_MSI), 0xf0);
 	assert_int_equal(host_pci_capability(&d, PCI_CAP_MSIX), 0); /* and it ends */
-	put_cap(f, 0x40, 0x01, 0x10);				    /* into the header */
+	put_cap(f, 0xf0, 0x01, 0x40); /* a second one, and back to the first */
+	assert_int_equal(host_pci_capability_after(&d, 0x01, 0), 0x40);
+	assert_int_equal(host_pci_capability_after(&d, 0x01, 0x40), 0xf0);
+	put_cap(f, 0xf0, 0x01, 0);
+	assert_int_equal(host_pci_capability_after(&d, 0x01, 0xf0), 0);
+	put_cap(f, 0x40, 0x01, 0x10); /* into the header */
 	assert_int_equal(host_pci_capability(&d, PCI_CAP_MSI), 0);
 	put(f, PCI_STATUS, 2, 0);
 	assert_int_equal(host_pci_capability(&d, 0x01), 0);
