@@ -17,6 +17,8 @@ struct thread;
 #define E1000_RING_PAGE 0u /* order: 4 KiB hold both rings */
 #define E1000_BUF_ORDER 6u /* 256 KiB of buffers for each ring */
 _Static_assert(E1000_RING * 32 <= 4096, "both rings in a page");
+_Static_assert(E1000_RING >= GSO_CUT_MAX + 2,
+	       "a packet in segments, its context, and one never used");
 _Static_assert(E1000_RING *E1000_BUFFER == 4096u << E1000_BUF_ORDER, "a buffer each");
 
 struct e1000 {
@@ -41,6 +43,8 @@ struct e1000 {
 	unsigned int tx_next;	     /* [L] */
 	unsigned int tx_clean;	     /* [L] the oldest that is not known to be sent */
 	bool tx_wanted;		     /* [L] the switch waits for room */
+	uint64_t
+		tx_context; /* [L] where the device finds checksums, until it is told otherwise; 0: nowhere */
 };
 
 /*

@@ -41,11 +41,26 @@ bool e1000_tx_reclaim(struct e1000 *e)
 	return ready;
 }
 
-/* Descriptors that it needs. */
-static unsigned int need(const struct netpkt *pkt)
+/* First half of a context descriptor without segmentation. */
+static uint64_t sum_context(const struct netpkt *pkt)
 {
-	return (pkt->flags & NETPKT_CSUM_PARTIAL ? 1 : 0) +
-	       (pkt->len + E1000_BUFFER - 1) / E1000_BUFFER;
+	uint32_t l4 = E1000_TXC_CSUM(pkt->csum_start, pkt->csum_start + pkt->csum_offset, 0);
+
+	return (uint64_t)l4 << 32;
+}
+
+/* [L] "TCP/IP Context Descriptor": one holds until the next, so segments of one packet share theirs. */
+static bool needs_context(const struct e1000 *e, const struct netpkt *pkt)
+{
+	return (pkt->flags & NETPKT_CSUM_PARTIAL) &&
+	       (pkt->gso != NETPKT_GSO_NONE || e->tx_context != sum_context(pkt));
+}
+
+/* [L] Descriptors that it needs, with those of its packet that are still to come. */
+static unsigned int need(const struct e1000 *e, const struct netpkt *pkt)
+{
+	return (needs_context(e, pkt) ? 1 : 0) +
+	       (pkt->len + E1000_BUFFER - 1) / E1000_BUFFER * (pkt->more + 1u);
 }
 
 /* [L] The next descriptor, and from now on not the next any more. */
@@ -57,16 +72,16 @@ static struct e1000_tx_desc *next(struct e1000 *e)
 	return d;
 }
 
-/* "TCP/IP Context Descriptor": which checksum, and where to cut. */
+/* Which checksum, and where to cut. */
 static void put_context(struct e1000 *e, const struct netpkt *pkt, const struct netpkt_cut *cut)
 {
 	uint32_t ip = pkt->gso == NETPKT_GSO_NONE
 			      ? 0
 			      : E1000_TXC_CSUM(cut->l3, cut->l3 + cut->sum, cut->l4 - 1u);
-	uint32_t l4 = E1000_TXC_CSUM(pkt->csum_start, pkt->csum_start + pkt->csum_offset, 0);
 	struct e1000_tx_desc *d = next(e);
 
-	d->addr = (uint64_t)l4 << 32 | ip;
+	d->addr = sum_context(pkt) | ip;
+	e->tx_context = pkt->gso == NETPKT_GSO_NONE ? d->addr : 0;
 	d->cmd = E1000_TXD_DEXT;
 	d->opts = 0;
 	if (pkt->gso != NETPKT_GSO_NONE) {
@@ -113,7 +128,7 @@ static void transmit(struct e1000 *e, const struct netpkt *pkt)
 	if (pkt->gso != NETPKT_GSO_NONE) {
 		netpkt_prepare_cut(pkt, &cut);
 	}
-	if (pkt->flags & NETPKT_CSUM_PARTIAL) {
+	if (needs_context(e, pkt)) {
 		put_context(e, pkt, &cut);
 	}
 	put_data(e, pkt, &cut);
@@ -138,7 +153,7 @@ bool e1000_tx_receive(struct netport *p, const struct netpkt *pkt)
 
 	spin_lock(&e->lock);
 	clean(e);
-	fits = need(pkt) * (pkt->more + 1u) <= room(e);
+	fits = need(e, pkt) <= room(e);
 	if (fits) {
 		transmit(e, pkt);
 	} else {

@@ -18,11 +18,6 @@ unsigned int gso_segments(const struct netpkt *pkt);
  */
 bool gso_emit(const struct netpkt *pkt, uint32_t offload, gso_emit_fn *emit, void *arg);
 
-/*
- * Segments that are made in software of one packet, and that a receiver must have room for: 64 KiB for
- * an MTU of 576 need some 120.
- */
-#define GSO_CUT_MAX 128u
 /* Does gso_emit cut it for a receiver with that offload? */
 bool gso_is_cut(const struct netpkt *pkt, uint32_t offload);
 

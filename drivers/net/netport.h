@@ -89,6 +89,12 @@ enum netport_policy {
 };
 
 /*
+ * Segments that are made in software of one packet, and that a receiver must have room for: 64 KiB for
+ * an MTU of 576 need some 120.
+ */
+#define GSO_CUT_MAX 126u
+
+/*
  * Called on whatever thread sends or makes room (resume: perhaps with another VM's lock of its devices held),
  * and from within the port's own netport_send. So: no sleep, no LOCK_DEVICES. One lock of rank LOCK_NET_PORT
  * is the port's own. What receive does is done with interrupts masked: at most 15,000 instructions.

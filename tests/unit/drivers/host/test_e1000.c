@@ -329,6 +329,33 @@ static void test_send_long(void **state)
 	}
 }
 
+/* As many as there are of one packet, cut for a NIC that only sums: they share what it is told of sums. */
+static void test_send_cut(void **state)
+{
+	const uint32_t payload = GSO_CUT_MAX * NETPKT_GSO_MIN;
+	uint32_t len = fake_tcp(frame, WIRE_MAC, GUEST, FAKE_IP(1), FAKE_IP(9), 1, 2, TCP_F_ACK, 77,
+				payload);
+	struct netpkt pkt = { .flags = NETPKT_CSUM_PARTIAL,
+			      .gso = NETPKT_GSO_TCP4,
+			      .gso_size = NETPKT_GSO_MIN,
+			      .csum_start = 34,
+			      .csum_offset = TCP_SUM };
+
+	(void)state;
+	nic.port.offload = NETPORT_CSUM;
+	make_partial(frame, len, IP_TCP, TCP_SUM);
+	for (unsigned int round = 0; round < 3; round++) {
+		assert_int_equal(fake_send_pkt(&guest, frame, len, pkt, 20), 0);
+		assert_int_equal(model.sent_count, GSO_CUT_MAX);
+		for (unsigned int i = 0; i < GSO_CUT_MAX; i++) {
+			assert_true(fake_checksums_right(model.sent[i].data, 54 + NETPKT_GSO_MIN));
+			assert_memory_equal(model.sent[i].data + 54,
+					    frame + 54 + i * NETPKT_GSO_MIN, NETPKT_GSO_MIN);
+		}
+		model_forget_sent();
+	}
+}
+
 /* A full ring makes the sender wait; once the wire was free, an interrupt lets it go on. */
 static void test_send_full(void **state)
 {
@@ -548,6 +575,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_send, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_send_checksum, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_send_long, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_send_cut, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_send_full, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_send_long_full, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_receive, setup, teardown),
