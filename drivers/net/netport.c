@@ -37,28 +37,31 @@ static int check(const struct netport *p, const struct netpkt *pkt)
 	return -1;
 }
 
-/* The first look is without the lock: a capture that begins now misses a packet. */
-static void capture(struct netport *p, const struct netpkt *pkt)
+/* Which record it is, 0: none. The first look is without the lock: a capture that begins now misses a packet. */
+static uint64_t capture(struct netport *p, const struct netpkt *pkt)
 {
+	uint64_t record = 0;
+
 	if (__atomic_load_n(&p->capture, __ATOMIC_RELAXED) == NULL) {
-		return;
+		return 0;
 	}
 	spin_lock(&p->sw->lock);
 	if (p->capture != NULL) {
-		pcap_record(p->capture, pkt);
+		record = pcap_record(p->capture, pkt);
 	}
 	spin_unlock(&p->sw->lock);
+	return record;
 }
 
 /* Recorded before the answer to it can be, but it has to wait. */
-static void uncapture(struct netport *p)
+static void uncapture(struct netport *p, uint64_t record)
 {
-	if (__atomic_load_n(&p->capture, __ATOMIC_RELAXED) == NULL) {
+	if (record == 0) {
 		return;
 	}
 	spin_lock(&p->sw->lock);
 	if (p->capture != NULL) {
-		pcap_undo(p->capture);
+		pcap_undo(p->capture, record);
 	}
 	spin_unlock(&p->sw->lock);
 }
@@ -81,6 +84,7 @@ uint64_t netport_rate_wait(const struct netport *p, uint64_t now)
 uint64_t netport_send(struct netport *p, const struct netpkt *pkt)
 {
 	uint64_t wait = ratelimit_wait(&p->send_rate, pkt->time);
+	uint64_t record;
 	int why;
 
 	if (wait != 0) {
@@ -91,13 +95,13 @@ uint64_t netport_send(struct netport *p, const struct netpkt *pkt)
 		netport_drop(p, (enum netport_drop)why);
 		return 0;
 	}
-	capture(p, pkt);
+	record = capture(p, pkt);
 	wait = netswitch_forward(p->sw, p, pkt);
 	if (wait == 0) {
 		netport_count(&p->stats.sent, 1);
 		netport_count(&p->stats.sent_bytes, pkt->len);
 	} else {
-		uncapture(p);
+		uncapture(p, record);
 		netport_count(&p->stats.waits, 1);
 	}
 	return wait;

@@ -121,7 +121,7 @@ static void complete_checksum(uint8_t *frame, const struct netpkt *pkt)
 	wire_put16(frame + pkt->csum_start + pkt->csum_offset, checksum_udp_field(sum));
 }
 
-void pcap_record(struct pcap *c, const struct netpkt *pkt)
+uint64_t pcap_record(struct pcap *c, const struct netpkt *pkt)
 {
 	uint32_t len = (uint32_t)u64_min(pkt->len, c->snaplen);
 	uint8_t *p = reserve(c, RECORD_HEADER + len);
@@ -129,7 +129,7 @@ void pcap_record(struct pcap *c, const struct netpkt *pkt)
 	c->can_undo = p != NULL;
 	if (p == NULL) {
 		c->lost++;
-		return;
+		return 0;
 	}
 	bytes_put_le32(p, (uint32_t)(pkt->time / SECOND));
 	bytes_put_le32(p + 4, (uint32_t)(pkt->time % SECOND));
@@ -139,12 +139,12 @@ void pcap_record(struct pcap *c, const struct netpkt *pkt)
 	if (len == pkt->len && (pkt->flags & NETPKT_CSUM_PARTIAL)) {
 		complete_checksum(p + RECORD_HEADER, pkt);
 	}
-	c->packets++;
+	return ++c->packets;
 }
 
-void pcap_undo(struct pcap *c)
+void pcap_undo(struct pcap *c, uint64_t record)
 {
-	if (c->can_undo) {
+	if (c->can_undo && c->packets == record) {
 		c->head = c->last;
 		c->can_undo = false;
 		c->packets--;

@@ -34,9 +34,9 @@ struct pcap_counts {
 bool pcap_read(struct netport *p, void *buf, size_t *len, struct pcap_counts *counts);
 void pcap_stop(struct netport *p);
 
-/* The port's side, for a port with a capture; the switch's lock held. */
-void pcap_record(struct pcap *c, const struct netpkt *pkt);
-/* The newest record's packet was not sent after all. */
-void pcap_undo(struct pcap *c);
+/* The port's side, for a port with a capture; the switch's lock held. Which record it is; 0: no room. */
+uint64_t pcap_record(struct pcap *c, const struct netpkt *pkt);
+/* That record's packet was not sent after all: it goes, if it is the newest and nothing of it was read. */
+void pcap_undo(struct pcap *c, uint64_t record);
 
 #endif
