@@ -4,6 +4,7 @@
 #include "drivers/net/hostif.h"
 #include "drivers/net/icmp.h"
 #include "drivers/net/natnet.h"
+#include "drivers/net/netswitch.h"
 #include "hv/base/heap.h"
 #include "hv/lib/errno.h"
 #include "hv/lib/string.h"
@@ -31,6 +32,9 @@ static void apply_address(struct hostif *h, uint64_t now)
 		return;
 	}
 	ipif_set_address(&h->outside, addr, mask, router);
+	if (h->outside.port.sw != NULL) {
+		netswitch_set_host(h->outside.port.sw, addr);
+	}
 	ipif_announce(&h->outside, now);
 }
 

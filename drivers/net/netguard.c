@@ -12,9 +12,12 @@
 
 #define SNOOP_MAX DHCP_MAX /* of a message: its type is among the first options */
 
-static bool may_use(const struct netguard *g, uint32_t ip)
+static bool may_use(const struct netguard *g, uint32_t host, uint32_t ip)
 {
-	if (ip == g->leased && ip != 0) {
+	if (ip == host && ip != 0) {
+		return false;
+	}
+	if (!(g->flags & NETGUARD_IP) || (ip == g->leased && ip != 0)) {
 		return true;
 	}
 	for (unsigned int i = 0; i < g->count; i++) {
@@ -36,8 +39,8 @@ static bool sum_is_behind(const struct netpkt *pkt, uint32_t end)
 }
 
 /* A sender address of 0 is a probe (RFC 5227, "Probing an Address"). */
-static int check_arp(const struct netguard *g, const uint8_t *mac, const struct netpkt *pkt,
-		     const struct frame *f)
+static int check_arp(const struct netguard *g, const uint8_t *mac, uint32_t host,
+		     const struct netpkt *pkt, const struct frame *f)
 {
 	const uint8_t *arp = pkt->seg[0].base + f->l3;
 	uint32_t spa;
@@ -51,8 +54,7 @@ static int check_arp(const struct netguard *g, const uint8_t *mac, const struct 
 	if ((g->flags & NETGUARD_MAC) && memcmp(arp + ARP_SHA, mac, 6) != 0) {
 		return NETPORT_DROP_SPOOFED;
 	}
-	return (g->flags & NETGUARD_IP) && spa != 0 && !may_use(g, spa) ? NETPORT_DROP_SPOOFED
-									: PASS;
+	return spa != 0 && !may_use(g, host, spa) ? NETPORT_DROP_SPOOFED : PASS;
 }
 
 static bool is_udp(const struct frame *f, uint16_t sport, uint16_t dport)
@@ -60,7 +62,8 @@ static bool is_udp(const struct frame *f, uint16_t sport, uint16_t dport)
 	return f->proto == IP_UDP && f->l4 != 0 && f->sport == sport && f->dport == dport;
 }
 
-static int check_ipv4(const struct netguard *g, const struct netpkt *pkt, const struct frame *f)
+static int check_ipv4(const struct netguard *g, uint32_t host, const struct netpkt *pkt,
+		      const struct frame *f)
 {
 	uint32_t ports = f->l3 + f->total - f->l4_len; /* or what else is behind IP's header */
 
@@ -70,7 +73,7 @@ static int check_ipv4(const struct netguard *g, const struct netpkt *pkt, const 
 	if ((g->flags & NETGUARD_SERVER) && is_udp(f, DHCP_SERVER_PORT, DHCP_CLIENT_PORT)) {
 		return NETPORT_DROP_SPOOFED;
 	}
-	if (!(g->flags & NETGUARD_IP) || may_use(g, f->src)) {
+	if (may_use(g, host, f->src)) {
 		return PASS;
 	}
 	return f->src == 0 && f->dst == IPV4_BROADCAST &&
@@ -79,7 +82,8 @@ static int check_ipv4(const struct netguard *g, const struct netpkt *pkt, const 
 		       : NETPORT_DROP_SPOOFED;
 }
 
-int netguard_check(const struct netguard *g, const uint8_t mac[6], const struct netpkt *pkt)
+int netguard_check(const struct netguard *g, const uint8_t mac[6], uint32_t host,
+		   const struct netpkt *pkt)
 {
 	struct frame f;
 
@@ -93,10 +97,10 @@ int netguard_check(const struct netguard *g, const uint8_t mac[6], const struct 
 		return NETPORT_DROP_MALFORMED;
 	}
 	if (f.type == ETH_ARP) {
-		return check_arp(g, mac, pkt, &f);
+		return check_arp(g, mac, host, pkt, &f);
 	}
 	if (f.type == ETH_IPV4) {
-		return check_ipv4(g, pkt, &f);
+		return check_ipv4(g, host, pkt, &f);
 	}
 	return g->flags & NETGUARD_IP ? NETPORT_DROP_SPOOFED : PASS;
 }

@@ -23,8 +23,12 @@ struct netguard {
 	uint32_t leased;		 /* by DHCP; 0: none */
 };
 
-/* A negative value: it may pass; else the enum netport_drop that says why not. */
-int netguard_check(const struct netguard *g, const uint8_t mac[6], const struct netpkt *pkt);
+/*
+ * A negative value: it may pass; else the enum netport_drop that says why not. host: the host's own address
+ * on that network, which no guarded port has; 0: none.
+ */
+int netguard_check(const struct netguard *g, const uint8_t mac[6], uint32_t host,
+		   const struct netpkt *pkt);
 /* Is pkt a DHCP server's acknowledgement of an address? Then which MAC address may use which. */
 bool netguard_snoop(const struct netpkt *pkt, uint64_t *mac, uint32_t *ip);
 

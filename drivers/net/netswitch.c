@@ -100,6 +100,13 @@ void netswitch_detach(struct netport *p)
 	p->sw = NULL;
 }
 
+void netswitch_set_host(struct netswitch *sw, uint32_t ip)
+{
+	spin_lock(&sw->lock);
+	sw->host = ip;
+	spin_unlock(&sw->lock);
+}
+
 void netswitch_set_guard(struct netport *p, const struct netguard *g)
 {
 	struct netswitch *sw = p->sw;
@@ -436,7 +443,7 @@ static int admit_locked(struct netswitch *sw, struct netport *from, const struct
 {
 	const uint8_t *head = pkt->seg[0].base;
 	uint16_t type = wire_get16(head + ETH_TYPE);
-	int why = netguard_check(&from->guard, from->mac, pkt);
+	int why = netguard_check(&from->guard, from->mac, sw->host, pkt);
 
 	if (why >= 0) {
 		return why;

@@ -19,6 +19,8 @@ struct netswitch {
 	struct netport *port[NETSWITCH_PORTS]; /* [L] NULL: free */
 	uint16_t ports;			       /* [L] all used ones are below */
 	uint16_t guarded;		       /* [L] ports that wait for DHCP leases to be seen */
+	uint32_t
+		host; /* [L] the host's own address here: no guarded port speaks from it; 0: none */
 };
 
 /* Room for `addresses` (a power of two, at least 4) in the table. -ENOMEM */
@@ -37,6 +39,7 @@ int netswitch_attach(struct netswitch *sw, struct netport *p);
  */
 void netswitch_detach(struct netport *p);
 
+void netswitch_set_host(struct netswitch *sw, uint32_t ip);
 /* What the owner (or an administrator) may change later; `now` in ns. */
 void netswitch_set_guard(struct netport *p, const struct netguard *g);
 /* Bytes per second, 0: no limit. */

@@ -104,6 +104,7 @@ static int make_host(struct uplink *u)
 		heap_free(h);
 		return err;
 	}
+	netswitch_set_host(&u->segment.sw, c.addr);
 	__atomic_store_n(&u->host, h, __ATOMIC_RELEASE);
 	return 0;
 }

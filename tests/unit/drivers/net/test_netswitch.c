@@ -731,6 +731,41 @@ static void test_guarded_frames_cut_short(void **state)
 	expect(0, 0, 0, 0);
 }
 
+/* The host's own address on that network is nobody's, however little else is guarded. */
+static void test_host_address_is_the_hosts(void **state)
+{
+	static const struct {
+		uint8_t flags;
+		enum frame_kind kind;
+		uint32_t ip;
+		bool passes;
+	} rows[] = {
+		{ NETGUARD_MAC, ARP, FAKE_IP(9), false },
+		{ NETGUARD_MAC, IP, FAKE_IP(9), false },
+		{ NETGUARD_MAC, ARP, FAKE_IP(8), true },
+		{ NETGUARD_MAC, IP, FAKE_IP(8), true },
+		{ NETGUARD_ALL, ARP, FAKE_IP(9), false }, /* even if it was given that */
+		{ 0, ARP, FAKE_IP(9), true },		  /* the host's own port */
+	};
+
+	(void)state;
+	netswitch_set_host(&sw, FAKE_IP(9));
+	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct netguard g = { rows[i].flags, 1, { FAKE_IP(9) }, 0 };
+
+		netswitch_set_guard(&port[1].p, &g);
+		fake_send(&port[1], frame,
+			  build(rows[i].kind, FAKE_MAC(1), FAKE_MAC(1), rows[i].ip));
+		assert_int_equal(port[2].count, rows[i].passes);
+		fake_port_clear(&port[2]);
+	}
+	assert_int_equal(dropped(1, NETPORT_DROP_SPOOFED), 3);
+	netswitch_set_host(&sw, 0);
+	netswitch_set_guard(&port[1].p, &(struct netguard){ NETGUARD_MAC, 0, { 0 }, 0 });
+	fake_send(&port[1], frame, build(ARP, FAKE_MAC(1), FAKE_MAC(1), FAKE_IP(9)));
+	assert_int_equal(port[2].count, 1);
+}
+
 /* A checksum that a receiver, or its NIC, is to complete changes nothing that the guard has looked at. */
 static void test_guarded_frames_with_checksums(void **state)
 {
@@ -1018,6 +1053,40 @@ static void test_capture_completes_checksums_and_forgets_what_waits(void **state
 	pcap_stop(&port[1].p);
 }
 
+/* Another CPU has recorded a packet in between: that one stays. */
+static void test_capture_forgets_no_other_packet(void **state)
+{
+	struct netpkt pkt = { 0 };
+	struct netseg seg = { frame, 60 };
+	uint64_t first, second;
+	const uint8_t *data;
+	struct pcap *c;
+
+	(void)state;
+	file_len = 0;
+	fake_eth(frame, FAKE_MAC(2), FAKE_MAC(1), 0x88b5);
+	pkt.seg = &seg;
+	pkt.segs = 1;
+	pkt.len = 60;
+	assert_int_equal(pcap_start(&port[1].p, 100000, 65600), 0);
+	c = port[1].p.capture;
+	first = pcap_record(c, &pkt);
+	frame[20] = 0x77;
+	second = pcap_record(c, &pkt);
+	pcap_undo(c, first);
+	read_capture(1, 1000);
+	assert_int_equal(file_len, 24 + 2 * (16 + 60));
+	assert_int_equal(record(1, &data), 60);
+	assert_int_equal(data[20], 0x77);
+	pcap_undo(c, second); /* was read */
+	first = pcap_record(c, &pkt);
+	pcap_undo(c, first);
+	pcap_undo(c, first);
+	read_capture(1, 1000);
+	assert_int_equal(file_len, 24 + 2 * (16 + 60));
+	pcap_stop(&port[1].p);
+}
+
 static void test_capture_sizes(void **state)
 {
 	(void)state;
@@ -1105,6 +1174,7 @@ int main(void)
 		CASE(test_table_set_full_of_configured_addresses),
 		CASE(test_made_up_addresses_fill_one_share),
 		CASE(test_spoofing),
+		CASE(test_host_address_is_the_hosts),
 		CASE(test_guarded_frames_cut_short),
 		CASE(test_guarded_frames_with_checksums),
 		CASE(test_lease_opens_the_guard),
@@ -1114,6 +1184,7 @@ int main(void)
 		CASE(test_port_is_held_by_name),
 		CASE(test_capture_of_a_port),
 		CASE(test_capture_completes_checksums_and_forgets_what_waits),
+		CASE(test_capture_forgets_no_other_packet),
 		CASE(test_capture_sizes),
 		CASE(test_capture_ring_loses_whole_packets),
 	};
