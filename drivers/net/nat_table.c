@@ -203,16 +203,22 @@ unsigned int nat_table_reap(struct nat_realm *r, uint64_t now, unsigned int most
 	return count;
 }
 
-/* Among the oldest that have finished, one of that account makes way. */
-static bool evict(struct nat_realm *r, const uint32_t *account)
+/* Strangers can begin as many as they like at a forward: what they leave half open keeps nobody out. */
+static bool may_make_way(const struct nat_flow *f)
+{
+	return f->cls == NAT_TCP_CLOSED || (f->map->fixed && !(f->seen & ACK_IN));
+}
+
+/* Among the oldest of a class, one of that account makes way if it may. */
+static bool evict(struct nat_realm *r, enum nat_class cls, const uint32_t *account)
 {
 	struct list_node *it;
 	unsigned int looked = 0;
 
-	list_for_each (it, &r->lru[NAT_TCP_CLOSED]) {
+	list_for_each (it, &r->lru[cls]) {
 		struct nat_flow *f = container_of(it, struct nat_flow, lru);
 
-		if (account_of(f->map) == account) {
+		if (account_of(f->map) == account && may_make_way(f)) {
 			flow_end(r->nat, f);
 			return true;
 		}
@@ -236,7 +242,7 @@ bool nat_table_has_room(struct nat_realm *r, uint32_t ip, uint64_t now)
 	if (*account < r->most && r->nat->flows < r->nat->most) {
 		return true;
 	}
-	return evict(r, account);
+	return evict(r, NAT_TCP_CLOSED, account) || evict(r, NAT_TCP_OPENING, account);
 }
 
 static enum nat_class class_of(const struct nat_tuple *t)

@@ -821,6 +821,36 @@ static void test_ten_thousand_connections(void **state)
 	nat_exit(&nat);
 }
 
+/* A stranger who begins and never goes on takes no guest's connections away; what is open stays. */
+static void test_half_open_connections_make_way(void **state)
+{
+	(void)state;
+	assert_int_equal(natnet_forward_add(&net_a, IP_TCP, 8080, IN_IP(10), 80), 0);
+	nf_tcp(S1, HOST_IP, 3999, 8080, TCP_SYN);
+	nf_tcp(A1, S1_IP, 80, 3999, TCP_SYN | TCP_F_ACK);
+	nf_tcp(S1, HOST_IP, 3999, 8080, TCP_F_ACK);
+	for (unsigned int i = 0; i < 3 * NAT_MOST; i++) {
+		nf_tcp(S2, HOST_IP, (uint16_t)(4000 + i), 8080, TCP_SYN);
+		if (i % 2 == 0) {
+			nf_tcp(A1, S2_IP, 80, (uint16_t)(4000 + i), TCP_SYN | TCP_F_ACK);
+		}
+		natfake_clear();
+	}
+	assert_int_equal(host.nat.flows, NAT_MOST);
+	assert_int_equal(net_a.realm.refused, 0);
+	for (uint16_t i = 0; i < NAT_MOST - 1; i++) {
+		nf_udp(A1, S1_IP, (uint16_t)(2000 + i), 9, 20);
+	}
+	assert_int_equal(nf_count(S1), NAT_MOST - 1);
+	nf_tcp(S1, HOST_IP, 3999, 8080, TCP_F_ACK);
+	assert_int_equal(nf_count(A1), 1);
+	nf_udp(A1, S1_IP, 9999, 9, 20); /* nothing is half open any more */
+	assert_int_equal(nf_count(S1), 0);
+	nf_tcp(S2, HOST_IP, 9000, 8080, TCP_SYN);
+	assert_int_equal(nf_count(A1), 1); /* that it was refused, and no SYN */
+	assert_int_equal(natnet_forward_remove(&net_a, IP_TCP, 8080), 0);
+}
+
 /* What has ended makes way; what is open does not. */
 static void test_closed_connections_make_way(void **state)
 {
@@ -999,6 +1029,7 @@ int main(void)
 		CASE(test_forward_starts_with_a_syn),
 		CASE(test_one_guest_has_its_most_and_no_more),
 		CASE(test_ten_thousand_connections),
+		CASE(test_half_open_connections_make_way),
 		CASE(test_closed_connections_make_way),
 		CASE(test_all_together_are_bounded),
 		CASE(test_nat_without_memory),
