@@ -112,6 +112,7 @@ static void read_net(struct config_reader *r, struct config *out, const struct t
 	string_copy(c->name, n->key, sizeof(c->name));
 	if (read_table(r, CONFIG_NET, prefix, c, n) && !n->bad) {
 		config_check_net(c, n->at, r->d);
+		config_check_forwards(out->nets, out->net_count, c, n->at, r->d);
 	}
 	out->net_count += r->d->count == before && r->d->dropped == 0 && !n->bad;
 }

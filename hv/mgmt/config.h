@@ -98,6 +98,9 @@ void config_check_nics(const struct config_env *env, const struct network_config
 
 /* Does what a network has fit its mode? */
 void config_check_net(const struct network_config *c, struct diag_place at, struct diag *d);
+/* What c's forwarded ports and those of `count` other networks need of each other. */
+void config_check_forwards(const struct network_config *nets, unsigned int count,
+			   const struct network_config *c, struct diag_place at, struct diag *d);
 
 /* "tcp:8080:web1:80"; false: it is none. And back. */
 #define CONFIG_FORWARD_TEXT (NETWORK_NAME + 20u)

@@ -158,3 +158,24 @@ void config_check_net(const struct network_config *c, struct diag_place at, stru
 	}
 	check_uplink(c, at, d);
 }
+
+/* Behind one address of the host's each of its ports leads to one guest only. */
+void config_check_forwards(const struct network_config *nets, unsigned int count,
+			   const struct network_config *c, struct diag_place at, struct diag *d)
+{
+	for (unsigned int i = 0; i < count; i++) {
+		const struct network_config *o = &nets[i];
+
+		for (unsigned int k = 0; k < o->forwards * c->forwards; k++) {
+			const struct network_forward *f = &c->forward[k % c->forwards];
+			const struct network_forward *g = &o->forward[k / c->forwards];
+
+			if (f->proto == g->proto && f->out_port == g->out_port &&
+			    strcmp(c->uplink, o->uplink) == 0) {
+				diag_add(d, at,
+					 "net.%s.forward: port %u of %s leads to net %s already",
+					 c->name, f->out_port, c->uplink, o->name);
+			}
+		}
+	}
+}

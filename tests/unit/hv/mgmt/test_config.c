@@ -235,6 +235,9 @@ static const struct {
 	{ "[net.lan]\nmode = \"nat\"\nuplink = \"nic0\"\nforward = [\"udp:1:a:2\", \"tcp:3:a:2\", "
 	  "\"udp:3:a:2\"]",
 	  4, 38, "net.lan.forward: found that port of the VM's twice: \"udp:3:a:2\"" },
+	{ "[net.a]\nmode = \"nat\"\nuplink = \"nic0\"\nforward = [\"tcp:1:a:2\"]\n"
+	  "[net.b]\nmode = \"natnet\"\nuplink = \"nic0\"\nforward = [\"udp:1:a:2\", \"tcp:1:a:3\"]",
+	  5, 1, "net.b.forward: port 1 of nic0 leads to net a already" },
 	{ FORWARD("tcp:0:a:80"), 2, 12, BAD_FORWARD("tcp:0:a:80") },
 	{ FORWARD("tcp:80:a:65536"), 2, 12, BAD_FORWARD("tcp:80:a:65536") },
 	{ FORWARD("tcp:80:a"), 2, 12, BAD_FORWARD("tcp:80:a") },
