@@ -79,11 +79,18 @@ static void describe(unsigned int n)
 	print("%s", acts[n].name);
 }
 
+static bool last(unsigned int n)
+{
+	(void)n;
+	return true;
+}
+
 const struct hostile_group hostile_end = {
 	.name = "end",
 	.count = ARRAY_SIZE(acts),
 	.every = 1,
 	.step = step,
 	.describe = describe,
+	.last = last,
 	.guarded = true,
 };

@@ -13,13 +13,15 @@ struct hostile_group {
 	unsigned int every;		  /* a line for each so many steps */
 	void (*step)(unsigned int n);	  /* may fault, hang, never return */
 	void (*describe)(unsigned int n); /* prints a word about it; may be NULL */
-	void (*prepare)(void);		  /* once, before the first; may be NULL */
+	void (*prepare)(void);		  /* on each CPU, before its first; may be NULL */
+	bool (*last)(unsigned int n);	  /* ends the machine when all is well; may be NULL */
+	void (*on_nmi)(void);		  /* in a race, at each; may be NULL */
 	bool guarded;			  /* by the watchdog: a step may hang */
 };
 
 extern const struct hostile_group hostile_end, hostile_msr, hostile_port, hostile_mmio,
 	hostile_insn, hostile_cr, hostile_virt, hostile_jump, hostile_tables, hostile_descr,
-	hostile_string, hostile_pci;
+	hostile_string, hostile_pci, hostile_storm;
 
 /* Random instruction streams: "random seed=S count=N". */
 void hostile_random(void);
@@ -36,5 +38,7 @@ uint64_t hostile_ram_end(void);
  */
 void hostile_watchdog(unsigned int ms);
 void hostile_watchdog_cancel(void);
+/* From now on it is every CPU's, and nobody cancels it. */
+void hostile_watchdog_everyone(void);
 
 #endif

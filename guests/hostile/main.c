@@ -2,6 +2,7 @@
 /* Does to its machine what no guest should, one step after the other, as the command line says. */
 /* Knows how to survive its own steps, where that is possible; judges nothing. */
 #include "guests/hostile/hostile.h"
+#include "guests/hostile/race.h"
 #include "guests/lib/guest.h"
 #include "guests/lib/idt.h"
 #include "guests/lib/lapic.h"
@@ -9,14 +10,14 @@
 #include "guests/lib/mem.h"
 #include "guests/lib/pit.h"
 #include "guests/lib/print.h"
-#include "guests/lib/start.h"
+#include "guests/lib/smp.h"
 
 #define WATCHDOG_MS 20
 
 static const struct hostile_group *const groups[] = {
-	&hostile_end,	 &hostile_msr,	 &hostile_port,	  &hostile_mmio,
-	&hostile_insn,	 &hostile_cr,	 &hostile_virt,	  &hostile_jump,
-	&hostile_tables, &hostile_descr, &hostile_string, &hostile_pci,
+	&hostile_end,	 &hostile_msr,	&hostile_port,	&hostile_mmio,	 &hostile_insn,
+	&hostile_cr,	 &hostile_virt, &hostile_jump,	&hostile_tables, &hostile_descr,
+	&hostile_string, &hostile_pci,	&hostile_storm,
 };
 
 static unsigned int faults, hangs;
@@ -44,7 +45,6 @@ static void recover(uint64_t cr0, uint64_t cr3, uint64_t cr4)
 	cpu_write_cr4(cr4);
 	cpu_write_cr3(cr3);
 	cpu_write_cr0(cr0);
-	__asm__ volatile("lgdt %0" ::"m"(start_gdtr));
 	idt_load();
 }
 
@@ -109,19 +109,28 @@ static bool same_text(const char *a, const char *b)
 	return *a == *b;
 }
 
-void guest_main(void)
+static const struct hostile_group *find(const char *name)
 {
-	unsigned int i;
-
-	if (mboot_has("random")) {
-		hostile_random();
-		return;
-	}
-	for (i = 0; i < ARRAY_SIZE(groups); i++) {
-		if (same_text(mboot_word(0), groups[i]->name)) {
-			run_group(groups[i]);
-			return;
+	for (unsigned int i = 0; i < ARRAY_SIZE(groups); i++) {
+		if (same_text(name, groups[i]->name)) {
+			return groups[i];
 		}
 	}
-	print("hostile: no group %s\n", mboot_word(0));
+	return NULL;
+}
+
+void guest_main(void)
+{
+	const struct hostile_group *g = find(mboot_word(0));
+	unsigned int cpus = (unsigned int)mboot_number("cpus", 1);
+
+	if (g == NULL && !mboot_has("random")) {
+		print("hostile: no group %s\n", mboot_word(0));
+	} else if (cpus > 1 && cpus <= SMP_CPUS) {
+		race(g, cpus);
+	} else if (g == NULL) {
+		hostile_random();
+	} else {
+		run_group(g);
+	}
 }

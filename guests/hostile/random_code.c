@@ -3,7 +3,9 @@
 /* tails. No decoder: what a tail makes of an opening is luck, and so is what follows. */
 #include "guests/hostile/random_code.h"
 #include "guests/lib/cpu.h"
+#include "guests/lib/idt.h"
 #include "guests/lib/mem.h"
+#include "guests/lib/smp.h"
 
 /* SDM Vol. 2D, "Opcode Map". The last number: how many random bytes follow. */
 struct opening {
@@ -92,20 +94,22 @@ static const struct opening openings[] = {
 #define NOISE_MAX 8u
 #define LONGEST	  16u
 
-static uint64_t state;
+static uint64_t states[SMP_CPUS]; /* each CPU has its own */
 
 void random_code_seed(uint64_t seed)
 {
-	state = seed * 0x9e3779b97f4a7c15 + 0x1234567;
+	states[idt_cpu()] = seed * 0x9e3779b97f4a7c15 + 0x1234567;
 }
 
 /* xorshift64*, Marsaglia 2003 and Vigna 2016. */
 uint64_t random_code_next(void)
 {
-	state ^= state >> 12;
-	state ^= state << 25;
-	state ^= state >> 27;
-	return state * 0x2545f4914f6cdd1d;
+	uint64_t *state = &states[idt_cpu()];
+
+	*state ^= *state >> 12;
+	*state ^= *state << 25;
+	*state ^= *state >> 27;
+	return *state * 0x2545f4914f6cdd1d;
 }
 
 static size_t put_noise(uint8_t *to, size_t count)

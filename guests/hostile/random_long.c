@@ -8,6 +8,7 @@
 #include "guests/lib/lapic.h"
 #include "guests/lib/mem.h"
 #include "guests/lib/msr.h"
+#include "guests/lib/smp.h"
 #include "guests/lib/start.h"
 
 #define SANDBOX	     0x40000000ul /* virtual; devices follow, 2 MiB each */
@@ -33,23 +34,26 @@ static uint64_t pdpt[512] __attribute__((aligned(4096)));
 static uint64_t pd_low[512] __attribute__((aligned(4096)));
 static uint64_t pd_sandbox[512] __attribute__((aligned(4096)));
 static uint8_t sandbox[PAGE_2M] __attribute__((aligned(PAGE_2M)));
-static unsigned int faults, faults_max;
-static uint64_t code_cs;
-static bool watchdog;
+static struct {
+	unsigned int faults, faults_max;
+	uint64_t code_cs;
+	bool watchdog;
+} streams[SMP_CPUS];
 
 static void on_event(struct idt_frame *frame)
 {
-	bool inside = frame->rip - CODE < RANDOM_LONG_CODE && frame->cs == code_cs;
+	unsigned int cpu = idt_cpu();
+	bool inside = frame->rip - CODE < RANDOM_LONG_CODE && frame->cs == streams[cpu].code_cs;
 
 	if (frame->vector == VEC_NMI && frame->rip - SANDBOX >= PAGE_2M &&
 	    frame->cs == SEL_CODE64 && frame->rip < SANDBOX) {
 		return; /* the watchdog, too late */
 	}
-	watchdog = frame->vector == VEC_NMI;
+	streams[cpu].watchdog = frame->vector == VEC_NMI;
 	if (frame->vector >= 32 && frame->vector != 0x30 && inside) {
 		lapic_eoi();
 	} else if (frame->vector == VEC_NMI || frame->vector >= 32 || !inside ||
-		   faults++ == faults_max) {
+		   streams[cpu].faults++ == streams[cpu].faults_max) {
 		idt_abandon(frame);
 	} else {
 		frame->rip += frame->vector != VEC_DB && frame->vector != VEC_BP;
@@ -57,6 +61,7 @@ static void on_event(struct idt_frame *frame)
 	}
 }
 
+/* Another CPU may be in them: what is right already stays so at every moment. */
 static void build_tables(void)
 {
 	static const uint64_t places[] = {
@@ -64,17 +69,15 @@ static void build_tables(void)
 	};
 	unsigned int i;
 
-	memset(pd_sandbox, 0, sizeof(pd_sandbox));
-	memset(pd_low, 0, sizeof(pd_low));
 	pml4[0] = (uintptr_t)pdpt | USER_TABLE;
 	pdpt[0] = (uintptr_t)pd_low | USER_TABLE;
 	pdpt[1] = (uintptr_t)pd_sandbox | USER_TABLE;
-	for (i = 1; i < 8; i++) {
-		pd_low[i] = i * PAGE_2M | SUPERVISOR;
+	for (i = 0; i < ARRAY_SIZE(pd_low); i++) {
+		pd_low[i] = i >= 1 && i < 8 ? i * PAGE_2M | SUPERVISOR : 0;
 	}
 	pd_sandbox[0] = (uintptr_t)sandbox | USER;
-	for (i = 0; i < ARRAY_SIZE(places) - 1; i++) {
-		pd_sandbox[i + 1] = places[i] | USER;
+	for (i = 1; i < ARRAY_SIZE(pd_sandbox); i++) {
+		pd_sandbox[i] = i < ARRAY_SIZE(places) ? places[i - 1] | USER : 0;
 	}
 }
 
@@ -138,14 +141,15 @@ const char *random_long_run(const struct random_long *r)
 {
 	uint64_t cr0 = cpu_read_cr0(), cr3 = cpu_read_cr3(), cr4 = cpu_read_cr4(), efer;
 	struct idt_fault why = { 0, 0, 0, 0 };
+	unsigned int cpu = idt_cpu();
 	struct random_frame f;
 
 	fill_frame(&f, r);
 	(void)msr_read(MSR_EFER, &efer);
-	faults = 0;
-	faults_max = r->faults_max;
-	code_cs = r->cs;
-	watchdog = false;
+	streams[cpu].faults = 0;
+	streams[cpu].faults_max = r->faults_max;
+	streams[cpu].code_cs = r->cs;
+	streams[cpu].watchdog = false;
 	build_tables();
 	cpu_write_cr3((uintptr_t)pml4);
 	(void)idt_try(enter, &f, &why);
@@ -153,5 +157,5 @@ const char *random_long_run(const struct random_long *r)
 	cpu_write_cr3(cr3);
 	cpu_write_cr0(cr0);
 	(void)msr_write(MSR_EFER, efer);
-	return watchdog ? "watchdog" : why.vector == 0x30 ? "itself" : "fault";
+	return streams[cpu].watchdog ? "watchdog" : why.vector == 0x30 ? "itself" : "fault";
 }

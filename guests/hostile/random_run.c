@@ -9,6 +9,7 @@
 #include "guests/lib/mem.h"
 #include "guests/lib/mode.h"
 #include "guests/lib/msr.h"
+#include "guests/lib/smp.h"
 #include "guests/lib/start.h"
 
 #define CODE_SIZE    512u
@@ -222,4 +223,30 @@ const char *random_run(unsigned int n)
 	how = kind < LONG0 ? run_old_mode(kind) : run_long_mode(kind);
 	put_back(apic_base);
 	return how;
+}
+
+/* What runs there is a fragment of the last stream in real mode; INIT takes it away again. */
+static void start_in_code(uint32_t r)
+{
+	uint32_t to = 1 + r % 3;
+
+	random_code_fill(at(SANDBOX_REAL), CODE_SIZE);
+	smp_icr(SMP_ICR_ASSERT | SMP_ICR_INIT, to);
+	smp_icr(SMP_ICR_ASSERT | SMP_ICR_STARTUP | SANDBOX_REAL >> 12, to);
+	hostile_watchdog(WATCHDOG_MS);
+	(void)run_long_mode(LONG3);
+	smp_restart(to);
+}
+
+void random_run_race(unsigned int cpu, unsigned int n)
+{
+	random_code_seed(n);
+	if (cpu != 0) {
+		(void)run_long_mode(n & 1 ? LONG0 : LONG3);
+		idt_load();
+	} else if (n % 32 == 0) {
+		start_in_code(n >> 8);
+	} else {
+		(void)random_run(n);
+	}
 }

@@ -13,4 +13,10 @@ const char *random_run_name(unsigned int n);
 /* Runs it. What ended it: "itself", "fault", "watchdog". */
 const char *random_run(unsigned int n);
 
+/*
+ * A stream on one of several CPUs that share the sandbox. CPU 0 runs those of the older modes, too, and at
+ * times starts another CPU in the midst of such code.
+ */
+void random_run_race(unsigned int cpu, unsigned int n);
+
 #endif

@@ -84,11 +84,18 @@ static void describe(unsigned int n)
 	      counts[n / FORMS / ARRAY_SIZE(places)]);
 }
 
+/* Ports to and from what is no RAM. */
+static bool last(unsigned int n)
+{
+	return n % FORMS < 5 && n / FORMS / ARRAY_SIZE(places) > 0;
+}
+
 const struct hostile_group hostile_string = {
 	.name = "string",
 	.count = FORMS * ARRAY_SIZE(places) * ARRAY_SIZE(counts),
 	.every = 1,
 	.step = step,
 	.describe = describe,
+	.last = last,
 	.guarded = true,
 };

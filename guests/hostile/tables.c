@@ -65,11 +65,17 @@ static void describe(unsigned int n)
 	print("%s to %lx", names[n / (ARRAY_SIZE(places) + 1)], place_of(n));
 }
 
+static bool last(unsigned int n)
+{
+	return n / (ARRAY_SIZE(places) + 1) == AT_CR3;
+}
+
 const struct hostile_group hostile_tables = {
 	.name = "tables",
 	.count = LEVELS * (ARRAY_SIZE(places) + 1),
 	.every = 1,
 	.step = step,
 	.describe = describe,
+	.last = last,
 	.guarded = true,
 };

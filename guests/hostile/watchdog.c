@@ -10,6 +10,9 @@
 #define REDIRECTION   0x10u
 #define PIT_PIN	      2u /* where ISA interrupt 0 arrives */
 #define DELIVER_NMI   0x400u
+#define BROADCAST     0xff000000u
+
+static bool everyone;
 
 static void ioapic_write(uint32_t reg, uint32_t val)
 {
@@ -21,13 +24,22 @@ void hostile_watchdog(unsigned int ms)
 {
 	lapic_init();
 	lapic_write(LAPIC_LVT_LINT0, LAPIC_LVT_MASKED);
-	ioapic_write(REDIRECTION + 2 * PIT_PIN + 1, lapic_read(LAPIC_ID) & 0xff000000u);
+	ioapic_write(REDIRECTION + 2 * PIT_PIN + 1,
+		     everyone ? BROADCAST : lapic_read(LAPIC_ID) & 0xff000000u);
 	ioapic_write(REDIRECTION + 2 * PIT_PIN, DELIVER_NMI);
 	pit_periodic(PIT_HZ / 1000 * ms);
 }
 
 void hostile_watchdog_cancel(void)
 {
+	if (everyone) {
+		return;
+	}
 	ioapic_write(REDIRECTION + 2 * PIT_PIN, LAPIC_LVT_MASKED);
 	pit_stop();
+}
+
+void hostile_watchdog_everyone(void)
+{
+	everyone = true;
 }

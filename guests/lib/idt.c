@@ -5,13 +5,13 @@
 #include "guests/lib/cpu.h"
 #include "guests/lib/power.h"
 #include "guests/lib/print.h"
+#include "guests/lib/smp.h"
 #include "guests/lib/start.h"
 
 #define VECTORS	   256u
 #define EXCEPTIONS 32u
 #define STUB_SIZE  16u
 #define STACK_SIZE 8192u
-#define CPUS	   16u
 #define GATE_INT   0x8e00u /* present, interrupt gate */
 #define GATE_USER  0x6000u /* any ring may INT */
 #define VEC_USER   0x30u
@@ -34,16 +34,20 @@ _Static_assert(sizeof(struct tss) == 104, "SDM Vol. 3A, \"Task Management in 64-
 
 extern const char idt_stubs[];
 extern void idt_call_failed(void);
-bool idt_call(idt_try_fn *fn, void *arg);
+bool idt_call(idt_try_fn *fn, void *arg, uint64_t *recover);
 void idt_dispatch(struct idt_frame *frame);
-
-uint64_t idt_recover; /* stack pointer of the innermost idt_call, 0 outside of any */
 
 static struct gate idt[VECTORS];
 static struct tss tss;
 static uint8_t stacks[IST_COUNT][STACK_SIZE] __attribute__((aligned(16)));
+static struct {
+	uint64_t gdt[(SEL_LIMIT + 1) / 8];
+	struct tss tss;
+	uint8_t stacks[IST_COUNT][STACK_SIZE / 4] __attribute__((aligned(16)));
+} cpus[SMP_CPUS]; /* but the first */
 static idt_handler_fn *handlers[VECTORS];
-static struct idt_fault last;
+static uint64_t recover[SMP_CPUS]; /* stack pointer of the innermost idt_call, 0 outside of any */
+static struct idt_fault last[SMP_CPUS];
 
 static void set_gate(unsigned int vector, uint64_t entry, unsigned int ist)
 {
@@ -83,18 +87,22 @@ static void load(uint64_t *gdt, const struct tss *t)
 	__asm__ volatile("ltr %w0" ::"r"(SEL_TSS));
 }
 
-void idt_load(void)
+/* By the stack: a guest may have spoilt everything else. */
+unsigned int idt_cpu(void)
 {
-	load(start_gdt, &tss);
+	uintptr_t at = (uintptr_t)__builtin_frame_address(0);
+
+	if (at - (uintptr_t)smp_stacks < SMP_CPUS * SMP_STACK) {
+		return (unsigned int)((at - (uintptr_t)smp_stacks) / SMP_STACK);
+	}
+	if (at - (uintptr_t)cpus < sizeof(cpus)) {
+		return (unsigned int)((at - (uintptr_t)cpus) / sizeof(cpus[0]));
+	}
+	return 0;
 }
 
-void idt_init_cpu(unsigned int cpu)
+static void load_cpu(unsigned int cpu)
 {
-	static struct {
-		uint64_t gdt[(SEL_LIMIT + 1) / 8];
-		struct tss tss;
-		uint8_t stacks[IST_COUNT][STACK_SIZE / 4] __attribute__((aligned(16)));
-	} cpus[CPUS];
 	struct {
 		uint16_t limit;
 		uint64_t base;
@@ -103,12 +111,30 @@ void idt_init_cpu(unsigned int cpu)
 	for (unsigned int i = 0; i < ARRAY_SIZE(cpus[cpu].gdt); i++) {
 		cpus[cpu].gdt[i] = start_gdt[i];
 	}
+	__asm__ volatile("lgdt %0" ::"m"(gdtr));
+	load(cpus[cpu].gdt, &cpus[cpu].tss);
+}
+
+void idt_load(void)
+{
+	unsigned int cpu = idt_cpu();
+
+	if (cpu != 0) {
+		load_cpu(cpu);
+		return;
+	}
+	__asm__ volatile("lgdt %0" ::"m"(start_gdtr));
+	load(start_gdt, &tss);
+}
+
+void idt_init_cpu(unsigned int cpu)
+{
 	for (unsigned int i = IST_FAULT; i < IST_COUNT; i++) {
 		cpus[cpu].tss.ist[i - 1] = (uintptr_t)(cpus[cpu].stacks[i] + STACK_SIZE / 4);
 	}
 	cpus[cpu].tss.iomap = sizeof(struct tss);
-	__asm__ volatile("lgdt %0" ::"m"(gdtr));
-	load(cpus[cpu].gdt, &cpus[cpu].tss);
+	recover[cpu] = 0;
+	load_cpu(cpu);
 }
 
 void idt_init(void)
@@ -139,17 +165,19 @@ static _Noreturn void die(const struct idt_frame *frame)
 
 void idt_abandon(struct idt_frame *frame)
 {
-	if (!idt_recover) {
+	unsigned int cpu = idt_cpu();
+
+	if (!recover[cpu]) {
 		die(frame);
 	}
-	last = (struct idt_fault){
+	last[cpu] = (struct idt_fault){
 		.vector = (unsigned int)frame->vector,
 		.error = frame->error,
 		.rip = frame->rip,
 		.cr2 = cpu_read_cr2(),
 	};
 	frame->rip = (uintptr_t)idt_call_failed;
-	frame->rsp = idt_recover;
+	frame->rsp = recover[cpu];
 	frame->cs = SEL_CODE64;
 	frame->ss = SEL_DATA;
 	frame->rflags = 2;
@@ -166,10 +194,16 @@ void idt_dispatch(struct idt_frame *frame)
 
 bool idt_try(idt_try_fn *fn, void *arg, struct idt_fault *fault)
 {
-	bool failed = idt_call(fn, arg);
+	unsigned int cpu = idt_cpu();
+	bool failed = idt_call(fn, arg, &recover[cpu]);
 
 	if (failed && fault) {
-		*fault = last;
+		*fault = last[cpu];
 	}
 	return failed;
+}
+
+bool idt_trying(void)
+{
+	return recover[idt_cpu()] != 0;
 }

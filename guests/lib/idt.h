@@ -33,6 +33,9 @@ struct idt_fault {
 	uint64_t error, rip, cr2;
 };
 
+/* The CPU that asks, by the stack that it is on. */
+unsigned int idt_cpu(void);
+
 typedef void idt_handler_fn(struct idt_frame *frame);
 typedef void idt_try_fn(void *arg);
 
@@ -41,7 +44,7 @@ void idt_init(void);
 /* On another CPU than the first: the same table, with a descriptor table, TSS and stacks of its own. */
 void idt_init_cpu(unsigned int cpu);
 
-/* Loads the table again, after something has spoilt IDTR, GDTR or TR. */
+/* Loads this CPU's tables again, after something has spoilt IDTR, GDTR or TR. */
 void idt_load(void);
 
 /* fn runs with IF clear on every interrupt or exception of this vector; NULL takes it away. */
@@ -55,9 +58,12 @@ void idt_cooked(unsigned int vector);
 
 /*
  * Runs fn(arg). True if an exception without a handler ended it: then *fault (may be NULL) says
- * which, and the stack, RFLAGS and callee-saved registers are those of the caller. May nest. The first CPU only.
+ * which, and the stack, RFLAGS and callee-saved registers are those of the caller. May nest. On any CPU.
  */
 bool idt_try(idt_try_fn *fn, void *arg, struct idt_fault *fault);
+
+/* Whether the CPU that asks is in an idt_try(). */
+bool idt_trying(void);
 
 /* For a handler: after it returns, the innermost idt_try() returns true with this vector. Outside of */
 /* any it does not return, but tells and switches off. */

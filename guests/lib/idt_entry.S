@@ -56,7 +56,7 @@ common:
 	addq	$16, %rsp
 	iretq
 
-	/* bool idt_call(idt_try_fn *fn, void *arg): 0 if fn returned. */
+	/* bool idt_call(idt_try_fn *fn, void *arg, uint64_t *recover): 0 if fn returned. */
 	.global idt_call, idt_call_failed
 idt_call:
 	pushq	%rbx
@@ -66,15 +66,15 @@ idt_call:
 	pushq	%r14
 	pushq	%r15
 	pushfq
-	pushq	idt_recover(%rip)
-	subq	$8, %rsp
-	movq	%rsp, idt_recover(%rip)
+	pushq	(%rdx)
+	pushq	%rdx
+	movq	%rsp, (%rdx)
 	movq	%rdi, %rax
 	movq	%rsi, %rdi
 	call	*%rax
 	xorl	%eax, %eax
-1:	addq	$8, %rsp
-	popq	idt_recover(%rip)
+1:	popq	%rdx
+	popq	(%rdx)
 	popfq
 	popq	%r15
 	popq	%r14

@@ -13,8 +13,6 @@
 #define MSR_X2APIC_ICR 0x830u
 #define MSR_GS_BASE    0xc0000101u
 
-extern const uint8_t smp_trampoline[], smp_trampoline_end[];
-
 bool smp_x2apic;
 smp_job_fn *volatile smp_on_enter;
 

@@ -24,6 +24,9 @@
 
 typedef void smp_job_fn(unsigned int cpu);
 
+extern uint8_t smp_stacks[SMP_CPUS * SMP_STACK]; /* but of CPU 0 */
+/* Where a CPU begins when a SIPI leads there: position-independent within a 4 KiB page. */
+extern const uint8_t smp_trampoline[], smp_trampoline_end[];
 extern bool smp_x2apic; /* how the local APICs are spoken to; smp_enter_x2apic() */
 
 /* On CPU 0: its local APIC and IDT are set up. True if all others came up within a second or so. */

@@ -54,6 +54,7 @@ smp_entry32:
 
 	.bss
 	.balign 16
+	.global smp_stacks
 smp_stacks:
 	.skip	SMP_STACK * SMP_CPUS
 

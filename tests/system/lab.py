@@ -41,6 +41,15 @@ def states(m):
     return {vm["name"]: vm["state"] for vm in m.json("vm list")}
 
 
+def account(m):
+    """host memory --json, whose sums must be their parts' to the byte."""
+    memory = m.json("host memory")
+    parts = ("image", "hypervisor", "guest", "store", "free")
+    assert sum(memory[part] for part in parts) == memory["total"], memory
+    assert sum(memory["vms"].values()) + memory["changing"] == memory["guest"], memory
+    return memory
+
+
 def wait_state(m, name, wanted, timeout=120):
     """Asks until the VM is in that state."""
     deadline = time.monotonic() + timeout

@@ -4,7 +4,7 @@ account stays exact; who gets that memory meanwhile sees zeros only."""
 import time
 
 from guestvm import LOG_LINE, Guests, Neighbour
-from lab import Guest, LINUX, guest_modules, machine, prompt, wait_state
+from lab import Guest, LINUX, account, guest_modules, machine, prompt, wait_state
 
 MIB = 1 << 20
 CONFIG = """[vm.linux]
@@ -19,15 +19,6 @@ memory = "128M"
 boot = "multiboot"
 kernel = "boot:fresh.elf"
 """
-
-
-def account(m):
-    """host memory --json, whose sums must be their parts' to the byte."""
-    memory = m.json("host memory")
-    parts = ("image", "hypervisor", "guest", "store", "free")
-    assert sum(memory[part] for part in parts) == memory["total"], memory
-    assert sum(memory["vms"].values()) + memory["changing"] == memory["guest"], memory
-    return memory
 
 
 def resize(m, size, timeout=300):
