@@ -11,14 +11,14 @@ declare -A packages=(
 	[debug]="gdb"
 	[test]="libc6-dev libcmocka-dev libzydis-dev acpica-tools clang libclang-rt-14-dev
 		lld clang-format cppcheck python3-pexpect qemu-utils e2fsprogs
-		iproute2 dnsmasq-base libvhdi-utils p7zip-full"
+		iproute2 dnsmasq-base libvhdi-utils p7zip-full tshark"
 )
 declare -A why=(
 	[build]="to build the image"
 	[run]="to make the boot ISO and emulate an AMD machine"
 	[bochs]="to emulate an Intel machine"
 	[debug]="to debug the image"
-	[test]="to build the tests, check the code and judge disk images"
+	[test]="to build the tests, check the code and judge disk images and packets"
 )
 
 declare -A missing=()

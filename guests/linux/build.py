@@ -20,12 +20,14 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 CACHE = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "insula")
 
 # What guests/linux/rc loads, by the name that it uses; depended-on modules are found and added.
+# (netem: tests load that, for lines that lose packets.)
 MODULES = {
     "button": ["button", "evdev"],
     "virtio": ["virtio_pci", "virtio_blk", "virtio_net", "virtio_console", "virtio-rng",
                "virtio_balloon"],
     "ide": ["ata_piix", "sd_mod", "sr_mod", "isofs"],
     "e1000": ["e1000"],  # in the full flavour only
+    "netem": ["sch_netem"],
 }
 FILES = {"etc/inittab": 0o644, "etc/rc": 0o755, "etc/acpi/PWRF/00000080": 0o755,
          "etc/udhcpc/default.script": 0o755}

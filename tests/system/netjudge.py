@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What is wrong with TCP connections in a capture, by tshark, and by the counters of a Linux. Beyond the
+first packet: a SYN whose answer takes a second is sent again by any machine that is busy."""
+import re
+import subprocess
+
+WRONG = ("tcp.checksum.status == 0", "ip.checksum.status == 0", "tcp.analysis.out_of_order",
+         "tcp.analysis.retransmission && tcp.flags.syn == 0",
+         "tcp.analysis.spurious_retransmission && tcp.flags.syn == 0")
+HOLES = ("tcp.analysis.lost_segment", "tcp.analysis.ack_lost_segment")  # if the capture has none of its own
+FIELDS = ("tcp.stream", "tcp.srcport", "tcp.seq", "tcp.len", "tcp.ack", "tcp.window_size", "tcp.flags.syn")
+# Of /proc/net/snmp and netstat: what must not grow in a transfer without losses.
+COUNTERS = ("RetransSegs", "InErrs", "InCsumErrors", "TCPOFOQueue", "TCPTimeouts", "TCPLostRetransmit",
+            "TCPDSACKRecv", "TCPChallengeACK", "PAWSEstab", "TCPRcvQDrop", "OutOfWindowIcmps")
+
+
+def tshark(path, *arguments):
+    return subprocess.run(["tshark", "-n", "-r", path, "-o", "tcp.check_checksum:TRUE", "-o",
+                           "ip.check_checksum:TRUE", *arguments], check=True, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+
+
+def outside_windows(rows):
+    """Segments behind the end of the window that the other end had announced by then."""
+    edges, wrong = {}, []
+    for row in rows:
+        stream, port, seq, length, ack, window, syn = row
+        if not syn and length and seq + length > edges.get((stream, port), seq + length):
+            wrong.append(row)
+        for other in {row[1] for row in rows if row[0] == stream} - {port}:
+            edges[stream, other] = max(edges.get((stream, other), 0), ack + window)
+    return wrong
+
+
+def segments(path, port):
+    """[(stream, source port, seq, length, ack, window, SYN)] of connections to or from that port."""
+    said = tshark(path, "-Y", f"tcp.port == {port} && tcp.flags.reset == 0", "-T", "fields",
+                  *(word for field in FIELDS for word in ("-e", field)))
+    return [tuple(int(word or 0) if word not in ("True", "False") else int(word == "True")
+                  for word in line.split("\t")) for line in said.splitlines()]
+
+
+def faults(path, port, whole=True):
+    """What tshark has against the packets of that port, in words, and the bytes of data in all. whole:
+    the capture is."""
+    wanted = WRONG + HOLES if whole else WRONG
+    wrong = tshark(path, "-Y", f"tcp.port == {port} && ({' || '.join(f'({w})' for w in wanted)})")
+    rows = segments(path, port)
+    late = outside_windows(rows) if whole else []
+    return wrong + "".join(f"out of window: {row}\n" for row in late), sum(row[3] for row in rows)
+
+
+def checked(path, port):
+    """How many packets of that port are whole and have a good checksum."""
+    return len(tshark(path, "-Y", f"tcp.port == {port} && tcp.checksum.status == 1").splitlines())
+
+
+def counters(text):
+    """{name: value} of what /proc/net/snmp and netstat say."""
+    lines, values = text.splitlines(), {}
+    for names, numbers in zip(lines, lines[1:]):
+        kind, _, names = names.partition(": ")
+        if numbers.startswith(kind + ": ") and re.match(r"[A-Z]", names):
+            for name, number in zip(names.split(), numbers.split()[1:]):
+                values[name if kind in ("Tcp", "TcpExt") else f"{kind}.{name}"] = int(number)
+    return values
+
+
+def grown(before, after):
+    """What must not have grown. A SYN that was sent again counts as such only."""
+    grew = {name: after.get(name, 0) - before.get(name, 0) for name in (*COUNTERS, "TCPSynRetrans")}
+    again = grew.pop("TCPSynRetrans")
+    for name in ("RetransSegs", "TCPTimeouts"):
+        grew[name] = max(0, grew[name] - again)
+    return {name: count for name, count in grew.items() if count}
