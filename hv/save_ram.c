@@ -9,12 +9,15 @@
 #include "hv/lib/errno.h"
 #include "hv/lib/string.h"
 #include "hv/thread.h"
+#include "hv/vm.h"
+#include "hv/vm_memory.h"
 
 #define VERSION 1u
 #define PAGES	(PAGE_CHUNK_SIZE / PAGE_SIZE)
 #define BATCH                                                                                      \
 	8u /* pages looked at or copied between checkpoints: some 8,000 instructions at most */
 
+/* Of a section of pages, and all of one of those given away. */
 struct ram_header {
 	uint64_t gpa; /* 2 MiB aligned */
 	uint64_t map[PAGES / 64];
@@ -125,6 +128,25 @@ static int write_chunk(struct chunk *c, const uint64_t *given, struct save_out *
 	return err != 0 ? err : write_pages(c, out);
 }
 
+/* All of a chunk's pages may be: then it has no memory. */
+static int write_given(uint64_t gpa, const uint64_t *given, struct save_out *out)
+{
+	struct ram_header h = { .gpa = gpa };
+	int err;
+
+	if (given == NULL) {
+		return 0;
+	}
+	memcpy(h.map, given, sizeof(h.map));
+	if (pages_in(&h) == 0) {
+		return 0;
+	}
+	err = save_section(out, &(struct save_section){ .name = SAVE_GIVEN,
+							.version = VERSION,
+							.length = sizeof(h) });
+	return err != 0 ? err : save_data(out, &h, sizeof(h));
+}
+
 static int write_extent(const struct gpa_space *s, struct chunk *c, const struct gpa_extent *e,
 			struct save_out *out)
 {
@@ -133,8 +155,9 @@ static int write_extent(const struct gpa_space *s, struct chunk *c, const struct
 	for (uint64_t off = 0; off < e->size && err == 0; off += PAGE_CHUNK_SIZE) {
 		gpa_t gpa = gpa_add(e->gpa, off);
 
+		err = write_given(gpa.v, gpa_balloon_map(s, gpa), out);
 		c->h.gpa = gpa.v;
-		if (gpa_space_chunk(s, gpa, &c->hpa)) {
+		if (err == 0 && gpa_space_chunk(s, gpa, &c->hpa)) {
 			err = write_chunk(c, gpa_balloon_map(s, gpa), out);
 		}
 		thread_checkpoint(); /* many in a row may have left */
@@ -178,35 +201,73 @@ static int load_pages(struct chunk *c, const struct save_in *in, const struct sa
 	return err;
 }
 
-static int load_chunk(const struct gpa_space *s, struct chunk *c, const struct save_in *in,
-		      const struct save_place *p)
+static int load_header(const struct gpa_space *s, struct chunk *c, const struct save_in *in,
+		       const struct save_place *p)
 {
 	int err = p->s.version == VERSION ? save_read(in, p, 0, &c->h, sizeof(c->h)) : -EINVAL;
 
 	if (err != 0) {
 		return err;
 	}
-	if (c->h.gpa % PAGE_CHUNK_SIZE != 0 || !gpa_space_is_ram(s, (gpa_t){ c->h.gpa }, 1) ||
-	    !gpa_space_chunk(s, (gpa_t){ c->h.gpa }, &c->hpa) ||
+	return c->h.gpa % PAGE_CHUNK_SIZE == 0 && gpa_space_is_ram(s, (gpa_t){ c->h.gpa }, 1)
+		       ? 0
+		       : -EINVAL;
+}
+
+static int load_chunk(struct vm *vm, struct chunk *c, const struct save_in *in,
+		      const struct save_place *p)
+{
+	if (!gpa_space_chunk(&vm->mem, (gpa_t){ c->h.gpa }, &c->hpa) ||
 	    p->s.length != sizeof(c->h) + pages_in(&c->h) * PAGE_SIZE) {
 		return -EINVAL;
 	}
 	return load_pages(c, in, p);
 }
 
-int save_ram_load(const struct gpa_space *s, const struct save_in *in, unsigned int *used)
+/* Others' turn after each: the first splits a table. */
+static int load_given(struct vm *vm, struct chunk *c, const struct save_in *in UNUSED,
+		      const struct save_place *p)
 {
-	struct chunk *c = heap_alloc(sizeof(*c));
+	int err = p->s.length == sizeof(c->h) ? 0 : -EINVAL;
+
+	for (unsigned int i = 0; err == 0 && i < PAGES; i++) {
+		if (in_map(&c->h, i)) {
+			spin_lock(&vm->dev_lock);
+			err = vm_memory_take(vm, (gpa_t){ c->h.gpa + i * PAGE_SIZE });
+			spin_unlock(&vm->dev_lock);
+			thread_checkpoint();
+		}
+	}
+	return err;
+}
+
+typedef int load_fn(struct vm *vm, struct chunk *c, const struct save_in *in,
+		    const struct save_place *p);
+
+/* All sections of that name. */
+static int load_all(struct vm *vm, struct chunk *c, const struct save_in *in, const char *name,
+		    load_fn *load, unsigned int *used)
+{
 	struct save_place p = { .data = 0 };
-	int err = c != NULL ? 0 : -ENOMEM;
+	int err = 0;
 
 	while (err == 0 && save_next(in, &p)) {
-		if (strcmp(p.s.name, SAVE_RAM) == 0) {
-			err = load_chunk(s, c, in, &p);
+		if (strcmp(p.s.name, name) == 0) {
+			err = load_header(&vm->mem, c, in, &p);
+			err = err != 0 ? err : load(vm, c, in, &p);
 			++*used;
 		}
 		thread_checkpoint();
 	}
+	return err;
+}
+
+int save_ram_load(struct vm *vm, const struct save_in *in, unsigned int *used)
+{
+	struct chunk *c = heap_alloc(sizeof(*c));
+	int err = c != NULL ? load_all(vm, c, in, SAVE_RAM, load_chunk, used) : -ENOMEM;
+
+	err = err != 0 ? err : load_all(vm, c, in, SAVE_GIVEN, load_given, used);
 	heap_free(c);
 	return err;
 }

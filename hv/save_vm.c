@@ -284,7 +284,7 @@ static int get(struct restore *r, const char *name, unsigned int instance, uint3
 static int load_memory(struct vm *vm, void *arg, const char **why)
 {
 	struct restore *r = arg;
-	int err = save_ram_load(&vm->mem, r->in, &r->used);
+	int err = save_ram_load(vm, r->in, &r->used);
 
 	return err == 0 ? 0 : fail(why, "its memory does not fit its configuration", err);
 }
@@ -329,8 +329,9 @@ static int load_vcpu(struct vcpu *v, struct restore *r)
 			return fail(r->why, refused(p->name, v->id, err), err);
 		}
 	}
-	/* It looks at what came before the save, and tells its guest the time anew. */
-	__atomic_fetch_or(&v->requests, VCPU_REQ_START | VCPU_REQ_CLOCK | VCPU_REQ_DEVICES,
+	/* It looks at what came before the save, tells its guest the time anew, has what is in the balloon leave. */
+	__atomic_fetch_or(&v->requests,
+			  VCPU_REQ_START | VCPU_REQ_CLOCK | VCPU_REQ_DEVICES | VCPU_REQ_MEMORY,
 			  __ATOMIC_SEQ_CST);
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include "hv/lib/crc32c.h"
 #include "hv/lib/errno.h"
 #include "hv/vm_life.h"
+#include "hv/vm_memory.h"
 #include "tests/unit/fakes/fake_pc.h"
 
 #include <stdlib.h>
@@ -20,6 +21,7 @@ uint8_t *save_lab_file;
 size_t save_lab_size, save_lab_room, save_lab_reads;
 uint8_t *save_lab_ram;
 const uint64_t *save_lab_given;
+uint64_t save_lab_taken[8];
 
 static struct vcpu vcpus[2];
 static struct vcpu *caller; /* whose thread is executing */
@@ -52,6 +54,15 @@ const uint64_t *gpa_balloon_map(const struct gpa_space *s, gpa_t gpa)
 	(void)s;
 	(void)gpa;
 	return save_lab_given;
+}
+
+int vm_memory_take(struct vm *vm, gpa_t page)
+{
+	if (!gpa_space_is_ram(&vm->mem, page, PAGE_SIZE) || vm->dev_lock.taken == 0) {
+		abort();
+	}
+	save_lab_taken[page.v / PAGE_SIZE / 64] |= BIT(page.v / PAGE_SIZE % 64);
+	return 0;
 }
 
 void thread_yield(void)
@@ -113,6 +124,7 @@ int vm_life_start_from(struct vm *vm, const struct vm_source *src, const char **
 	int err;
 
 	memset(save_lab_ram, 0, RAM);
+	memset(save_lab_taken, 0, sizeof(save_lab_taken));
 	fake_pc_reset();
 	vm->tsc_offset = 0;
 	err = src->memory(vm, src->arg, why);
@@ -166,6 +178,7 @@ void save_lab_start(void)
 void save_lab_stop(void)
 {
 	fake_pc_stop(NULL);
+	save_lab_given = NULL;
 	free(save_lab_ram);
 	free(save_lab_file);
 }

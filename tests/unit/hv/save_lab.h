@@ -12,6 +12,7 @@ extern uint8_t *save_lab_file;
 extern size_t save_lab_size;
 extern uint8_t *save_lab_ram;	       /* all of the guest's */
 extern const uint64_t *save_lab_given; /* its pages in the balloon, NULL: none */
+extern uint64_t save_lab_taken[8];     /* those that a restore put there */
 extern size_t save_lab_room;	       /* bytes that the store still takes */
 extern size_t save_lab_reads;	       /* counted */
 

@@ -84,6 +84,51 @@ static void test_zero_pages_are_left_out(void **state)
 	assert_in_range(save_lab_size, 2 * 4096, 5 * 4096);
 }
 
+/* What its guest had given away is the host's again after a restore, too; its content was never saved. */
+static void test_balloon(void **state)
+{
+	static const uint64_t given[8] = { 0x21, 0, 0, 0x8000000000000000, 0, 0, 0, ~0ul };
+
+	(void)state;
+	save_lab_given = given;
+	save_lab_ram[5] = 0x11;
+	save_lab_ram[4096 + 5] = 0x33;
+	assert_int_equal(save_lab_save(), 0);
+	assert_int_equal(save_lab_restore(), 0);
+	assert_memory_equal(save_lab_taken, given, sizeof(given));
+	assert_int_equal(save_lab_ram[5], 0);
+	assert_int_equal(save_lab_ram[4096 + 5], 0x33);
+	assert_true((fake_vm.vcpus[0]->requests & VCPU_REQ_MEMORY) != 0);
+}
+
+/* As test_each_byte, of the balloon's section. */
+static void test_balloon_bytes(void **state)
+{
+	static const uint64_t given[8] = { 0x21, 0, 1, 0, 0, 0, 0, 0 };
+	const struct save_section *s = NULL;
+	size_t at = 16;
+
+	(void)state;
+	save_lab_given = given;
+	assert_int_equal(save_lab_save(), 0);
+	for (; s == NULL || strcmp(s->name, "given") != 0;
+	     at += sizeof(*s) + ALIGN_UP(s->length, 8)) {
+		s = (const void *)(save_lab_file + at);
+	}
+	assert_int_equal(s->length, 72);
+	at -= 72;
+	for (size_t i = 0; i < 8; i++) { /* the address: no RAM, or in the midst of 2 MiB */
+		save_lab_file[at + i] ^= 0x10;
+		save_lab_sum();
+		assert_int_equal(save_lab_restore(), -EINVAL);
+		save_lab_file[at + i] ^= 0x10;
+	}
+	save_lab_file[at + 8 + 63] = 0x80; /* the last page */
+	save_lab_sum();
+	assert_int_equal(save_lab_restore(), 0);
+	assert_int_equal(save_lab_taken[7], 1ul << 63);
+}
+
 static void test_damage_is_found(void **state)
 {
 	(void)state;
@@ -223,6 +268,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_comes_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_zero_pages_are_left_out, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_balloon, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_balloon_bytes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_damage_is_found, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cut_short, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_each_byte, setup, teardown),
