@@ -17,6 +17,33 @@
 
 struct image_why lab_why;
 
+/* ---- tests by the table ---- */
+
+void lab_add(struct lab_group *g, CMUnitTestFunction fn, const void *arg, const char *name, ...)
+{
+	static char names[16384]; /* of one group: a program has no more */
+	static size_t used;
+	va_list ap;
+	int n;
+
+	va_start(ap, name);
+	n = vsnprintf(names + used, sizeof(names) - used, name, ap);
+	va_end(ap);
+	if (g->count == ARRAY_SIZE(g->test) || used + (size_t)n >= sizeof(names)) {
+		fprintf(stderr, "lab_add: no room for %s\n", name);
+		abort();
+	}
+	g->test[g->count++] = (struct CMUnitTest){ .name = names + used,
+						   .test_func = fn,
+						   .initial_state = (void *)(uintptr_t)arg };
+	used += (size_t)n + 1;
+}
+
+int lab_group_run(const struct lab_group *g)
+{
+	return _cmocka_run_group_tests("formats", g->test, g->count, NULL, NULL);
+}
+
 /* ---- scratch files ---- */
 
 static char folder[64];

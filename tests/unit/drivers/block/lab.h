@@ -7,6 +7,18 @@
 #include "drivers/block/image.h"
 #include "fakes/fake_file.h"
 
+#include <cmocka.h>
+
+/* Tests of which many are rows of tables: each row is a test of its own, with a name. */
+struct lab_group {
+	struct CMUnitTest test[256];
+	size_t count;
+};
+/* arg becomes the test's *state; the name is copied. */
+void lab_add(struct lab_group *g, CMUnitTestFunction fn, const void *arg, const char *name, ...)
+	PRINTF(4, 5);
+int lab_group_run(const struct lab_group *g);
+
 /* A scratch folder of this process, made on first use and removed at exit; paths are relative to it. */
 const char *lab_path(const char *name);
 /* Runs a shell command in the scratch folder; its status. What it says is printed if `loud`. */

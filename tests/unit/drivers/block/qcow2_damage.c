@@ -133,35 +133,36 @@ static int use_damaged(struct block_dev *d)
 	return first;
 }
 
-void test_malformed(void **state)
+static void test_damage(void **state)
 {
+	const struct damage *x = *state;
 	struct fake_file *good = damageable(), *ff = fake_file_new();
+	struct block_dev *d = NULL;
+	int r;
 
-	(void)state;
-	for (unsigned int i = 0; i < ARRAY_SIZE(damages); i++) {
-		const struct damage *x = &damages[i];
-		struct block_dev *d = NULL;
-		int r;
-
-		fake_file_copy(ff, good);
-		ff->limit = 64 * MIB;
-		ff->writes = 0;
-		put_be(ff->data + x->off, x->size, x->val);
-		r = lab_try_open(ff, "qcow2", false, &d);
-		if (x->why && (r == 0 || strstr(lab_why.text, x->why) == NULL || ff->writes > 0)) {
-			fail_msg("%s: %d, \"%s\", %lu writes", x->name, r, lab_why.text,
-				 ff->writes);
-		}
-		if (x->why == NULL && (r != 0 || use_damaged(d) != -EIO)) {
-			fail_msg("%s: %d", x->name, r);
-		}
-		if (x->why == NULL && memcmp(ff->data, good->data, 104) != 0) {
-			fail_msg("%s: the header was written", x->name);
-		}
-		(void)block_close(d);
+	fake_file_copy(ff, good);
+	ff->limit = 64 * MIB;
+	put_be(ff->data + x->off, x->size, x->val);
+	r = lab_try_open(ff, "qcow2", false, &d);
+	if (x->why && (r == 0 || strstr(lab_why.text, x->why) == NULL || ff->writes > 0)) {
+		fail_msg("%s: %d, \"%s\", %lu writes", x->name, r, lab_why.text, ff->writes);
 	}
+	if (x->why == NULL && (r != 0 || use_damaged(d) != -EIO)) {
+		fail_msg("%s: %d", x->name, r);
+	}
+	if (x->why == NULL && memcmp(ff->data, good->data, 104) != 0) {
+		fail_msg("%s: the header was written", x->name);
+	}
+	(void)block_close(d);
 	fake_file_free(good);
 	fake_file_free(ff);
+}
+
+void qcow2_damage_add(struct lab_group *g)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(damages); i++) {
+		lab_add(g, test_damage, &damages[i], "qcow2: %s", damages[i].name);
+	}
 }
 
 /* Every byte of header and tables at 0, 1, max and in between: nothing is promised but survival. */

@@ -4,7 +4,10 @@
 #ifndef TESTS_UNIT_DRIVERS_BLOCK_QCOW2_TESTS_H
 #define TESTS_UNIT_DRIVERS_BLOCK_QCOW2_TESTS_H
 
-void test_malformed(void **state);
+struct lab_group;
+
+/* A test for each field that is wrong. */
+void qcow2_damage_add(struct lab_group *g);
 void test_every_byte(void **state);
 void test_backing_names(void **state);
 

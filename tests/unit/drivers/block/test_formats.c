@@ -93,33 +93,27 @@ static void settle(struct fake_file *ff, struct twin *t, const struct variant *v
 	twin_end(t);
 }
 
-static void test_images_of_qemu(void **state)
+static void test_image_of_qemu(void **state)
 {
-	struct fake_file *base = fake_file_new();
+	const struct variant *v = *state;
+	struct fake_file *base = fake_file_new(), *ff = fake_file_new(), *raw = fake_file_new();
+	struct twin t;
 
-	(void)state;
 	lab_must("yes insula | head -c 700k >base");
 	fake_file_load(base, lab_path("base"));
 	lab_backing("base", base);
-	for (unsigned int i = 0; i < ARRAY_SIZE(variants); i++) {
-		const struct variant *v = &variants[i];
-		struct fake_file *ff = fake_file_new(), *raw = fake_file_new();
-		struct twin t;
-
-		print_message("# %s\n", v->name);
-		lab_must("qemu-img create -q -f %s %s t %s && qemu-io -f %s -c '%s' t && "
-			 "qemu-img convert -f %s -O raw t t.raw",
-			 v->qemu, v->options, v->size, v->qemu, v->io, v->qemu);
-		fake_file_load(ff, lab_path("t"));
-		fake_file_load(raw, lab_path("t.raw"));
-		twin_begin(&t, lab_open(ff, v->format), i);
-		assert_int_equal(t.d->size, ALIGN_UP(raw->file.size, 512));
-		assert_memory_equal(t.want, raw->data, raw->file.size);
-		workload(&t, 25);
-		settle(ff, &t, v);
-		fake_file_free(raw);
-		fake_file_free(ff);
-	}
+	lab_must("qemu-img create -q -f %s %s t %s && qemu-io -f %s -c '%s' t && "
+		 "qemu-img convert -f %s -O raw t t.raw",
+		 v->qemu, v->options, v->size, v->qemu, v->io, v->qemu);
+	fake_file_load(ff, lab_path("t"));
+	fake_file_load(raw, lab_path("t.raw"));
+	twin_begin(&t, lab_open(ff, v->format), (uint32_t)(v - variants));
+	assert_int_equal(t.d->size, ALIGN_UP(raw->file.size, 512));
+	assert_memory_equal(t.want, raw->data, raw->file.size);
+	workload(&t, 25);
+	settle(ff, &t, v);
+	fake_file_free(raw);
+	fake_file_free(ff);
 	lab_forget_backing();
 	fake_file_free(base);
 }
@@ -165,68 +159,61 @@ static const struct creation creations[] = {
 	  false },
 };
 
-static void test_images_of_ours(void **state)
+static void test_image_of_ours(void **state)
 {
-	(void)state;
-	for (unsigned int i = 0; i < ARRAY_SIZE(creations); i++) {
-		const struct creation *c = &creations[i];
-		struct fake_file *ff = lab_create(&c->p);
-		struct twin t;
+	const struct creation *c = *state;
+	struct fake_file *ff = lab_create(&c->p);
+	struct twin t;
 
-		print_message("# %s %s %lu\n", c->p.format, c->p.subformat, c->p.size);
-		assert_int_equal(ff->file.size >= c->p.size, c->whole || c->p.size < MIB);
-		twin_begin(&t, lab_open(ff, c->p.format), i);
-		assert_int_equal(t.d->size, c->p.size);
-		workload(&t, 40);
-		settle(ff, &t, &c->v);
-		fake_file_free(ff);
-	}
+	assert_int_equal(ff->file.size >= c->p.size, c->whole || c->p.size < MIB);
+	twin_begin(&t, lab_open(ff, c->p.format), (uint32_t)(c - creations));
+	assert_int_equal(t.d->size, c->p.size);
+	workload(&t, 40);
+	settle(ff, &t, &c->v);
+	fake_file_free(ff);
 }
 
-static void test_refused_creations(void **state)
+static const struct image_backing base_name = { "base", "raw" };
+static const struct image_create_params refused[] = {
+	{ .format = "vdi", .size = MIB, .backing = &base_name },
+	{ .format = "vdi", .size = MIB, .subformat = "sparse" },
+	{ .format = "vdi", .size = MIB, .cluster_size = 512 },
+	{ .format = "vdi", .size = 1ul << 50 },
+	{ .format = "vdi", .size = -512ul }, /* rounding up gives 0 */
+	{ .format = "vdi", .size = 100 },
+	{ .format = "vhd", .size = MIB, .backing = &base_name },
+	{ .format = "vhd", .size = 2041 * GIB },
+	{ .format = "vhd", .size = 0 },
+	{ .format = "raw", .size = MIB, .backing = &base_name },
+	{ .format = "qed", .size = MIB, .cluster_size = 2048 },
+	{ .format = "qed", .size = MIB, .cluster_size = 5000 },
+	{ .format = "qed", .size = 1ul << 63 },
+	{ .format = "qcow", .size = MIB, .cluster_size = 256 },
+	{ .format = "qcow", .size = MIB, .cluster_size = 128 * KIB },
+	{ .format = "qcow", .size = MIB, .cluster_size = 3 * KIB },
+	{ .format = "qcow", .size = MIB, .cluster_size = 1 },
+	{ .format = "qcow", .size = 0 },
+	{ .format = "vmdk", .size = 0 },
+	{ .format = "vmdk", .size = MIB, .backing = &base_name },
+	{ .format = "vmdk", .size = MIB, .subformat = "streamOptimized" },
+	{ .format = "vmdk", .size = MIB, .subformat = "monolithicFlat" }, /* no extent */
+	{ .format = "vmdk", .size = MIB, .cluster_size = 2048 },
+	{ .format = "vmdk", .size = MIB, .cluster_size = 12 * KIB },
+	{ .format = "vmdk", .size = 64 * MIB, .cluster_size = 64 * MIB },
+	{ .format = "vmdk", .size = 2048 * GIB },
+	{ .format = "vmdk", .size = MIB, .name = "a\"b" },
+	{ .format = "vmdk3", .size = MIB },
+};
+
+static void test_refused_creation(void **state)
 {
-	static const struct image_backing base = { "base", "raw" };
-	static const struct image_create_params bad[] = {
-		{ .format = "vdi", .size = MIB, .backing = &base },
-		{ .format = "vdi", .size = MIB, .subformat = "sparse" },
-		{ .format = "vdi", .size = MIB, .cluster_size = 512 },
-		{ .format = "vdi", .size = 1ul << 50 },
-		{ .format = "vdi", .size = -512ul }, /* rounding up gives 0 */
-		{ .format = "vdi", .size = 100 },
-		{ .format = "vhd", .size = MIB, .backing = &base },
-		{ .format = "vhd", .size = 2041 * GIB },
-		{ .format = "vhd", .size = 0 },
-		{ .format = "raw", .size = MIB, .backing = &base },
-		{ .format = "qed", .size = MIB, .cluster_size = 2048 },
-		{ .format = "qed", .size = MIB, .cluster_size = 5000 },
-		{ .format = "qed", .size = 1ul << 63 },
-		{ .format = "qcow", .size = MIB, .cluster_size = 256 },
-		{ .format = "qcow", .size = MIB, .cluster_size = 128 * KIB },
-		{ .format = "qcow", .size = MIB, .cluster_size = 3 * KIB },
-		{ .format = "qcow", .size = MIB, .cluster_size = 1 },
-		{ .format = "qcow", .size = 0 },
-		{ .format = "vmdk", .size = 0 },
-		{ .format = "vmdk", .size = MIB, .backing = &base },
-		{ .format = "vmdk", .size = MIB, .subformat = "streamOptimized" },
-		{ .format = "vmdk", .size = MIB, .subformat = "monolithicFlat" }, /* no extent */
-		{ .format = "vmdk", .size = MIB, .cluster_size = 2048 },
-		{ .format = "vmdk", .size = MIB, .cluster_size = 12 * KIB },
-		{ .format = "vmdk", .size = 64 * MIB, .cluster_size = 64 * MIB },
-		{ .format = "vmdk", .size = 2048 * GIB },
-		{ .format = "vmdk", .size = MIB, .name = "a\"b" },
-		{ .format = "vmdk3", .size = MIB },
-	};
+	struct fake_file *ff = fake_file_new();
 
-	(void)state;
-	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++) {
-		struct fake_file *ff = fake_file_new();
-
-		memset(&lab_why, 0, sizeof(lab_why));
-		assert_true(image_create(&ff->file, &bad[i], &lab_why) < 0);
-		assert_true(lab_why.text[0] != '\0');
-		assert_int_equal(ff->writes, 0);
-		fake_file_free(ff);
-	}
+	memset(&lab_why, 0, sizeof(lab_why));
+	assert_true(image_create(&ff->file, *state, &lab_why) < 0);
+	assert_true(lab_why.text[0] != '\0');
+	assert_int_equal(ff->writes, 0);
+	fake_file_free(ff);
 }
 
 /* ---- errors ---- */
@@ -515,30 +502,23 @@ static int use_damaged(struct block_dev *d)
 
 static void test_malformed(void **state)
 {
-	struct fake_file *ff = fake_file_new();
+	const struct damage *x = *state;
+	struct fake_file *ff = damageable(x->format);
+	bool cookie = strcmp(x->name, "cookie") == 0;
+	struct block_dev *d = NULL;
+	int r;
 
-	(void)state;
-	for (unsigned int i = 0; i < ARRAY_SIZE(damages); i++) {
-		const struct damage *x = &damages[i];
-		struct fake_file *good = damageable(x->format);
-		bool cookie = strcmp(x->name, "cookie") == 0;
-		struct block_dev *d = NULL;
-		int r;
-
-		fake_file_copy(ff, good);
-		ff->limit = 64 * MIB;
-		damage(ff, x);
-		ff->writes = 0;
-		r = lab_try_open(ff, x->format, false, &d);
-		if (x->why && (r == 0 || !strstr(lab_why.text, x->why) || ff->writes > 0)) {
-			fail_msg("%s: %d, \"%s\"", x->name, r, lab_why.text);
-		}
-		if (x->why == NULL && r == 0 && use_damaged(d) != (cookie ? 0 : -EIO)) {
-			fail_msg("%s is not seen", x->name);
-		}
-		(void)block_close(d);
-		fake_file_free(good);
+	ff->limit = 64 * MIB;
+	damage(ff, x);
+	ff->writes = 0;
+	r = lab_try_open(ff, x->format, false, &d);
+	if (x->why && (r == 0 || !strstr(lab_why.text, x->why) || ff->writes > 0)) {
+		fail_msg("%s: %d, \"%s\"", x->name, r, lab_why.text);
 	}
+	if (x->why == NULL && r == 0 && use_damaged(d) != (cookie ? 0 : -EIO)) {
+		fail_msg("%s is not seen", x->name);
+	}
+	(void)block_close(d);
 	fake_file_free(ff);
 }
 
@@ -606,12 +586,31 @@ static void test_every_byte(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_images_of_qemu),	  cmocka_unit_test(test_images_of_ours),
-		cmocka_unit_test(test_refused_creations), cmocka_unit_test(test_errors),
-		cmocka_unit_test(test_no_space),	  cmocka_unit_test(test_overlap),
-		cmocka_unit_test(test_malformed),	  cmocka_unit_test(test_every_byte),
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_no_space),
+		cmocka_unit_test(test_overlap),
+		cmocka_unit_test(test_every_byte),
 	};
+	static struct lab_group g;
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	for (unsigned int i = 0; i < ARRAY_SIZE(variants); i++) {
+		lab_add(&g, test_image_of_qemu, &variants[i], "of qemu-img: %s", variants[i].name);
+	}
+	for (unsigned int i = 0; i < ARRAY_SIZE(creations); i++) {
+		lab_add(&g, test_image_of_ours, &creations[i], "ours: %s, %u",
+			creations[i].p.format, i);
+	}
+	for (unsigned int i = 0; i < ARRAY_SIZE(refused); i++) {
+		lab_add(&g, test_refused_creation, &refused[i], "not created: %s, %u",
+			refused[i].format, i);
+	}
+	for (unsigned int i = 0; i < ARRAY_SIZE(damages); i++) {
+		lab_add(&g, test_malformed, &damages[i], "%s: %s", damages[i].format,
+			damages[i].name);
+	}
+	for (unsigned int i = 0; i < ARRAY_SIZE(tests); i++) {
+		lab_add(&g, tests[i].test_func, NULL, "%s", tests[i].name);
+	}
+	return lab_group_run(&g);
 }

@@ -236,33 +236,21 @@ static char try(struct fake_file *ff, const struct field *f, const char *what)
 	return 'r';
 }
 
-static void test_fields(void **state)
+static void test_field(void **state)
 {
 	static const char *const names[VALUES] = { "0", "1", "largest", "end", "behind", "sign" };
-	struct fake_file *good = NULL, *ff = fake_file_new();
-	const char *format = "";
+	const struct field *f = *state;
+	struct fake_file *good = good_image(f->format), *ff = fake_file_new();
+	char got[VALUES + 1] = "";
 
-	(void)state;
-	for (unsigned int i = 0; i < ARRAY_SIZE(fields); i++) {
-		const struct field *f = &fields[i];
-		char got[VALUES + 1] = "";
-
-		if (strcmp(format, f->format) != 0) {
-			if (good != NULL) {
-				fake_file_free(good);
-			}
-			good = good_image(f->format);
-			format = f->format;
-		}
-		for (unsigned int k = 0; k < VALUES; k++) {
-			fake_file_copy(ff, good);
-			set_field(ff, f, value(k, f->size, good->file.size));
-			got[k] = try(ff, f, names[k]);
-			assert_int_equal(ff->opens, 0);
-		}
-		if (strcmp(got, f->want) != 0) {
-			fail_msg("%s, %s: %s, not %s", f->format, f->name, got, f->want);
-		}
+	for (unsigned int k = 0; k < VALUES; k++) {
+		fake_file_copy(ff, good);
+		set_field(ff, f, value(k, f->size, good->file.size));
+		got[k] = try(ff, f, names[k]);
+		assert_int_equal(ff->opens, 0);
+	}
+	if (strcmp(got, f->want) != 0) {
+		fail_msg("%s, %s: %s, not %s", f->format, f->name, got, f->want);
 	}
 	fake_file_free(good);
 	fake_file_free(ff);
@@ -301,10 +289,11 @@ static void test_cut_off(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_fields),
-		cmocka_unit_test(test_cut_off),
-	};
+	static struct lab_group g;
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	for (unsigned int i = 0; i < ARRAY_SIZE(fields); i++) {
+		lab_add(&g, test_field, &fields[i], "%s: %s", fields[i].format, fields[i].name);
+	}
+	lab_add(&g, test_cut_off, NULL, "test_cut_off");
+	return lab_group_run(&g);
 }
