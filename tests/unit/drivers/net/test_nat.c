@@ -407,6 +407,22 @@ static void test_rfc5382_req8_hairpin(void **state)
 	assert_int_equal(nf_dport(nf_got(A1, 0)), 5000);
 }
 
+static void test_rfc5382_req10_icmp_error_ends_nothing(void **state)
+{
+	static const uint8_t codes[] = { ICMP_HOST, ICMP_PORT, ICMP_FRAG_NEEDED, ICMP_PROHIBITED };
+	uint16_t port = open_tcp(A1, S1, 5000);
+
+	(void)state;
+	nf_tcp(A1, S1_IP, 5000, 80, TCP_F_ACK);
+	for (unsigned int i = 0; i < ARRAY_SIZE(codes); i++) {
+		nf_error(S1, S1, 0, ICMP_UNREACHABLE, codes[i]);
+		assert_int_equal(nf_count(A1), 1);
+		assert_int_equal(host.nat.flows, 1);
+	}
+	natfake_pass(7439); /* neither is it taken for closed */
+	assert_true(tcp_reaches(S1, port, A1, TCP_F_ACK));
+}
+
 /* TCP that no connection is open for: the guest learns at once, nobody else hears of it. */
 static void test_tcp_in_the_middle_of_nothing_is_reset(void **state)
 {
@@ -506,6 +522,7 @@ static void test_rfc5508_req3_bad_errors(void **state)
 		{ "a redirect", 34, 6, true, false },
 		{ "an unknown type", 34, 0x40, true, false },
 		{ "another port", 62, 1, true, false },
+		{ "wrong quoted transport checksum", 62 + UDP_SUM, 1, true, true },
 	};
 
 	(void)state;
@@ -592,8 +609,53 @@ static void test_rfc5508_req5_errors_from_inside(void **state)
 	assert_int_equal(st[S1].f.count, 0);
 }
 
-/* REQ-6: an error about a hairpinned packet finds the guest that sent it. */
-static void test_rfc5508_req6_hairpinned_error(void **state)
+/* REQ-3 (b): what is quoted begins behind its IP options. */
+static void test_rfc5508_req3b_quoted_options(void **state)
+{
+	uint32_t len = ETH_LEN + IPV4_LEN + ICMP_LEN + IPV4_LEN + ICMP_QUOTE;
+	uint8_t *quote = nf_frame + 42;
+
+	(void)state;
+	nf_udp(A2, S2_IP, 5000, 9, 20); /* so that A1's port is another outside */
+	nf_udp(A1, S1_IP, 5000, 9, 20);
+	nf_error(S1, S1, 0, ICMP_UNREACHABLE, ICMP_PORT);
+	natfake_clear();
+	memmove(quote + IPV4_LEN + 8, quote + IPV4_LEN, ICMP_QUOTE);
+	memset(quote + IPV4_LEN, 1, 8); /* "No Operation" */
+	quote[IPV4_VIHL] = 0x47;
+	wire_put16(quote + IPV4_SUM, 0);
+	wire_put16(quote + IPV4_SUM, (uint16_t)~fake_sum(quote, IPV4_LEN + 8, 0));
+	wire_put16(nf_frame + ETH_LEN + IPV4_TOTAL, (uint16_t)(len + 8 - ETH_LEN));
+	fake_fix_checksums(nf_frame, len + 8);
+	fake_send(&st[S1].f, nf_frame, len + 8);
+	assert_int_equal(st[A1].f.count, 1);
+	quote = st[A1].f.got[0].data + 42;
+	assert_int_equal(wire_get32(quote + IPV4_SRC), IN_IP(10));
+	assert_int_equal(wire_get16(quote + IPV4_LEN + 8 + UDP_SPORT), 5000);
+}
+
+/* REQ-6: an error about a query neither renews nor ends what the query has begun. */
+static void test_rfc5508_req6_error_renews_nothing(void **state)
+{
+	uint8_t about[ETH_LEN + IPV4_LEN + ICMP_QUOTE];
+
+	(void)state;
+	nf_echo(A1, S1_IP, ICMP_ECHO, 77);
+	memcpy(about, nf_got(S1, 0), sizeof(about));
+	natfake_pass(50);
+	fake_send(&st[S1].f, nf_frame,
+		  fake_icmp(nf_frame, HOST, st[S1].mac, S1_IP, HOST_IP, ICMP_UNREACHABLE, ICMP_HOST,
+			    0, about + ETH_LEN, IPV4_LEN + ICMP_QUOTE));
+	assert_int_equal(nf_count(A1), 1);
+	assert_int_equal(host.nat.flows, 1);
+	natfake_pass(9);
+	assert_int_equal(host.nat.flows, 1);
+	natfake_pass(1);
+	assert_int_equal(host.nat.flows, 0);
+}
+
+/* REQ-7: an error about a hairpinned packet finds the guest that sent it. */
+static void test_rfc5508_req7_hairpinned_error(void **state)
 {
 	const uint8_t *f;
 
@@ -603,6 +665,7 @@ static void test_rfc5508_req6_hairpinned_error(void **state)
 	nf_error(B1, B1, 0, ICMP_UNREACHABLE, ICMP_PORT);
 	f = nf_got(A1, 0);
 	assert_int_equal(nf_src(f), HOST_IP);
+	assert_int_equal(nf_dst(f), IN_IP(10));
 	assert_int_equal(wire_get32(f + 42 + IPV4_SRC), IN_IP(10));
 	assert_int_equal(wire_get16(f + 42 + IPV4_LEN + UDP_SPORT), 5000);
 	assert_int_equal(wire_get32(f + 42 + IPV4_DST), HOST_IP);
@@ -1012,6 +1075,7 @@ int main(void)
 		CASE(test_rfc5382_req5_closed),
 		CASE(test_same_ports_again_after_closing),
 		CASE(test_rfc5382_req8_hairpin),
+		CASE(test_rfc5382_req10_icmp_error_ends_nothing),
 		CASE(test_tcp_in_the_middle_of_nothing_is_reset),
 		CASE(test_64_kib_segment_leaves_as_it_is),
 		CASE(test_rfc5508_req1_queries),
@@ -1019,7 +1083,9 @@ int main(void)
 		CASE(test_rfc5508_req3_bad_errors),
 		CASE(test_rfc5508_req4_errors_from_outside),
 		CASE(test_rfc5508_req5_errors_from_inside),
-		CASE(test_rfc5508_req6_hairpinned_error),
+		CASE(test_rfc5508_req3b_quoted_options),
+		CASE(test_rfc5508_req6_error_renews_nothing),
+		CASE(test_rfc5508_req7_hairpinned_error),
 		CASE(test_rfc5508_req7_hairpin_query),
 		CASE(test_echo_reply_of_zeros),
 		CASE(test_rfc1812_time_to_live),
