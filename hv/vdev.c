@@ -67,6 +67,23 @@ static int create_stage(struct vm *vm, enum vdev_stage stage)
 	return err;
 }
 
+/* One at a time, others' turn in between: no vCPU is there yet to see some of them half done. */
+static void reset_all(struct vm *vm)
+{
+	struct list_node *n;
+
+	list_for_each (n, &vm->devices) {
+		struct vdev *d = container_of(n, struct vdev, node);
+
+		if (d->cls->reset != NULL) {
+			spin_lock(&vm->dev_lock);
+			d->cls->reset(d->dev);
+			spin_unlock(&vm->dev_lock);
+		}
+		thread_checkpoint();
+	}
+}
+
 int vdev_create_all(struct vm *vm)
 {
 	for (unsigned int s = 0; s < VDEV_STAGES; s++) {
@@ -77,23 +94,8 @@ int vdev_create_all(struct vm *vm)
 			return err;
 		}
 	}
-	vdev_reset_all(vm);
+	reset_all(vm);
 	return 0;
-}
-
-void vdev_reset_all(struct vm *vm)
-{
-	struct list_node *n;
-
-	spin_lock(&vm->dev_lock);
-	list_for_each (n, &vm->devices) {
-		struct vdev *d = container_of(n, struct vdev, node);
-
-		if (d->cls->reset != NULL) {
-			d->cls->reset(d->dev);
-		}
-	}
-	spin_unlock(&vm->dev_lock);
 }
 
 /* vCPUs are made after the devices and taken apart after them, too. */

@@ -62,9 +62,8 @@ struct vdev {
 	static const struct vdev_class *const vdev_entry_##cls                                     \
 		__attribute__((used, section(".vdev_classes"))) = &(cls)
 
-/* By hv/vm_life.c; new devices are reset by vdev_create_all. */
+/* By hv/vm_life.c, on a thread without spinlocks; new devices are reset by vdev_create_all. */
 int vdev_create_all(struct vm *vm);
-void vdev_reset_all(struct vm *vm);
 void vdev_destroy_all(struct vm *vm);
 
 /*

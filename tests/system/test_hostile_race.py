@@ -17,9 +17,9 @@ SOAK = bool(os.environ.get("INSULA_SOAK"))
 KEYS = "boot=multiboot kernel=boot:hostile.elf memory=16M cpus=4 testdev=true"
 ROUNDS = 20000 if SOAK else 150
 # ns of CPU time after which a VM that goes on is stopped; in Bochs 20 a tick, in QEMU the emulator's own.
-LIMIT = {"qemu": (60 if SOAK else 0.5) * 1e9, "bochs": (10 if SOAK else 0.1) * 1e9}
+LIMIT = {"qemu": (3 if SOAK else 0.5) * 1e9, "bochs": (0.5 if SOAK else 0.1) * 1e9}
 ASLEEP = 5  # or seconds without having used any
-SEEDS = 40 if SOAK else 1
+SEEDS = 20 if SOAK else 1
 STORM_SEEDS = (1, 2, 3, 4) if SOAK else (1, 2)  # with NMIs, with INIT and SIPI, with all, with neither
 LASTING = ("msr", "port", "pci", "mmio", "cr", "virt", "string")
 SUDDEN = ("insn", "jump", "tables", "descr", "end")  # most of their steps end the VM: all vCPUs' at once

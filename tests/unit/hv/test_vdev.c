@@ -22,7 +22,7 @@ struct vm_worker *vm_worker_current(void)
 }
 
 struct nic {
-	unsigned int worked;
+	unsigned int worked, resets;
 };
 
 static struct vm vm;
@@ -73,10 +73,19 @@ static void work(void *dev)
 	most_at_once = at_once > most_at_once ? at_once : most_at_once;
 }
 
+static void reset(void *dev)
+{
+	assert_int_equal(vm.dev_lock.taken, 1);
+	((struct nic *)dev)->resets++;
+	at_once++;
+	most_at_once = at_once > most_at_once ? at_once : most_at_once;
+}
+
 static void serve(void *dev)
 {
 	assert_int_equal(vm.dev_lock.taken, 0);
 	assert_int_equal(((struct nic *)dev)->worked, 1);
+	assert_int_equal(((struct nic *)dev)->resets, 1);
 	served++;
 }
 
@@ -86,6 +95,7 @@ static const struct vdev_class nic_class = {
 	.size = sizeof(struct nic),
 	.count = count,
 	.create_nth = create,
+	.reset = reset,
 	.work = work,
 	.serve = serve,
 };
@@ -97,7 +107,10 @@ static void test_others_have_their_turn_between_devices(void **state)
 	spin_init(&vm.dev_lock, LOCK_DEVICES);
 	list_init(&vm.devices);
 	vm.cfg.nic_count = NICS;
+	at_once = most_at_once = 0;
 	assert_int_equal(vdev_create_all(&vm), 0);
+	assert_int_equal(most_at_once, 1);
+	most_at_once = 0;
 	vdev_work_all(&vm);
 	assert_int_equal(most_at_once, 1);
 	assert_int_equal(served, NICS);
