@@ -12,6 +12,7 @@ import time
 
 os.chdir(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 sys.path[:0] = ["tests", "tests/lint"]
+import exit_path  # noqa: E402
 import includes  # noqa: E402
 import results  # noqa: E402
 import text  # noqa: E402
@@ -88,6 +89,15 @@ def check_build_gcc():
 
 def check_build_clang():
     return tool("make", "-s", "-j", JOBS, "CC=clang")
+
+
+def check_exit_registers():
+    complaints = check_build_gcc()
+    if complaints:
+        return complaints
+    with open("build/insula.asm") as file:
+        asm = file.read()
+    return exit_path.self_test(asm) + exit_path.check(asm)
 
 
 def main():

@@ -14,7 +14,7 @@ autostart = true
 MEANS = {  # of each CPU model: the words of the boot log, and one row
     ("qemu", None): ("nothing", "mds", "Not affected"),
     ("bochs", None): ("nothing", "mds", "Vulnerable: no microcode"),
-    ("bochs", "corei7_icelake_u"): ("IBPB", "l1tf", "Not affected"),
+    ("bochs", "corei7_icelake_u"): ("IBRS on, RSB filled", "l1tf", "Not affected"),
 }
 
 

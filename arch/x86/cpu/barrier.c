@@ -12,12 +12,14 @@
 /* SDM Vol. 4 */
 #define MSR_ARCH_CAPABILITIES 0x10au
 #define MSR_FLUSH_CMD	      0x10bu
-#define SPEC_CTRL_IBRS	      BIT(0)
 #define SPEC_CTRL_STIBP	      BIT(1)
 #define PRED_CMD_IBPB	      BIT(0)
 #define FLUSH_CMD_L1D	      BIT(0)
 /* APM Vol. 2, "Extended Feature Enable Register" */
 #define EFER_AUTO_IBRS BIT(21)
+
+/* barrier_switch.S */
+void barrier_switch_rsb(void);
 
 #define LEAF7_EDX_ARCH_CAPS BIT(29)
 #define TOPOLOGY_SMT	    1u /* level type in CPUID leaf 0BH */
@@ -60,21 +62,45 @@ static void look(struct vuln_cpu *c)
 	};
 }
 
+static uint32_t root_spec_ctrl(const struct vuln_means *m)
+{
+	return (uint32_t)((m->ibrs || m->ibrs_at_exits ? SPEC_CTRL_IBRS : 0) |
+			  (m->stibp ? SPEC_CTRL_STIBP : 0));
+}
+
 static void set_for_good(const struct vuln_means *m)
 {
-	if (m->ibrs || m->stibp) {
-		x86_wrmsr(MSR_SPEC_CTRL,
-			  (m->ibrs ? SPEC_CTRL_IBRS : 0) | (m->stibp ? SPEC_CTRL_STIBP : 0));
+	if (root_spec_ctrl(m) != 0) {
+		x86_wrmsr(MSR_SPEC_CTRL, root_spec_ctrl(m));
 	}
 	if (m->auto_ibrs) {
 		x86_wrmsr(MSR_EFER, x86_rdmsr(MSR_EFER) | EFER_AUTO_IBRS);
 	}
 }
 
+static void set_guard(const struct cpu_state *c, struct percpu *p)
+{
+	p->exit_guard = c->means.rsb_at_exits;
+	p->exit_spec = c->found.amd && c->means.ibrs_at_exits ? root_spec_ctrl(&c->means) : 0;
+}
+
+bool barrier_ibrs_at_exits(void)
+{
+	return cpus[cpu_id()].means.ibrs_at_exits;
+}
+
+static const char *ibrs(const struct vuln_means *m)
+{
+	if (m->ibrs_at_exits) {
+		return "at exits";
+	}
+	return m->ibrs || m->auto_ibrs ? "on" : "no";
+}
+
 static void log_means(const struct vuln_means *m)
 {
-	log_printf(LOG_INFO, "cpu: against leaks: IBRS %s, STIBP %s; at a change of VM:%s%s%s%s",
-		   m->ibrs || m->auto_ibrs ? "on" : "no", m->stibp ? "on" : "no",
+	log_printf(LOG_INFO, "cpu: against leaks: IBRS %s%s, STIBP %s; at a change of VM:%s%s%s%s",
+		   ibrs(m), m->rsb_at_exits ? ", RSB filled" : "", m->stibp ? "on" : "no",
 		   m->ibpb ? " IBPB" : "", m->l1d_flush ? " L1D flush" : "", m->verw ? " VERW" : "",
 		   m->ibpb || m->l1d_flush || m->verw ? "" : " nothing");
 }
@@ -86,6 +112,7 @@ void barrier_init_cpu(void)
 	look(&c->found);
 	c->means = vuln_means(&c->found);
 	set_for_good(&c->means);
+	set_guard(c, percpu_this());
 	if (cpu_id() == 0) {
 		log_means(&c->means);
 	}
@@ -113,6 +140,7 @@ void cpu_work_for(uint64_t owner)
 	}
 	if (c->means.ibpb) {
 		x86_wrmsr(MSR_PRED_CMD, PRED_CMD_IBPB);
+		barrier_switch_rsb();
 	}
 	if (c->means.l1d_flush) {
 		x86_wrmsr(MSR_FLUSH_CMD, FLUSH_CMD_L1D);

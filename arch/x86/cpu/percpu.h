@@ -28,6 +28,8 @@ struct percpu {
 	uint32_t cpu; /* first: cpu_id() reads it */
 	uint32_t apic_id;
 	struct percpu *self;
+	bool exit_guard;    /* call barrier_switch_in and _out around each stay in a guest */
+	uint32_t exit_spec; /* SPEC_CTRL in root mode, if those two write it; else 0 */
 	uint64_t gdt[5];
 	struct tss tss ALIGNED(16);
 	bool online;

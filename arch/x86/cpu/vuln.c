@@ -24,6 +24,7 @@
 #define TAA_NO		   BIT(8)
 #define STALE_DATA_NO	   (BIT(13) | BIT(14) | BIT(15)) /* SBDR_SSDP_NO, FBSDP_NO, PSDP_NO */
 #define FB_CLEAR	   BIT(17)
+#define PBRSB_NO	   BIT(24)
 #define GDS_CTRL	   BIT(25)
 #define GDS_NO		   BIT(26)
 #define RFDS_NO		   BIT(27)
@@ -31,6 +32,7 @@
 
 /* APM Vol. 3, "CPUID Fn8000_0008_EBX" and "CPUID Fn8000_0021_EAX" */
 #define AMD_IBPB      BIT(12)
+#define AMD_IBRS      BIT(14)
 #define AMD_STIBP     BIT(15)
 #define AMD_SSB_NO    BIT(26)
 #define AMD_BTC_NO    BIT(29)
@@ -74,14 +76,25 @@ static bool verw_clears(const struct vuln_cpu *c)
 	return (c->leaf7_edx & MD_CLEAR) != 0 || (c->arch_caps & (FB_CLEAR | RFDS_CLEAR)) != 0;
 }
 
+static bool has_ibrs(const struct vuln_cpu *c)
+{
+	return (c->intel && (c->leaf7_edx & IBRS_IBPB) != 0) ||
+	       (c->amd && (c->amd8_ebx & AMD_IBRS) != 0);
+}
+
 struct vuln_means vuln_means(const struct vuln_cpu *c)
 {
 	bool ibrs = c->intel && (c->arch_caps & IBRS_ALL) != 0;
+	bool auto_ibrs = c->amd && (c->amd21_eax & AMD_AUTO_IBRS) != 0;
+	bool at_exits = !ibrs && !auto_ibrs && has_ibrs(c);
 	bool leaks = has_mds(c) || has_taa(c) || has_stale_data(c) || has_rfds(c);
 
 	return (struct vuln_means){
 		.ibrs = ibrs,
-		.auto_ibrs = c->amd && (c->amd21_eax & AMD_AUTO_IBRS) != 0,
+		.auto_ibrs = auto_ibrs,
+		.ibrs_at_exits = at_exits,
+		/* Enhanced IBRS keeps guests' entries out, but for the last: PBRSB. */
+		.rsb_at_exits = at_exits || (ibrs && (c->arch_caps & PBRSB_NO) == 0),
 		.stibp = c->smt && ((c->intel && !ibrs && (c->leaf7_edx & STIBP) != 0) ||
 				    (c->amd && (c->amd8_ebx & AMD_STIBP) != 0)),
 		.ibpb = (c->intel && (c->leaf7_edx & IBRS_IBPB) != 0) ||
@@ -163,7 +176,10 @@ static const char *retbleed(const struct vuln_cpu *c)
 	if (!zen && !(c->intel && !vuln_means(c).ibrs)) {
 		return NOT_AFFECTED;
 	}
-	return "Vulnerable: returns in the hypervisor are not protected";
+	/* AMD's trains returns where IBRS does not look. */
+	return c->intel && vuln_means(c).ibrs_at_exits
+		       ? "Mitigation: IBRS at exits"
+		       : "Vulnerable: returns in the hypervisor are not protected";
 }
 
 static const char *spec_store_bypass(const struct vuln_cpu *c)
@@ -189,6 +205,10 @@ static const char *spectre_v2(const struct vuln_cpu *c)
 	if (m.ibrs || m.auto_ibrs) {
 		return m.ibpb ? "Mitigation: enhanced IBRS; IBPB at a change of VM"
 			      : "Mitigation: enhanced IBRS; no IBPB";
+	}
+	if (m.ibrs_at_exits) {
+		return m.ibpb ? "Mitigation: IBRS, RSB filled at exits; IBPB at a change of VM"
+			      : "Mitigation: IBRS, RSB filled at exits; no IBPB";
 	}
 	return m.ibpb ? "Vulnerable: guest to hypervisor; IBPB at a change of VM"
 		      : "Vulnerable: no IBRS, no IBPB";

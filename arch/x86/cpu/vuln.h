@@ -23,6 +23,9 @@ struct vuln_means {
 	bool ibrs;	/* enhanced: SPEC_CTRL.IBRS is set once */
 	bool auto_ibrs; /* EFER.AutoIBRS */
 	bool stibp;
+	/* after each stay in a guest */
+	bool ibrs_at_exits; /* not enhanced: SPEC_CTRL.IBRS is written */
+	bool rsb_at_exits;  /* the return stack buffer is filled */
 	/* whenever the CPU changes over to another VM */
 	bool ibpb;
 	bool l1d_flush;

@@ -74,6 +74,7 @@
 #define MSR_X2APIC_FIRST    0x800u
 #define MSR_X2APIC_LAST	    0x8ffu
 #define MSR_SPEC_CTRL	    0x48u
+#define SPEC_CTRL_IBRS	    BIT(0)
 #define MSR_PRED_CMD	    0x49u
 #define MSR_EFER	    0xc0000080u
 #define MSR_STAR	    0xc0000081u

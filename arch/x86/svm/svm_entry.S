@@ -9,6 +9,9 @@
  * meets them. RFLAGS.IF is 1 at VMRUN because with V_INTR_MASKING the host's IF says whether
  * physical interrupts end guest mode (APM Vol. 2, "Virtualizing APIC.TPR").
  */
+/* struct percpu; barrier.h asserts the offset. */
+#define PERCPU_EXIT_GUARD 16
+
 	.text
 	.globl	svm_entry
 	.type	svm_entry, @function
@@ -21,7 +24,9 @@ svm_entry:
 	pushq	%r15
 	pushq	%rdx
 	pushq	%rdi
-	clgi
+	cmpb	$0, %gs:PERCPU_EXIT_GUARD
+	jne	3f
+1:	clgi
 	sti
 	movq	%rsi, %rax
 	vmload	%rax
@@ -65,16 +70,23 @@ svm_entry:
 	xorl	%r10d, %r10d
 	xorl	%r11d, %r11d
 	popq	%rax
-	vmload	%rax
-	cli
-	stgi
 	popq	%r15
 	popq	%r14
 	popq	%r13
 	popq	%r12
 	popq	%rbx
 	popq	%rbp
+	vmload	%rax
+	/* From here on GS is the host's. */
+	cmpb	$0, %gs:PERCPU_EXIT_GUARD
+	jne	4f
+2:	cli
+	stgi
 	ret
+3:	call	barrier_switch_in
+	jmp	1b
+4:	call	barrier_switch_out
+	jmp	2b
 	.size	svm_entry, . - svm_entry
 
 	.section .note.GNU-stack, "", @progbits

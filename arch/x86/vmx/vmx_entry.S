@@ -4,6 +4,9 @@
 
 #define HOST_RSP 0x6c14
 
+/* struct percpu; barrier.h asserts the offset. */
+#define PERCPU_EXIT_GUARD 16
+
 /* struct vmx_entry; vmx_vcpu.h asserts the offsets. */
 #define ENTRY_HOST_RSP 0
 #define ENTRY_LAUNCHED 8
@@ -87,6 +90,12 @@ vmx_exit_point:
 	popq	%r12
 	popq	%rbx
 	popq	%rbp
+	cmpb	$0, %gs:PERCPU_EXIT_GUARD
+	jne	5f
+	ret
+5:	pushq	%rax
+	call	barrier_switch_out
+	popq	%rax
 	ret
 
 	.section .note.GNU-stack, "", @progbits

@@ -4,6 +4,7 @@
 #include "arch/x86/vmx/vmx_vcpu.h"
 
 #include "arch/paging.h"
+#include "arch/x86/cpu/barrier.h"
 #include "arch/x86/cpu/x86.h"
 #include "arch/x86/hvm/hvm_start.h"
 #include "arch/x86/hvm/vcpu_x86.h"
@@ -77,6 +78,28 @@ void vmx_vcpu_unfocus(const struct vcpu *v, struct vmx_vcpu *prev)
 }
 
 /* ---- creation ---- */
+
+/* The CPU swaps SPEC_CTRL by its own lists: no instruction of ours. */
+static void switch_spec_ctrl(struct vmx_vcpu *x)
+{
+	x->guest_spec.index = MSR_SPEC_CTRL;
+	x->host_spec = (struct vmx_msr){ .index = MSR_SPEC_CTRL, .val = x86_rdmsr(MSR_SPEC_CTRL) };
+	vmcs_write(EXIT_MSR_STORE_ADDRESS, paging_hpa(&x->guest_spec).v);
+	vmcs_write(ENTRY_MSR_LOAD_ADDRESS, paging_hpa(&x->guest_spec).v);
+	vmcs_write(EXIT_MSR_LOAD_ADDRESS, paging_hpa(&x->host_spec).v);
+	vmcs_write(EXIT_MSR_STORE_COUNT, 1);
+	vmcs_write(ENTRY_MSR_LOAD_COUNT, 1);
+	vmcs_write(EXIT_MSR_LOAD_COUNT, 1);
+}
+
+/* IBRS that is not enhanced counts only if it is written after each stay in a guest. */
+static void write_ibrs_at_exits(struct vmx_vcpu *x)
+{
+	if (barrier_ibrs_at_exits()) {
+		switch_spec_ctrl(x);
+		x->guest_spec.val = x->host_spec.val & ~SPEC_CTRL_IBRS;
+	}
+}
 
 /* The hypervisor has no system calls: SYSENTER state of the host stays 0. */
 static const struct {
@@ -244,6 +267,7 @@ int vmx_vcpu_create(struct vcpu *v)
 	vmcs_clear(x->vmcs_hpa);
 	prev = vmx_vcpu_focus(v);
 	write_initial(v);
+	write_ibrs_at_exits(x);
 	hvm_reset_state(v);
 	err = vmx_apic_create(v);
 	vmx_vcpu_unfocus(v, prev);
@@ -306,28 +330,18 @@ void vmx_vcpu_set_msr(struct vcpu *v, enum hvm_reg r, uint64_t val)
 	}
 }
 
-/* The CPU swaps it by its own lists: a guest that never writes it costs nothing. */
-static void switch_spec_ctrl(struct vmx_vcpu *x)
-{
-	x->guest_spec.index = MSR_SPEC_CTRL;
-	x->host_spec = (struct vmx_msr){ .index = MSR_SPEC_CTRL, .val = x86_rdmsr(MSR_SPEC_CTRL) };
-	vmcs_write(EXIT_MSR_STORE_ADDRESS, paging_hpa(&x->guest_spec).v);
-	vmcs_write(ENTRY_MSR_LOAD_ADDRESS, paging_hpa(&x->guest_spec).v);
-	vmcs_write(EXIT_MSR_LOAD_ADDRESS, paging_hpa(&x->host_spec).v);
-	vmcs_write(EXIT_MSR_STORE_COUNT, 1);
-	vmcs_write(ENTRY_MSR_LOAD_COUNT, 1);
-	vmcs_write(EXIT_MSR_LOAD_COUNT, 1);
-	pass_through(x->msr_bitmap, MSR_SPEC_CTRL);
-}
-
 void vmx_vcpu_set_spec_ctrl(struct vcpu *v, uint64_t val)
 {
 	struct vmx_vcpu *x = v->hvm;
 
 	x->guest_spec.val = val;
-	if (val != 0 && x->guest_spec.index == 0) {
+	if (val == 0) {
+		return; /* a guest that wants none costs nothing */
+	}
+	if (x->guest_spec.index == 0) {
 		switch_spec_ctrl(x);
 	}
+	pass_through(x->msr_bitmap, MSR_SPEC_CTRL);
 }
 
 static void came_to_cpu(struct vmx_vcpu *x, unsigned int cpu)

@@ -55,7 +55,7 @@ struct vmx_vcpu {
 	const uint64_t *alarm;	    /* [O] timer_next_of() its CPU */
 	uint64_t deadline;	    /* [O] what the preemption timer runs towards */
 	uint64_t due;		    /* [O] TSC at which it is over, time in root mode counted */
-	/* [O] SPEC_CTRL once the guest wants any: stored and loaded at exits, loaded at entries */
+	/* [O] SPEC_CTRL once the guest or the CPU wants any: stored and loaded at exits, loaded at entries */
 	struct vmx_msr guest_spec ALIGNED(16), host_spec ALIGNED(16);
 	uint64_t cr2; /* [O] as of the last exit, or as set since: root mode may fault */
 	uint64_t dr6; /* [O] while it has no CPU */

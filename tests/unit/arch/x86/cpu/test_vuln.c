@@ -21,7 +21,7 @@ static const struct vuln_cpu immune = { .intel = true,
 					.leaf7_edx = BIT(10) | BIT(26) | BIT(28) | BIT(29),
 					.arch_caps = BIT(0) | BIT(1) | BIT(4) | BIT(5) | BIT(6) |
 						     BIT(8) | BIT(13) | BIT(14) | BIT(15) |
-						     BIT(26) | BIT(27) };
+						     BIT(24) | BIT(26) | BIT(27) };
 static const struct vuln_cpu zen2 = {
 	.amd = true, .smt = true, .family = 0x17, .amd8_ebx = BIT(12) | BIT(15)
 };
@@ -61,6 +61,8 @@ static void test_old_microcode_has_no_means(void **state)
 
 	(void)state;
 	assert_false(m.ibrs || m.auto_ibrs || m.stibp || m.ibpb || m.l1d_flush || m.verw);
+	assert_false(m.ibrs_at_exits || m.rsb_at_exits);
+	assert_string_equal(status(&haswell_old, "spectre_v2"), "Vulnerable: no IBRS, no IBPB");
 	for (unsigned int i = 0; i < ARRAY_SIZE(names); i++) {
 		assert_true(begins(status(&haswell_old, names[i]), "Vulnerable"));
 	}
@@ -74,11 +76,14 @@ static void test_new_microcode_is_used_at_a_change_of_vm(void **state)
 	(void)state;
 	assert_true(m.ibpb && m.l1d_flush && m.verw);
 	assert_false(m.ibrs || m.stibp);
+	assert_true(m.ibrs_at_exits && m.rsb_at_exits);
 	assert_string_equal(status(&haswell_new, "l1tf"),
 			    "Mitigation: L1D flush at a change of VM");
 	assert_string_equal(status(&haswell_new, "mds"),
 			    "Mitigation: clear CPU buffers at a change of VM");
-	assert_true(begins(status(&haswell_new, "spectre_v2"), "Vulnerable: guest to hypervisor"));
+	assert_string_equal(status(&haswell_new, "spectre_v2"),
+			    "Mitigation: IBRS, RSB filled at exits; IBPB at a change of VM");
+	assert_string_equal(status(&haswell_new, "retbleed"), "Mitigation: IBRS at exits");
 }
 
 static void test_threads_of_one_core_are_named(void **state)
@@ -102,12 +107,39 @@ static void test_an_immune_cpu_pays_for_nothing_but_ibpb(void **state)
 
 	(void)state;
 	assert_true(m.ibrs && m.ibpb);
-	assert_false(m.l1d_flush || m.verw || m.stibp);
+	assert_false(m.l1d_flush || m.verw || m.stibp || m.ibrs_at_exits || m.rsb_at_exits);
 	vuln_assess(&immune, rows);
 	for (unsigned int i = 0; i < VULN_COUNT; i++) {
 		affected += strcmp(rows[i].status, "Not affected") != 0;
 	}
 	assert_int_equal(affected, 2); /* spectre_v1, spectre_v2 */
+}
+
+static void test_enhanced_ibrs_leaves_an_entry_of_the_rsb(void **state)
+{
+	struct vuln_cpu c = immune;
+	struct vuln_means m;
+
+	(void)state;
+	c.arch_caps &= ~BIT(24);
+	m = vuln_means(&c);
+	assert_true(m.ibrs && m.rsb_at_exits);
+	assert_false(m.ibrs_at_exits);
+}
+
+static void test_ibrs_of_amd(void **state)
+{
+	struct vuln_cpu c = zen2;
+
+	(void)state;
+	assert_false(vuln_means(&c).ibrs_at_exits || vuln_means(&c).rsb_at_exits);
+	assert_true(begins(status(&c, "spectre_v2"), "Vulnerable: guest to hypervisor"));
+	c.amd8_ebx |= BIT(14);
+	assert_true(vuln_means(&c).ibrs_at_exits && vuln_means(&c).rsb_at_exits);
+	assert_true(begins(status(&c, "spectre_v2"), "Mitigation: IBRS, RSB filled at exits"));
+	assert_true(begins(status(&c, "retbleed"), "Vulnerable"));
+	c.amd21_eax |= BIT(8);
+	assert_false(vuln_means(&c).ibrs_at_exits || vuln_means(&c).rsb_at_exits);
 }
 
 static void test_below_another_hypervisor_l1d_is_its_business(void **state)
@@ -143,6 +175,8 @@ int main(void)
 		cmocka_unit_test(test_new_microcode_is_used_at_a_change_of_vm),
 		cmocka_unit_test(test_threads_of_one_core_are_named),
 		cmocka_unit_test(test_an_immune_cpu_pays_for_nothing_but_ibpb),
+		cmocka_unit_test(test_enhanced_ibrs_leaves_an_entry_of_the_rsb),
+		cmocka_unit_test(test_ibrs_of_amd),
 		cmocka_unit_test(test_below_another_hypervisor_l1d_is_its_business),
 		cmocka_unit_test(test_amd),
 	};
