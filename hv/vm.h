@@ -31,6 +31,7 @@ struct vm {
 	char why[160];		  /* behind the claimer's *why */
 	unsigned int crashes;	  /* in a row, each soon after a start; the manager's */
 	enum vm_event event;	  /* atomic: the first one wins, the manager takes it */
+	bool pause_wanted;	  /* atomic: the manager takes it */
 	char crash_reason[160];	  /* written by who raised VM_EVENT_CRASH, read after the join */
 	struct vcpu *crashed_on;  /* the vCPU whose thread raised it, which dumps it at its end */
 	struct vm_dump *dump;	  /* of the last crash, or NULL; with the list locked */
@@ -128,6 +129,8 @@ int vm_resume(struct vm *vm, const char **why);
  */
 void vm_poweroff(struct vm *vm);
 void vm_request_reset(struct vm *vm);
+/* Also from its workers' threads. It is paused soon, if nothing else is done with it. */
+void vm_request_pause(struct vm *vm);
 /*
  * The guest did what we cannot or will not carry out: its vCPUs stop, the calling one's state is
  * dumped (hv/vm_dump.h), and the VM stops or restarts by policy.

@@ -29,6 +29,7 @@ enum vm_disk_format {
 	VM_DISK_VMDK,
 };
 enum vm_disk_bus { VM_DISK_VIRTIO };
+enum vm_disk_error { VM_DISK_REPORT, VM_DISK_PAUSE };
 enum vm_on_crash { VM_ON_CRASH_STOP, VM_ON_CRASH_RESTART };
 
 struct vm_disk_config {
@@ -41,6 +42,7 @@ struct vm_disk_config {
 	uint64_t overlay; /* bytes of RAM that keep what is written until the VM is off; 0 = none */
 	unsigned int iops;  /* requests per second; 0: no limit */
 	uint64_t bandwidth; /* bytes per second; 0: no limit */
+	enum vm_disk_error on_io_error;
 };
 
 enum vm_nic_model { VM_NIC_VIRTIO };

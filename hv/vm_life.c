@@ -112,6 +112,7 @@ void vm_life_end(struct vm *vm, enum vm_state state)
 	vm_dump_keep(vm);
 	vm->crashed_on = NULL;
 	vm->event = VM_EVENT_NONE;
+	vm->pause_wanted = false;
 	vm->state = state;
 }
 
@@ -290,6 +291,7 @@ int vm_life_start_from(struct vm *vm, const struct vm_source *src, const char **
 	vm->crashes = 0;
 	vm->state = VM_STARTING;
 	vm->event = VM_EVENT_NONE;
+	vm->pause_wanted = false;
 	vm->crash_reason[0] = '\0';
 	vm->workers_hold = false;
 	vm->wants_chunk = false; /* its last run may have ended before it got one */

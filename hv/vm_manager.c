@@ -50,6 +50,12 @@ void vm_request_reset(struct vm *vm)
 	raise_event(vm, VM_EVENT_RESET);
 }
 
+void vm_request_pause(struct vm *vm)
+{
+	__atomic_store_n(&vm->pause_wanted, true, __ATOMIC_SEQ_CST);
+	vm_manager_wake();
+}
+
 void vm_crash(struct vm *vm, const char *fmt, ...)
 {
 	struct vcpu *v = vcpu_current();
@@ -152,11 +158,15 @@ static void carry_out(struct vm *vm, const char *doing, vm_op_fn *op)
 /* Begins what vm needs; returns when it next wants to be looked at. */
 static uint64_t look_at(struct vm *vm)
 {
+	const char *why;
+
 	if (vm->doing != NULL) {
 		return CLOCK_NEVER; /* its release wakes us */
 	}
 	if (__atomic_load_n(&vm->event, __ATOMIC_SEQ_CST) != VM_EVENT_NONE) {
 		carry_out(vm, "being stopped", act_on_event);
+	} else if (__atomic_exchange_n(&vm->pause_wanted, false, __ATOMIC_SEQ_CST)) {
+		(void)vm_pause(vm, &why); /* of one that is not running any more nothing is left */
 	} else if (is_due(vm)) {
 		carry_out(vm, "being started", start_again);
 	}

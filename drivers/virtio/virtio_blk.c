@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The block device (5.2): takes requests from its queue, has them carried out without any lock (by a */
 /* vCPU, or a worker if the disk makes it sleep), completes them. What a request means is virtio_blk_request.c's. */
+#include "drivers/virtio/virtio_blk_hold.h"
 #include "drivers/virtio/virtio_blk_request.h"
-
-#include "arch/clock.h"
 #include "drivers/virtio/virtio_pci.h"
 #include "hv/base/heap.h"
 #include "hv/base/log.h"
@@ -12,7 +11,6 @@
 #include "hv/lib/fmt.h"
 #include "hv/lib/string.h"
 #include "hv/thread.h"
-#include "hv/timer.h"
 #include "hv/vdev.h"
 #include "hv/vm.h"
 #include "hv/vm_worker.h"
@@ -20,8 +18,7 @@
 #define QUEUE_SIZE   256u
 #define IN_ONE_GO    (256ul * KIB) /* bytes, or what costs as much, before the driver hears of them */
 #define REQUEST_COST 4096u
-#define SECTOR_EXP   3u		  /* a physical block is 4 KiB */
-#define LOOK_NS	     1000000000ul /* at limits that may be others by now */
+#define SECTOR_EXP   3u /* a physical block is 4 KiB */
 
 struct virtio_blk_state {
 	struct virtio_pci_state pci;
@@ -38,8 +35,7 @@ struct virtio_blk {
 	bool waiting;			   /* the queue is to be looked at; read without the lock */
 	bool complained;		   /* of what lies below, in the log */
 	bool sleeps;			   /* (c) the disk makes who uses it wait: the worker */
-	bool ending;			   /* nothing is begun, nor the timer set */
-	struct timer retry;		   /* set: the limits hold the queue back */
+	struct virtio_blk_hold hold;
 	struct vm_worker worker;
 	uint8_t config[VIRTIO_BLK_CONFIG];
 	struct virtio_blk_state s;
@@ -69,19 +65,34 @@ static void give_request(struct virtio_blk *b, struct virtio_blk_request *r)
 	b->unused = r;
 }
 
+static bool pauses(const struct virtio_blk *b)
+{
+	return b->pci.d.vm->cfg.disks[b->index].on_io_error == VM_DISK_PAUSE;
+}
+
 static void note_error(struct virtio_blk *b, int err)
 {
 	const struct vm *vm = b->pci.d.vm;
 	char place[VM_PATH_MAX];
 
 	b->disk->errors++;
-	if (!b->complained) {
+	if (!b->complained || pauses(b)) {
 		b->complained = true;
-		log_printf(LOG_HOST, "vm %s: disk %u, %s: %s; its guest sees I/O errors",
-			   vm->cfg.name, b->index,
+		log_printf(LOG_HOST, "vm %s: disk %u, %s: %s; %s", vm->cfg.name, b->index,
 			   vm_config_disk_place(&vm->cfg.disks[b->index], place, sizeof(place)),
-			   errno_text(err));
+			   errno_text(err),
+			   pauses(b) ? "it is paused, vm resume tries again"
+				     : "its guest sees I/O errors");
 	}
+}
+
+/* As if it had not been taken: who resumes the VM has it tried again. Nobody else serves the queue. */
+static void pause_at(struct virtio_blk *b, struct virtq *q, const struct virtio_blk_request *r)
+{
+	note_error(b, r->err);
+	virtq_put_back(q, &r->chain);
+	virtio_blk_hold_rest(&b->hold);
+	vm_request_pause(b->pci.d.vm);
 }
 
 static void complete(struct virtio_blk *b, struct virtq *q, const struct virtio_blk_request *r)
@@ -120,50 +131,9 @@ static void look_again(struct virtio_blk *b)
 	}
 }
 
-/* ---- limits ---- */
-
-static uint64_t now_ns(void)
+static void on_hold_end(struct virtio_blk_hold *h)
 {
-	return clock_ticks_to_ns(clock_now());
-}
-
-/* The next request is too early: the queue is looked at again when it is not. */
-static bool is_held_back(struct virtio_blk *b)
-{
-	uint64_t now, until;
-
-	if (!vm_disk_limit_is_set(&b->disk->limit)) {
-		return b->ending;
-	}
-	now = now_ns();
-	until = vm_disk_limit_wait(&b->disk->limit, now);
-	if (until != 0 && !b->ending) {
-		timer_set(&b->retry,
-			  clock_now() + 1 + clock_ns_to_ticks(u64_min(until - now, LOOK_NS)));
-	}
-	return until != 0 || b->ending;
-}
-
-/* Before it begins, and so by the length of its buffers; what it zeroes is known behind it only. */
-static void charge(struct virtio_blk *b, const struct virtio_blk_request *r)
-{
-	if (vm_disk_limit_is_set(&b->disk->limit)) {
-		vm_disk_limit_charge(&b->disk->limit, 1,
-				     r->chain.read_len - VIRTIO_BLK_HEADER + r->chain.write_len - 1,
-				     now_ns());
-	}
-}
-
-static void charge_zeroes(struct virtio_blk *b, const struct virtio_blk_request *r)
-{
-	if (r->zeroed != 0) {
-		vm_disk_limit_charge(&b->disk->limit, 0, r->zeroed, now_ns());
-	}
-}
-
-static void on_retry(struct timer *t)
-{
-	look_again(container_of(t, struct virtio_blk, retry));
+	look_again(container_of(h, struct virtio_blk, hold));
 }
 
 /* ---- the queue ---- */
@@ -174,7 +144,7 @@ static uint64_t carry_out(struct virtio_blk *b, struct virtq *q, struct virtio_b
 	struct vm *vm = b->pci.d.vm;
 	bool done;
 
-	charge(b, r);
+	virtio_blk_hold_begin(&b->hold, r);
 	b->busy++;
 	b->target.features = b->pci.d.s->driver_features;
 	spin_unlock(&vm->dev_lock);
@@ -185,7 +155,11 @@ static uint64_t carry_out(struct virtio_blk *b, struct virtq *q, struct virtio_b
 	if (!done) {
 		return UINT64_MAX;
 	}
-	charge_zeroes(b, r);
+	virtio_blk_hold_done(&b->hold, r);
+	if (r->err != 0 && pauses(b)) {
+		pause_at(b, q, r);
+		return REQUEST_COST;
+	}
 	complete(b, q, r);
 	return REQUEST_COST + r->bytes;
 }
@@ -195,7 +169,8 @@ static void serve_queue(struct virtio_blk *b, struct virtq *q, struct virtio_blk
 {
 	uint64_t cost = 0;
 
-	while (cost < IN_ONE_GO && !is_held_back(b) && next_request(&b->pci.d, q, r)) {
+	while (cost < IN_ONE_GO && !virtio_blk_hold_back(&b->hold) &&
+	       next_request(&b->pci.d, q, r)) {
 		uint64_t more = carry_out(b, q, r);
 
 		if (more == UINT64_MAX) {
@@ -222,7 +197,7 @@ static void serve_waiting(struct virtio_blk *b)
 	}
 	spin_lock(&vm->dev_lock);
 	__atomic_store_n(&b->waiting, false, __ATOMIC_RELAXED);
-	r = take_request(b);
+	r = pauses(b) && b->busy > 0 ? NULL : take_request(b);
 	if (r != NULL) { /* else another thread has one, and takes what is in the queue */
 		serve_queue(b, &b->pci.d.queue[0], r);
 		give_request(b, r);
@@ -312,8 +287,8 @@ static int create(struct vm *vm, void *dev, unsigned int i)
 	int err;
 
 	b->index = i;
-	timer_init(&b->retry, on_retry);
 	b->disk = &vm->disk[i];
+	virtio_blk_hold_init(&b->hold, &b->disk->limit, on_hold_end);
 	b->target.dev = b->disk->dev;
 	fmt_snprintf(id, sizeof(id), "disk%u-%.14s", i, vm->cfg.name);
 	memcpy(b->target.id, id, sizeof(b->target.id));
@@ -348,12 +323,8 @@ static void work(void *dev)
 static void destroy(void *dev)
 {
 	struct virtio_blk *b = dev;
-	struct spinlock *lock = &b->pci.d.vm->dev_lock;
 
-	spin_lock(lock);
-	b->ending = true;
-	spin_unlock(lock);
-	timer_destroy(&b->retry);
+	virtio_blk_hold_end(&b->hold, &b->pci.d.vm->dev_lock);
 	vm_worker_stop(&b->worker);
 	while (b->unused != NULL) {
 		struct virtio_blk_request *next = b->unused->next;

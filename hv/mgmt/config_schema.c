@@ -58,6 +58,11 @@ const char *const config_disk_formats[] = {
 };
 static const char *const bus_names[] = { [VM_DISK_VIRTIO] = "virtio", NULL };
 static const char *const bus_later[] = { "ide", NULL };
+static const char *const error_names[] = {
+	[VM_DISK_REPORT] = "report",
+	[VM_DISK_PAUSE] = "pause",
+	NULL,
+};
 
 static const struct config_key disk_keys[] = {
 	{ .name = "file",
@@ -123,8 +128,14 @@ static const struct config_key disk_keys[] = {
 	  .max = (int64_t)(1024 * GIB),
 	  .help = "most that it reads, writes and zeroes per second, together",
 	  FIELD(struct vm_disk_config, bandwidth) },
+	{ .name = "on_io_error",
+	  .type = &config_type_choice,
+	  .allowed = "\"report\" or \"pause\"",
+	  .def = "\"report\"",
+	  .names = error_names,
+	  .help = "a failed request: tell the guest, or pause it and try again at vm resume",
+	  FIELD(struct vm_disk_config, on_io_error) },
 	LATER(CONFIG_VM, "cdrom", "a CD-ROM drive"),
-	LATER(CONFIG_VM, "on_io_error", "what becomes of the VM at an I/O error"),
 };
 
 static const struct config_list disks = {
@@ -513,7 +524,7 @@ static const struct config_key keys[] = {
 	  .allowed = "[{ file = \"boot:a.qcow2\", format = \"qcow2\", overlay = \"64M\" }, ...]",
 	  .def = "[]",
 	  .list = &disks,
-	  .help = "virtual disks: file, format, readonly, iops, bandwidth",
+	  .help = "virtual disks: file, disk, format, readonly, overlay, iops ...",
 	  FIELD(struct vm_config, disks) },
 	{ .table = CONFIG_VM,
 	  .name = "nics",

@@ -171,10 +171,11 @@ class Emulator:
                  ",cache=writeback,discard=unmap")
         if "rate" in options:
             drive += f",throttling.bps-total={options['rate']}"
-        devices = {"ahci": f"ide-hd,bus=ide.{nth + nth // 2},drive={name}",
+        told = "werror=report,rerror=report"  # QEMU would stop itself when there is no space
+        devices = {"ahci": f"ide-hd,bus=ide.{nth + nth // 2},drive={name},{told}",
                    "nvme": f"nvme,drive={name},serial={name}",
-                   "virtio": f"virtio-blk-pci,drive={name},disable-legacy=on",
-                   "ide": f"ide-hd,bus=piix.{nth % 2},unit={nth // 2},drive={name}"}
+                   "virtio": f"virtio-blk-pci,drive={name},disable-legacy=on,{told}",
+                   "ide": f"ide-hd,bus=piix.{nth % 2},unit={nth // 2},drive={name},{told}"}
         device = ["-device", devices[options.get("bus", "ahci")]]
         if options.get("bus") == "ide" and nth == 0:  # q35 has no legacy IDE: add the PIIX3 function
             device = ["-device", "piix3-ide,id=piix"] + device

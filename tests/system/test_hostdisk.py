@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A Debian guest's disks on the host's disks: raw and qcow2 directly on partitions; what it wrote is
-in the file afterwards. I/O errors reach the guest that made the request and nobody else; a slow disk
-holds up only who waits for it."""
+in the file afterwards. I/O errors reach the guest that made the request and nobody else, or pause it;
+a slow disk holds up only who waits for it."""
 import itertools
 import os
 import subprocess
+import time
 
 import parttable
 from boot import Machine
@@ -143,26 +144,31 @@ def partitions(kind, bus):
     assert get(result, 0, size) == written(written(inside, 409600, 65536), 1228800, 65536)
 
 
-def fails(path, *rules):
+def fails(path, *rules, errno=5, once="off"):
     """A blkdebug drive over an image: each rule an I/O type and perhaps a sector that fails."""
     rules_path = path + ".rules"
     with open(rules_path, "w") as file:
         for iotype, sector in rules:
-            file.write(f'[inject-error]\nevent = "none"\niotype = "{iotype}"\nerrno = "5"\n'
-                       'once = "off"\n' + (f'sector = "{sector}"\n' if sector else ""))
+            file.write(f'[inject-error]\nevent = "none"\niotype = "{iotype}"\nerrno = "{errno}"\n'
+                       f'once = "{once}"\n' + (f'sector = "{sector}"\n' if sector else ""))
     return f"blkdebug:{rules_path}:{path}"
 
 
 def errors(kind, bus):
-    """Reads of one sector, writes of another and every flush of the first disk fail."""
+    """Reads of one sector, writes of another and every flush of the first disk fail; a write to the
+    last, whose VM is to be paused then, finds no space, once."""
     size = 4 * MIB
-    bad, good = blank("bad.img", size), blank("good.img", size)
+    bad, good, full = blank("bad.img", size), blank("good.img", size), blank("full.img", size)
     put(bad, 0, pattern(size, 0))
     put(good, 0, pattern(size, 1))
     spec = fails(bad, ("read", 2000), ("write", 4000), ("flush", None))
-    disk = [f'{{ disk = "{bus}{i}", format = "raw" }}' for i in range(2)]
-    with machine(kind, [f"{spec},bus={bus}", f"{good},bus={bus}"],
-                 {"unlucky": disk[:1], "neighbour": disk[1:]}) as m:
+    tight = fails(full, ("write", 4000), errno=28, once="on")
+    # The third IDE disk is the first channel's second.
+    names = ["ide0", "ide2", "ide1"] if bus == "ide" else [f"{bus}{i}" for i in range(3)]
+    disk = [f'{{ disk = "{name}", format = "raw" }}' for name in names[:2]]
+    pausing = f'{{ disk = "{names[2]}", format = "raw", on_io_error = "pause" }}'
+    with machine(kind, [f"{spec},bus={bus}", f"{good},bus={bus}", f"{tight},bus={bus}"],
+                 {"unlucky": [disk[0], pausing], "neighbour": disk[1:]}) as m:
         m.expect_exact("insula> ")
         start(m, "neighbour")
         assert "BAD" not in shell(m, "md5sum /dev/vda >/tmp/sum || echo B'AD'")
@@ -184,16 +190,37 @@ def errors(kind, bus):
         info = m.json("vm info unlucky")
         assert info["state"] == "running" and info["disks"][0]["errors"] >= 3, info
         rows = {row["host_disk"]: row for row in m.json("disk list") if "host_disk" in row}
-        assert rows[f"{bus}0"]["errors"] >= 3 and rows[f"{bus}1"]["errors"] == 0, rows
+        assert rows[names[0]]["errors"] >= 3 and rows[names[1]]["errors"] == 0, rows
         log = m.command("host log")  # one line about the disk, one about who suffers
         assert log.count("failed: the disk reports an error (told once)") == 1, log
         assert log.count("vm unlucky: disk 0") == 1, log
+        paused(m, names[2])
         join(m, "neighbour")
         assert "SOUND" in shell(m, "echo 3 >/proc/sys/vm/drop_caches; "
                                    "md5sum -c /tmp/sum && dd if=/dev/zero of=/dev/vda bs=4k count=9 "
                                    "conv=fsync && echo SOU'ND'")
         leave(m)
         assert m.json("vm info neighbour")["disks"][0]["errors"] == 0
+        m.command("vm resume unlucky")
+        join(m, "unlucky")
+        m.expect_exact("TIGHT")  # the write, again: its guest saw no error
+        leave(m)
+        assert m.json("vm info unlucky")["disks"][1]["errors"] == 1
+    assert get(full, 4000 * 512, 4096) == pattern(size, 0)[251 * 4096:252 * 4096]
+
+
+def paused(m, name):
+    """The unlucky VM writes to its second disk and is paused for that, which is said once."""
+    join(m, "unlucky")
+    m.send("dd if=/tmp/x of=/dev/vdb bs=4k seek=500 count=1 conv=fsync && echo TI'GHT'\r")
+    leave(m)
+    deadline = time.monotonic() + 200
+    while m.json("vm info unlucky")["state"] == "running" and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert m.json("vm info unlucky")["state"] == "paused"
+    log = m.command("host log")
+    assert log.count(f"vm unlucky: disk 1, {name}: ") == 1, log
+    assert log.count("it is paused, vm resume tries again") == 1, log
 
 
 def test_errors(kind):

@@ -22,6 +22,7 @@ extern const struct vdev_class *const vdev_classes_start[], *const vdev_classes_
 
 struct vm fake_vm;
 unsigned int fake_resets;
+unsigned int fake_pauses;
 unsigned int fake_poweroffs;
 unsigned int fake_works;
 unsigned int fake_checkpoints;
@@ -61,6 +62,11 @@ void thread_unpark(struct thread *t UNUSED)
 void vm_request_reset(struct vm *vm UNUSED)
 {
 	fake_resets++;
+}
+
+void vm_request_pause(struct vm *vm UNUSED)
+{
+	fake_pauses++;
 }
 
 void vm_poweroff(struct vm *vm UNUSED)
@@ -186,6 +192,7 @@ int fake_pc_start(void **state UNUSED)
 {
 	memset(&fake_vm, 0, sizeof(fake_vm));
 	fake_now = FAKE_PC_START;
+	fake_pauses = 0;
 	fake_resets = fake_poweroffs = fake_sent = fake_works = fake_logs = 0;
 	fake_log[0] = '\0';
 	fake_intr = false;

@@ -17,6 +17,7 @@
 
 extern struct vm fake_vm;
 extern unsigned int fake_resets; /* times a reset was requested */
+extern unsigned int fake_pauses; /* and a pause */
 extern unsigned int fake_poweroffs;
 extern unsigned int fake_works;		 /* times that devices asked for work() */
 extern unsigned int fake_checkpoints;	 /* others had their turn, */

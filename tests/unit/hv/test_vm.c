@@ -585,6 +585,29 @@ static void a_power_off_waits_for_who_claimed_the_vm(void **state)
 	delete (vm);
 }
 
+static void a_disk_has_its_vm_paused(void **state)
+{
+	struct vm *vm = made(1);
+	const char *why = "";
+
+	(void)state;
+	assert_int_equal(vm_start(vm, &why), 0);
+	assert_int_equal(vm_claim(vm, "being saved", &why), 0);
+	ends_by(vm, vm_request_pause);
+	assert_int_equal(vm->state, VM_RUNNING);
+	vm_release(vm);
+	ends_by(vm, vm_request_pause);
+	assert_int_equal(vm->state, VM_PAUSED);
+	assert_int_equal(vm_resume(vm, &why), 0);
+	ends_by(vm, vm_poweroff);
+	assert_int_equal(vm->state, VM_STOPPED);
+	ends_by(vm, vm_request_pause); /* too late: not of its next start */
+	assert_int_equal(vm_start(vm, &why), 0);
+	assert_int_equal(vm->state, VM_RUNNING);
+	ends_by(vm, vm_poweroff);
+	delete (vm);
+}
+
 static void a_power_off_needs_no_memory(void **state)
 {
 	struct vm *vm = made(1);
@@ -774,6 +797,7 @@ int main(void)
 		cmocka_unit_test_setup(a_job_may_be_left_alone, start_manager),
 		cmocka_unit_test_setup(a_job_without_memory_claims_nothing, start_manager),
 		cmocka_unit_test_setup(a_power_off_waits_for_who_claimed_the_vm, start_manager),
+		cmocka_unit_test_setup(a_disk_has_its_vm_paused, start_manager),
 		cmocka_unit_test_setup(a_power_off_needs_no_memory, start_manager),
 		cmocka_unit_test_setup(a_crash_loop_ends, start_manager),
 		cmocka_unit_test_setup(a_start_that_was_asked_for_forgets_crashes, start_manager),

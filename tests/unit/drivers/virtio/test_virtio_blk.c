@@ -2,7 +2,7 @@
 /* The block device as polite and as rude drivers see it: every type of request, framing at will, what */
 /* lies behind the end, errors of the disk, requests that are cut short, reset, saved state. */
 /* TEST_SOURCES: drivers/virtio/virtq.c drivers/virtio/virtio_dev.c drivers/virtio/virtio_common.c */
-/* TEST_SOURCES: drivers/virtio/virtio_pci.c drivers/virtio/virtio_blk.c drivers/virtio/virtio_blk_request.c */
+/* TEST_SOURCES: drivers/virtio/virtio_pci.c drivers/virtio/virtio_blk.c drivers/virtio/virtio_blk_request.c drivers/virtio/virtio_blk_hold.c */
 /* TEST_SOURCES: drivers/block/block.c hv/vm_disk.c hv/vm_disk_limit.c hv/lib/ratelimit.c hv/vm_config.c hv/lib/string.c */
 /* TEST_SOURCES: drivers/emul/vpci.c drivers/emul/vpci_function.c drivers/emul/vpci_msix.c drivers/emul/isa.c */
 /* TEST_SOURCES: drivers/emul/vpic.c drivers/emul/vioapic.c */
@@ -411,6 +411,66 @@ static void test_errors(void **state)
 	assert_non_null(strstr(fake_disk_log, "vm web1: disk 0, boot:a.raw: "));
 }
 
+/* By policy the guest hears of no error: it is paused, and the same request is tried again. */
+static void test_pause(void **state)
+{
+	(void)state;
+	fake_vm.cfg.disks[0].on_io_error = VM_DISK_PAUSE;
+	drv_start(RW, FEATURES, 1);
+	fake_disk_fails = -ENOSPC;
+	(void)write_sectors(8, 512, 0x31);
+	assert_int_equal(drv_used(0), 0);
+	assert_int_equal(fake_pauses, 1);
+	assert_int_equal(fake_disk_calls, 1); /* not again at once, whoever looks */
+	drv_kick(0);
+	work();
+	assert_int_equal(fake_disk_calls, 1);
+	assert_non_null(strstr(fake_disk_log, "boot:a.raw: "));
+	assert_non_null(strstr(fake_disk_log, "it is paused, vm resume tries again"));
+	fake_pass(2000000000ul);
+	work();
+	assert_int_equal(fake_pauses, 2); /* still so */
+	fake_disk_fails = 0;
+	fake_pass(2000000000ul);
+	work();
+	assert_int_equal(drv_used(0), 1);
+	assert_int_equal(fake_ram[STATUS], VIRTIO_BLK_S_OK);
+	assert_int_equal(fake_disk[8 * 512], 0x31);
+	assert_int_equal(fake_vm.disk[0].errors, 2);
+	assert_int_equal(read_sectors(FAKE_DISK / 512, 512),
+			 VIRTIO_BLK_S_IOERR); /* its own mistake */
+	assert_int_equal(fake_pauses, 2);
+}
+
+/* While the disk works for one vCPU another begins nothing: what fails must be the last that was taken. */
+static void look_meanwhile(void)
+{
+	unsigned int calls = fake_disk_calls;
+
+	fake_disk_meanwhile = NULL;
+	drv_offer(0, 0);
+	drv_kick(0);
+	fake_pc_work();
+	assert_int_equal(fake_disk_calls, calls);
+	assert_int_equal(drv_used(0), 0);
+}
+
+static void test_pause_of_one_of_two(void **state)
+{
+	(void)state;
+	fake_vm.cfg.disks[0].on_io_error = VM_DISK_PAUSE;
+	drv_start(RW, FEATURES, 1);
+	fake_disk_fails = -EIO;
+	fake_disk_meanwhile = look_meanwhile;
+	(void)read_sectors(2, 512);
+	assert_int_equal(drv_used(0), 0);
+	fake_disk_fails = 0;
+	fake_pass(2000000000ul);
+	work();
+	assert_int_equal(drv_used(0), 2);
+	assert_int_equal(fake_pauses, 1);
+}
+
 /* ---- resets and requests under way ---- */
 
 static void reset_by_another(void)
@@ -628,6 +688,8 @@ int main(void)
 		TEST(test_no_room),
 		TEST(test_loops_and_holes),
 		TEST(test_errors),
+		TEST(test_pause),
+		TEST(test_pause_of_one_of_two),
 		TEST(test_reset_under_way),
 		TEST(test_two_at_once),
 		TEST(test_worker),
