@@ -3,10 +3,10 @@
 /* How a command reaches the disk is its controller's. */
 #include "drivers/host/ata_disk.h"
 
+#include "drivers/host/disk_pieces.h"
 #include "hv/base/log.h"
 #include "hv/lib/errno.h"
 #include "hv/lib/string.h"
-#include "hv/thread.h"
 
 static struct ata_disk *disk_of(struct block_dev *d)
 {
@@ -26,70 +26,57 @@ static int run(struct ata_disk *d, const struct ata_command *cmd, enum ata_dma d
 	return err;
 }
 
-static int read_part(struct ata_disk *d, uint64_t off, const struct block_vec *v, unsigned int n,
-		     uint32_t bytes)
+static struct ata_command over(const struct ata_disk *d, const struct disk_piece *p)
 {
-	struct ata_command cmd =
-		ata_read_write(&d->id, false, off / BLOCK_SECTOR, bytes / BLOCK_SECTOR);
+	return ata_read_write(&d->id, p->write, p->off / BLOCK_SECTOR,
+			      (uint32_t)(p->len / BLOCK_SECTOR));
+}
+
+static int read_piece(struct block_dev *dev, const struct disk_piece *p)
+{
+	struct ata_disk *d = disk_of(dev);
+	const struct ata_command cmd = over(d, p);
 	int err;
 
 	mutex_lock(d->busy);
-	err = run(d, &cmd, ATA_FROM_DISK, bytes, "read");
+	err = run(d, &cmd, ATA_FROM_DISK, (uint32_t)p->len, "read");
 	if (err == 0) {
-		block_vec_copy(v, n, 0, d->buffer, bytes);
+		block_vec_copy(p->v, p->n, 0, d->buffer, p->len);
 	}
 	mutex_unlock(d->busy);
 	return err;
 }
 
-static int write_part(struct ata_disk *d, uint64_t off, const struct block_vec *v, unsigned int n,
-		      uint32_t bytes)
+/* Data, or zeros. */
+static int write_piece(struct block_dev *dev, const struct disk_piece *p)
 {
-	struct ata_command cmd =
-		ata_read_write(&d->id, true, off / BLOCK_SECTOR, bytes / BLOCK_SECTOR);
+	struct ata_disk *d = disk_of(dev);
+	const struct ata_command cmd = over(d, p);
 	uint8_t *to = d->buffer;
 	int err;
 
 	mutex_lock(d->busy);
-	for (unsigned int i = 0; i < n; i++) {
-		memcpy(to, v[i].base, v[i].len);
-		to += v[i].len;
+	for (unsigned int i = 0; i < p->n; i++) {
+		memcpy(to, p->v[i].base, p->v[i].len);
+		to += p->v[i].len;
 	}
-	err = run(d, &cmd, ATA_TO_DISK, bytes, "write");
+	if (p->v == NULL) {
+		memset(to, 0, p->len);
+	}
+	err = run(d, &cmd, ATA_TO_DISK, (uint32_t)p->len, "write");
 	mutex_unlock(d->busy);
-	return err;
-}
-
-static int transfer(struct block_dev *dev, uint64_t off, const struct block_vec *v, unsigned int n,
-		    bool write)
-{
-	struct block_cursor c = { .v = v, .n = n };
-	uint64_t left = block_vec_bytes(v, n);
-	int err = 0;
-
-	while (err == 0 && left > 0) {
-		struct block_vec part[BLOCK_SLICE];
-		unsigned int count;
-		uint64_t got = block_cursor_take(&c, u64_min(left, ATA_BUFFER), part, &count);
-
-		err = (write ? write_part : read_part)(disk_of(dev), off, part, count,
-						       (uint32_t)got);
-		off += got;
-		left -= got;
-		thread_checkpoint();
-	}
 	return err;
 }
 
 static int disk_read(struct block_dev *dev, uint64_t off, const struct block_vec *v, unsigned int n)
 {
-	return transfer(dev, off, v, n, false);
+	return disk_pieces_move(dev, off, v, n, false, ATA_BUFFER, read_piece);
 }
 
 static int disk_write(struct block_dev *dev, uint64_t off, const struct block_vec *v,
 		      unsigned int n)
 {
-	return transfer(dev, off, v, n, true);
+	return disk_pieces_move(dev, off, v, n, true, ATA_BUFFER, write_piece);
 }
 
 static int disk_flush(struct block_dev *dev)
@@ -107,8 +94,9 @@ static int disk_flush(struct block_dev *dev)
 	return err;
 }
 
-static int trim_part(struct ata_disk *d, uint64_t lba, uint32_t sectors)
+static int trim_piece(struct block_dev *dev, const struct disk_piece *p)
 {
+	struct ata_disk *d = disk_of(dev);
 	const struct ata_command cmd = { .code = ATA_DATA_SET_MANAGEMENT,
 					 .feature = ATA_FEATURE_TRIM,
 					 .count = 1,
@@ -116,7 +104,7 @@ static int trim_part(struct ata_disk *d, uint64_t lba, uint32_t sectors)
 	int err;
 
 	mutex_lock(d->busy);
-	ata_trim_ranges(d->buffer, lba, sectors);
+	ata_trim_ranges(d->buffer, p->off / BLOCK_SECTOR, (uint32_t)(p->len / BLOCK_SECTOR));
 	err = run(d, &cmd, ATA_TO_DISK, ATA_TRIM_BLOCK, "discard");
 	mutex_unlock(d->busy);
 	return err;
@@ -124,40 +112,15 @@ static int trim_part(struct ata_disk *d, uint64_t lba, uint32_t sectors)
 
 static int disk_discard(struct block_dev *dev, uint64_t off, uint64_t len)
 {
-	struct ata_disk *d = disk_of(dev);
-	uint64_t lba = off / BLOCK_SECTOR, left = d->id.trim ? len / BLOCK_SECTOR : 0;
-	int err = 0;
-
-	while (err == 0 && left > 0) {
-		uint32_t part = (uint32_t)u64_min(left, ATA_TRIM_MAX);
-
-		err = trim_part(d, lba, part);
-		lba += part;
-		left -= part;
-		thread_checkpoint();
-	}
-	return err;
+	return disk_of(dev)->id.trim
+		       ? disk_pieces_range(dev, off, len, (uint64_t)ATA_TRIM_MAX * BLOCK_SECTOR,
+					   trim_piece)
+		       : 0;
 }
 
 static int disk_write_zeroes(struct block_dev *dev, uint64_t off, uint64_t len, bool unmap UNUSED)
 {
-	struct ata_disk *d = disk_of(dev);
-	int err = 0;
-
-	while (err == 0 && len > 0) {
-		uint32_t part = (uint32_t)u64_min(len, ATA_BUFFER);
-		struct ata_command cmd =
-			ata_read_write(&d->id, true, off / BLOCK_SECTOR, part / BLOCK_SECTOR);
-
-		mutex_lock(d->busy);
-		memset(d->buffer, 0, part);
-		err = run(d, &cmd, ATA_TO_DISK, part, "write");
-		mutex_unlock(d->busy);
-		off += part;
-		len -= part;
-		thread_checkpoint();
-	}
-	return err;
+	return disk_pieces_range(dev, off, len, ATA_BUFFER, write_piece);
 }
 
 static const struct block_dev_ops disk_ops = {

@@ -61,6 +61,13 @@ void disk_slots_stop(struct disk_slots *s)
 	s->ops->off(s);
 }
 
+void disk_slots_go(struct disk_slots *s)
+{
+	spin_lock(&s->lock);
+	s->stopped = false;
+	spin_unlock(&s->lock);
+}
+
 /* The first who comes does it, the others find it done; false: the controller stays off. */
 static bool recover(struct disk_slots *s)
 {
@@ -70,9 +77,7 @@ static bool recover(struct disk_slots *s)
 		mutex_lock(&s->slot[i].busy);
 	}
 	if (s->stopped && s->ops->on(s) == 0) {
-		spin_lock(&s->lock);
-		s->stopped = false;
-		spin_unlock(&s->lock);
+		disk_slots_go(s);
 	}
 	on = !s->stopped;
 	for (unsigned int i = 0; i < DISK_SLOTS; i++) {

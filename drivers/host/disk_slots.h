@@ -59,5 +59,7 @@ int disk_slots_run(struct disk_slots *s, const struct disk_job *j, const char **
 void disk_slots_end(struct disk_slots *s, unsigned int slot, int result);
 /* The controller talks nonsense: off, and on again by who comes next. Slots' lock held. */
 void disk_slots_stop(struct disk_slots *s);
+/* It was set up anew by somebody else than who carries a job out. A thread. */
+void disk_slots_go(struct disk_slots *s);
 
 #endif

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* NVMe controllers: brings one up, and again after it did not answer; its namespaces are disks. */
-/* Queues in memory are nvme_queue.c's. "NVM Express Base Specification" 1.4 and "NVM Command Set". */
+/* NVMe controllers: brings one up, and again after it did not answer; finds its namespaces. */
+/* Queues in memory are nvme_queue.c's, disks nvme_disk.c's. "NVM Express Base Specification" 1.4. */
 #include "drivers/host/nvme.h"
 
 #include "arch/clock.h"
 #include "arch/paging.h"
-#include "drivers/host/host_disk.h"
 #include "drivers/host/host_pci.h"
 #include "hv/base/heap.h"
 #include "hv/base/log.h"
@@ -32,20 +31,15 @@
 #define STRIDE_MAX 8u
 #define TO_NS	   500000000ul /* unit of CAP.TO */
 #define POLL_NS	   1000000ul
-#define TRIES	   2u
 
-/* "Admin Command Set", "NVM Command Set" */
+/* "Admin Command Set" */
 enum nvme_admin { ADMIN_CREATE_SQ = 0x01, ADMIN_CREATE_CQ = 0x05, ADMIN_IDENTIFY = 0x06 };
-enum nvme_io { IO_FLUSH = 0x00, IO_WRITE = 0x01, IO_READ = 0x02, IO_ZEROES = 0x08, IO_DSM = 0x09 };
 #define IO_QUEUE	1u
 #define CONTIGUOUS	1u
 #define INTERRUPTS	2u
 #define IDENTIFY_NS	0u
 #define IDENTIFY_SELF	1u
 #define IDENTIFY_ACTIVE 2u
-#define DSM_DEALLOCATE	4u
-#define DSM_RANGE	16u    /* bytes */
-#define ZEROES_MAX	65536u /* sectors of one command */
 #define NAMESPACES_MAX	8u
 
 /* "Identify Controller data structure": offsets */
@@ -60,21 +54,6 @@ enum nvme_io { IO_FLUSH = 0x00, IO_WRITE = 0x01, IO_READ = 0x02, IO_ZEROES = 0x0
 #define NS_SIZE	   0u
 #define NS_FORMAT  26u
 #define NS_FORMATS 128u
-
-struct nvme {
-	struct host_pci_dev *pci;
-	volatile uint8_t *regs;
-	struct nvme_queue admin, io;
-	char model[41], serial[21];
-	uint32_t transfer_max; /* bytes */
-	bool cache, dsm, zeroes;
-};
-
-struct nvme_disk {
-	struct host_disk disk;
-	struct nvme *n;
-	uint32_t nsid;
-};
 
 static uint32_t get(const struct nvme *n, unsigned int reg)
 {
@@ -115,14 +94,16 @@ static int wait_ready(const struct nvme *n, uint32_t want)
 	}
 }
 
-static int run_admin(struct nvme *n, struct nvme_slot *s, const struct nvme_command *c)
+/* bytes: of the answer, copied to `to`; or 0. */
+static int run_admin(struct nvme *n, const struct nvme_command *c, uint8_t *to, uint32_t bytes)
 {
-	int err = nvme_queue_run(&n->admin, s, c);
+	const struct block_vec v = { to, bytes };
+	const struct disk_job j = {
+		.command = c, .v = &v, .n = bytes != 0, .bytes = bytes, .reads = true
+	};
+	const char *why;
 
-	if (err == -ETIMEDOUT) {
-		nvme_queue_stop(&n->admin);
-	}
-	return err;
+	return disk_slots_run(&n->admin.slots, &j, &why);
 }
 
 /* "Create I/O Completion Queue", then the submission queue that uses it. */
@@ -137,14 +118,9 @@ static int make_io_queue(struct nvme *n)
 					 .prp = paging_hpa(n->io.sq).v,
 					 .cdw10 = id,
 					 .cdw11 = CONTIGUOUS | IO_QUEUE << 16 };
-	struct nvme_slot *s = nvme_queue_take(&n->admin);
-	int err = run_admin(n, s, &cq);
+	int err = run_admin(n, &cq, NULL, 0);
 
-	if (err == 0) {
-		err = run_admin(n, s, &sq);
-	}
-	nvme_queue_give(s);
-	return err;
+	return err == 0 ? run_admin(n, &sq, NULL, 0) : err;
 }
 
 static int turn_on(struct nvme *n)
@@ -157,6 +133,7 @@ static int turn_on(struct nvme *n)
 		return err;
 	}
 	nvme_queue_restart(&n->admin);
+	disk_slots_go(&n->admin.slots);
 	put(n, REG_AQA, (NVME_DEPTH - 1) << 16 | (NVME_DEPTH - 1));
 	put64(n, REG_ASQ, paging_hpa(n->admin.sq).v);
 	put64(n, REG_ACQ, paging_hpa(n->admin.cq).v);
@@ -164,36 +141,48 @@ static int turn_on(struct nvme *n)
 	return wait_ready(n, CSTS_RDY);
 }
 
-/* Off at once, so that it writes no memory any more; everybody who waits gets an error. */
-static void turn_off(struct nvme *n)
+static void turn_off(const struct nvme *n)
 {
-	nvme_queue_stop(&n->io);
 	put(n, REG_CC, 0);
 }
 
-/*
- * When nobody has a slot any more. The first who comes does it, the others find it done; false: the
- * controller stays off.
- */
-static bool recover(struct nvme *n)
+/* A controller that does not answer for itself is for who brings it up to deal with. */
+static void admin_off(struct disk_slots *s)
 {
-	bool on;
-
-	for (unsigned int i = 0; i < NVME_SLOTS; i++) {
-		mutex_lock(&n->io.slots[i].busy);
-	}
-	if (n->io.stopped && turn_on(n) == 0) {
-		nvme_queue_restart(&n->io);
-		if (make_io_queue(n) != 0) {
-			turn_off(n);
-		}
-	}
-	on = !n->io.stopped;
-	for (unsigned int i = 0; i < NVME_SLOTS; i++) {
-		mutex_unlock(&n->io.slots[i].busy);
-	}
-	return on;
+	turn_off(container_of(s, struct nvme, admin.slots));
 }
+
+static int admin_on(struct disk_slots *s UNUSED)
+{
+	return -ENODEV;
+}
+
+static void io_off(struct disk_slots *s)
+{
+	turn_off(container_of(s, struct nvme, io.slots));
+}
+
+static int io_on(struct disk_slots *s)
+{
+	struct nvme *n = container_of(s, struct nvme, io.slots);
+	int err = turn_on(n);
+
+	if (err == 0) {
+		nvme_queue_restart(&n->io);
+		err = make_io_queue(n);
+	}
+	if (err != 0) {
+		turn_off(n);
+	}
+	return err;
+}
+
+static const struct disk_slots_ops admin_ops = { .submit = nvme_queue_submit,
+						 .off = admin_off,
+						 .on = admin_on };
+static const struct disk_slots_ops io_ops = { .submit = nvme_queue_submit,
+					      .off = io_off,
+					      .on = io_on };
 
 static void on_irq(void *arg)
 {
@@ -203,224 +192,14 @@ static void on_irq(void *arg)
 	nvme_queue_irq(&n->io);
 }
 
-/* ---- the block device ---- */
-
-static struct nvme_disk *disk_of(struct block_dev *d)
-{
-	return container_of(d, struct nvme_disk, disk.dev);
-}
-
-/* A command, and what goes through its slot's buffer. */
-struct job {
-	struct nvme_command c;
-	const char *what; /* is done, for messages */
-	uint64_t off;
-	const struct block_vec *v; /* data; NULL: zeros, c.bytes of them */
-	unsigned int n;
-	bool reads;
-};
-
-static void fill(struct nvme_slot *s, const struct job *j)
-{
-	uint8_t *to = s->buffer;
-
-	if (j->v == NULL) {
-		memset(to, 0, j->c.bytes);
-	}
-	for (unsigned int i = 0; i < j->n && !j->reads; i++) {
-		memcpy(to, j->v[i].base, j->v[i].len);
-		to += j->v[i].len;
-	}
-}
-
-/* In a slot of its own. *again: it was not the command's fault, and the controller is on again. */
-static int attempt(struct nvme_disk *d, const struct job *j, bool *again)
-{
-	struct nvme_slot *s = nvme_queue_take(&d->n->io);
-	int err;
-
-	fill(s, j);
-	err = nvme_queue_run(&d->n->io, s, &j->c);
-	if (err == 0 && j->reads) {
-		block_vec_copy(j->v, j->n, 0, s->buffer, j->c.bytes);
-	}
-	if (err == -ETIMEDOUT) {
-		turn_off(d->n);
-	}
-	nvme_queue_give(s);
-	*again = (err == -ETIMEDOUT || err == -ENODEV) && recover(d->n);
-	return err;
-}
-
-/* Again once if it was not answered, or another one was not and the controller was reset for that. */
-static int run(struct nvme_disk *d, struct job *j)
-{
-	bool again = true;
-	int err = 0;
-
-	j->c.nsid = d->nsid;
-	for (unsigned int i = 0; i < TRIES && again; i++) {
-		err = attempt(d, j, &again);
-	}
-	if (err != 0) {
-		host_disk_failed(&d->disk, j->what, j->off,
-				 err == -EIO ? "the disk reports an error"
-					     : "the disk does not answer");
-	}
-	return err == 0 ? 0 : -EIO;
-}
-
-static int move(struct nvme_disk *d, uint64_t off, const struct block_vec *v, unsigned int n,
-		uint32_t bytes, bool write)
-{
-	uint64_t lba = off / BLOCK_SECTOR;
-	struct job j = {
-		.c = { .opcode = write ? IO_WRITE : IO_READ,
-		       .bytes = bytes,
-		       .cdw10 = (uint32_t)lba,
-		       .cdw11 = (uint32_t)(lba >> 32),
-		       .cdw12 = bytes / BLOCK_SECTOR - 1 },
-		.what = write ? "write" : "read",
-		.off = off,
-		.v = v,
-		.n = n,
-		.reads = !write,
-	};
-
-	return run(d, &j);
-}
-
-static int transfer(struct block_dev *dev, uint64_t off, const struct block_vec *v, unsigned int n,
-		    bool write)
-{
-	struct nvme_disk *d = disk_of(dev);
-	struct block_cursor cursor = { .v = v, .n = n };
-	uint64_t left = block_vec_bytes(v, n);
-	int err = 0;
-
-	while (err == 0 && left > 0) {
-		struct block_vec part[BLOCK_SLICE];
-		unsigned int count;
-		uint64_t got =
-			block_cursor_take(&cursor, u64_min(left, d->n->transfer_max), part, &count);
-
-		err = move(d, off, part, count, (uint32_t)got, write);
-		off += got;
-		left -= got;
-		thread_checkpoint();
-	}
-	return err;
-}
-
-static int disk_read(struct block_dev *dev, uint64_t off, const struct block_vec *v, unsigned int n)
-{
-	return transfer(dev, off, v, n, false);
-}
-
-static int disk_write(struct block_dev *dev, uint64_t off, const struct block_vec *v,
-		      unsigned int n)
-{
-	return transfer(dev, off, v, n, true);
-}
-
-static int disk_flush(struct block_dev *dev)
-{
-	struct nvme_disk *d = disk_of(dev);
-	struct job j = { .c = { .opcode = IO_FLUSH }, .what = "flush" };
-
-	return d->n->cache ? run(d, &j) : 0;
-}
-
-static int trim(struct nvme_disk *d, uint64_t lba, uint32_t sectors)
-{
-	uint8_t range[DSM_RANGE] = { 0 };
-	const struct block_vec v = { range, sizeof(range) };
-	struct job j = {
-		.c = { .opcode = IO_DSM, .bytes = DSM_RANGE, .cdw11 = DSM_DEALLOCATE },
-		.what = "discard",
-		.off = lba * BLOCK_SECTOR,
-		.v = &v,
-		.n = 1,
-	};
-
-	bytes_put_le32(range + 4, sectors);
-	bytes_put_le64(range + 8, lba);
-	return run(d, &j);
-}
-
-static int disk_discard(struct block_dev *dev, uint64_t off, uint64_t len)
-{
-	struct nvme_disk *d = disk_of(dev);
-	uint64_t lba = off / BLOCK_SECTOR, left = d->n->dsm ? len / BLOCK_SECTOR : 0;
-	int err = 0;
-
-	while (err == 0 && left > 0) {
-		uint32_t part = (uint32_t)u64_min(left, UINT32_MAX);
-
-		err = trim(d, lba, part);
-		lba += part;
-		left -= part;
-	}
-	return err;
-}
-
-/* By the disk, or as data. */
-static int zero_part(struct nvme_disk *d, uint64_t off, uint32_t bytes)
-{
-	uint64_t lba = off / BLOCK_SECTOR;
-	struct job j = {
-		.c = { .opcode = d->n->zeroes ? IO_ZEROES : IO_WRITE,
-		       .bytes = d->n->zeroes ? 0 : bytes,
-		       .cdw10 = (uint32_t)lba,
-		       .cdw11 = (uint32_t)(lba >> 32),
-		       .cdw12 = bytes / BLOCK_SECTOR - 1 },
-		.what = "write",
-		.off = off,
-	};
-
-	return run(d, &j);
-}
-
-static int disk_write_zeroes(struct block_dev *dev, uint64_t off, uint64_t len, bool unmap UNUSED)
-{
-	struct nvme_disk *d = disk_of(dev);
-	uint64_t max = d->n->zeroes ? (uint64_t)ZEROES_MAX * BLOCK_SECTOR : d->n->transfer_max;
-	int err = 0;
-
-	while (err == 0 && len > 0) {
-		uint64_t part = u64_min(len, max);
-
-		err = zero_part(d, off, (uint32_t)part);
-		off += part;
-		len -= part;
-		thread_checkpoint();
-	}
-	return err;
-}
-
-static const struct block_dev_ops disk_ops = {
-	.read = disk_read,
-	.write = disk_write,
-	.flush = disk_flush,
-	.discard = disk_discard,
-	.write_zeroes = disk_write_zeroes,
-	.close = disk_flush,
-};
-
 /* ---- probing ---- */
 
 /* Copies a page of what the controller says of itself or of a namespace. */
 static int identify(struct nvme *n, uint32_t what, uint32_t nsid, uint8_t *page)
 {
-	struct nvme_slot *s = nvme_queue_take(&n->admin);
-	const struct nvme_command c = {
-		.opcode = ADMIN_IDENTIFY, .nsid = nsid, .bytes = PAGE_SIZE, .cdw10 = what
-	};
-	int err = run_admin(n, s, &c);
+	const struct nvme_command c = { .opcode = ADMIN_IDENTIFY, .nsid = nsid, .cdw10 = what };
 
-	memcpy(page, s->buffer, PAGE_SIZE);
-	nvme_queue_give(s);
-	return err;
+	return run_admin(n, &c, page, PAGE_SIZE);
 }
 
 static void copy_text(char *to, const uint8_t *from, unsigned int len)
@@ -441,7 +220,7 @@ static void read_self(struct nvme *n, const uint8_t *page)
 
 	copy_text(n->model, page + SELF_MODEL, sizeof(n->model) - 1);
 	copy_text(n->serial, page + SELF_SERIAL, sizeof(n->serial) - 1);
-	n->transfer_max = mdts != 0 && mdts < 4 ? (uint32_t)PAGE_SIZE << mdts : NVME_BUFFER;
+	n->transfer_max = mdts != 0 && mdts < 4 ? (uint32_t)PAGE_SIZE << mdts : DISK_SLOT_BUFFER;
 	n->cache = (page[SELF_VWC] & 1) != 0;
 	n->dsm = (oncs & ONCS_DSM) != 0;
 	n->zeroes = (oncs & ONCS_ZEROES) != 0;
@@ -452,35 +231,14 @@ static void add_disk(struct nvme *n, uint32_t nsid, const uint8_t *page)
 {
 	uint64_t sectors = bytes_get_le64(page + NS_SIZE);
 	uint32_t format = bytes_get_le32(page + NS_FORMATS + 4 * (page[NS_FORMAT] & 15));
-	struct nvme_disk *d;
 
 	if (format >> 16 != 9 || (format & 0xffff) != 0 || sectors == 0 || sectors > BIT(48)) {
 		log_printf(LOG_HOST, "nvme: %s: namespace %u is not usable: its sectors", n->model,
 			   nsid);
 		return;
 	}
-	d = heap_alloc(sizeof(*d));
-	if (d == NULL) {
-		return;
-	}
-	d->n = n;
-	d->nsid = nsid;
-	memcpy(d->disk.model, n->model, sizeof(n->model));
-	memcpy(d->disk.serial, n->serial, sizeof(n->serial));
-	d->disk.pci = n->pci;
-	d->disk.trims = n->dsm;
-	d->disk.dev = (struct block_dev){
-		.ops = &disk_ops,
-		.size = sectors * BLOCK_SECTOR,
-		.granularity = PAGE_SIZE,
-	};
-	host_disk_add(&d->disk, "nvme");
+	nvme_disk_add(n, nsid, sectors);
 }
-
-_Static_assert(sizeof(((struct nvme *)0)->model) == sizeof(((struct host_disk *)0)->model),
-	       "copied");
-_Static_assert(sizeof(((struct nvme *)0)->serial) == sizeof(((struct host_disk *)0)->serial),
-	       "copied");
 
 static int find_disks(struct nvme *n, uint8_t *page)
 {
@@ -519,8 +277,8 @@ static int set_up(struct nvme *n)
 	n->admin.cq_bell = bells + ((size_t)1 << stride);
 	n->io.sq_bell = bells + ((size_t)2 << stride);
 	n->io.cq_bell = bells + ((size_t)3 << stride);
-	err = nvme_queue_init(&n->admin);
-	return err == 0 ? nvme_queue_init(&n->io) : err;
+	err = nvme_queue_init(&n->admin, &admin_ops);
+	return err == 0 ? nvme_queue_init(&n->io, &io_ops) : err;
 }
 
 static int start(struct nvme *n)
@@ -560,7 +318,9 @@ static int nvme_probe(struct host_pci_dev *pci)
 		err = start(n);
 	}
 	if (err != 0) {
-		turn_off(n);
+		spin_lock(&n->io.slots.lock);
+		disk_slots_stop(&n->io.slots);
+		spin_unlock(&n->io.slots.lock);
 	}
 	return err;
 }
