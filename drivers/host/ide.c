@@ -89,24 +89,37 @@ static int connect(struct host_pci_dev *pci, unsigned int i, struct ide_channel 
 	return err;
 }
 
-static int probe_channel(struct host_pci_dev *pci, unsigned int i)
+static int set_up(struct host_pci_dev *pci, unsigned int i, struct ide_channel *ch)
 {
-	struct ide_channel *ch = heap_alloc(sizeof(*ch));
-	int err = ch != NULL ? find_ports(pci, i, ch) : -ENOMEM;
+	int err = find_ports(pci, i, ch);
 
 	if (err == 0) {
 		err = ide_channel_init(ch);
 	}
 	host_pci_enable(pci);
-	if (err == 0) {
-		err = connect(pci, i, ch);
+	return err == 0 ? connect(pci, i, ch) : err;
+}
+
+static int probe_channel(struct host_pci_dev *pci, unsigned int i)
+{
+	struct ide_channel *ch = heap_alloc(sizeof(*ch));
+	int err;
+
+	if (ch == NULL) {
+		return -ENOMEM;
 	}
-	if (err == 0 && ide_channel_reset(ch) == 0) {
+	err = set_up(pci, i, ch);
+	if (err != 0) {
+		ide_channel_free(ch);
+		heap_free(ch);
+		return err;
+	}
+	if (ide_channel_reset(ch) == 0) { /* which its interrupt may be called for: ch stays */
 		for (unsigned int drive = 0; drive < IDE_DRIVES; drive++) {
 			add_disk(pci, ch, drive);
 		}
 	}
-	return err;
+	return 0;
 }
 
 /* A channel without drives is in order; the other one may have some. */

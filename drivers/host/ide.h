@@ -27,8 +27,10 @@ struct ide_channel {
 	uint8_t bm_status; /* and the bus master's */
 };
 
-/* Memory for DMA, locks; the ports are set. -ENOMEM */
+/* Memory for DMA, locks; the ports are set. -ENOMEM: ide_channel_free. */
 int ide_channel_init(struct ide_channel *ch);
+/* Of a channel that no command was given. */
+void ide_channel_free(struct ide_channel *ch);
 /* The channel's interrupt. */
 void ide_channel_irq(void *arg);
 /* Resets both drives and waits until they are ready; -ETIMEDOUT. Channel held, or in probe. */

@@ -87,6 +87,16 @@ int ide_channel_init(struct ide_channel *ch)
 	return ch->buffer != NULL && ch->prd != NULL ? 0 : -ENOMEM;
 }
 
+void ide_channel_free(struct ide_channel *ch)
+{
+	if (ch->buffer != NULL) {
+		page_free(ch->buffer, BUFFER_ORDER);
+	}
+	if (ch->prd != NULL) {
+		page_free(ch->prd, 0);
+	}
+}
+
 /* ---- the interrupt ---- */
 
 /* The bus master notes the drive's interrupt also for commands without DMA. */

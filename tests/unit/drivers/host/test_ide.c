@@ -27,6 +27,8 @@ static struct ide_channel ch;
 static uint64_t now;
 static struct thread me;
 static uint8_t *low_memory;
+static uint64_t hpa = 0x10000;
+static unsigned int freed;
 
 /* ---- the drive and its controller ---- */
 
@@ -119,12 +121,13 @@ void page_free(void *p, unsigned int order)
 {
 	(void)p;
 	(void)order;
+	freed++;
 }
 
 hpa_t paging_hpa(const void *va)
 {
 	(void)va;
-	return (hpa_t){ 0x10000 };
+	return (hpa_t){ hpa };
 }
 
 void mutex_init(struct mutex *m)
@@ -280,6 +283,21 @@ static void test_busy(void **state)
 	assert_true(now - begun < 20000000000ul);
 }
 
+/* What is not used is given back, and what DMA does not reach. */
+static void test_memory(void **state)
+{
+	(void)state;
+	freed = 0;
+	ide_channel_free(&ch);
+	assert_int_equal(freed, 2);
+	memset(&ch, 0, sizeof(ch));
+	hpa = 4 * GIB;
+	assert_int_equal(ide_channel_init(&ch), -ENOMEM);
+	hpa = 0x10000;
+	ide_channel_free(&ch);
+	assert_int_equal(freed, 4);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -290,6 +308,7 @@ int main(void)
 		cmocka_unit_test_setup(test_too_little, setup),
 		cmocka_unit_test_setup(test_bad_sector, setup),
 		cmocka_unit_test_setup(test_busy, setup),
+		cmocka_unit_test_setup(test_memory, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
