@@ -43,9 +43,9 @@ void disk_slots_free(struct disk_slots *s)
 
 void disk_slots_end(struct disk_slots *s, unsigned int slot, int result)
 {
-	struct disk_slot *at = &s->slot[slot];
+	struct disk_slot *at = slot < DISK_SLOTS ? &s->slot[slot] : NULL;
 
-	if (slot < DISK_SLOTS && at->waiter != NULL && !at->done) {
+	if (at != NULL && at->waiter != NULL && !at->done) {
 		at->result = result;
 		at->done = true;
 		thread_unpark(at->waiter);

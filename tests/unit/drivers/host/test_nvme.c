@@ -36,6 +36,7 @@ static struct {
 	uint32_t regs[0x2000 / 4];
 	struct queue q[2];
 	enum habit habit; /* of reads and writes */
+	bool babbles;	  /* completes what it was not told */
 	unsigned int commands, resets;
 	uint8_t last[64];	 /* of them: as it was submitted, */
 	uint8_t data[PAGE_SIZE]; /* and what it wrote */
@@ -85,7 +86,8 @@ static void end(struct queue *q, uint16_t id, uint16_t status)
 {
 	uint8_t *c = q->cq + q->tail * 16;
 
-	bytes_put_le32(c + 12, id | q->phase << 16 | (uint32_t)status << 17);
+	bytes_put_le32(c + 12,
+		       (nvme.babbles ? 0xffffu : id) | q->phase << 16 | (uint32_t)status << 17);
 	q->tail = (q->tail + 1) % DEPTH;
 	q->phase ^= q->tail == 0;
 }
@@ -397,6 +399,18 @@ static void test_stopped(void **state)
 	assert_int_equal(failures, 0);
 }
 
+/* A completion of no command is nobody's: as if there were no answer. */
+static void test_no_such_command(void **state)
+{
+	uint8_t buf[PAGE_SIZE];
+
+	(void)state;
+	nvme.babbles = true;
+	assert_int_equal(move(false, buf), -EIO);
+	nvme.babbles = false;
+	assert_int_equal(move(false, buf), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -408,6 +422,7 @@ int main(void)
 		cmocka_unit_test_setup(test_silent, setup),
 		cmocka_unit_test_setup(test_gone, setup),
 		cmocka_unit_test_setup(test_stopped, setup),
+		cmocka_unit_test_setup(test_no_such_command, setup),
 	};
 
 	return cmocka_run_group_tests(tests, find, NULL);
