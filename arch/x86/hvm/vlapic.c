@@ -7,8 +7,12 @@
 #include "arch/x86/hvm/vlapic_parts.h"
 #include "hv/base/heap.h"
 #include "hv/lib/errno.h"
+#include "hv/lib/string.h"
 #include "hv/vcpu.h"
 #include "hv/vm.h"
+
+#define AFTER_BASE sizeof(uint64_t)
+_Static_assert(offsetof(struct vlapic_state, irr) == AFTER_BASE, "base comes first");
 
 /* Highest set bit of a 256-bit register, or -1. */
 static int highest(const uint64_t reg[4])
@@ -89,14 +93,17 @@ void vlapic_destroy(struct vcpu *v)
 	}
 }
 
-/* All but IA32_APIC_BASE. */
+/*
+ * All but IA32_APIC_BASE, at any moment: others look at it before they send, and the SIPI that follows an
+ * INIT is not sent twice.
+ */
 void vlapic_init_signal(struct vlapic *l)
 {
-	uint64_t base = l->s.base;
-
 	vlapic_timer_stop(l);
 	vlapic_sync(l);
-	l->s = (struct vlapic_state){ .base = base, .dfr = UINT32_MAX, .svr = 0xff };
+	memset((uint8_t *)&l->s + AFTER_BASE, 0, sizeof(l->s) - AFTER_BASE);
+	l->s.dfr = UINT32_MAX;
+	l->s.svr = 0xff;
 	l->s.id = vlapic_is_x2apic(l) ? l->v->id : l->v->id << 24;
 	for (unsigned int i = 0; i < VLAPIC_LVTS; i++) {
 		l->s.lvt[i] = VLAPIC_LVT_MASKED;

@@ -10,6 +10,7 @@
 #include "fakes/fake_hvm.h"
 #include "fakes/fake_timer.h"
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 
 #include <cmocka.h>
@@ -70,6 +71,45 @@ static void test_reset_state(void **state)
 	}
 	assert_int_equal(read_reg(0x380), 0);
 	assert_int_equal(read_reg(0x390), 0);
+}
+
+static unsigned int steps, disabled;
+
+static void on_step(int signal)
+{
+	(void)signal;
+	steps++;
+	disabled += (l->s.base & VLAPIC_BASE_ENABLE) == 0;
+}
+
+/* One instruction at a time. RFLAGS.TF; the red zone is the compiler's. */
+static void trace(bool on)
+{
+	if (on) {
+		__asm__ volatile("lea -128(%%rsp), %%rsp; pushfq; orq $0x100, (%%rsp); popfq; "
+				 "lea 128(%%rsp), %%rsp" ::
+					 : "memory", "cc");
+	} else {
+		__asm__ volatile("lea -128(%%rsp), %%rsp; pushfq; andq $~0x100, (%%rsp); popfq; "
+				 "lea 128(%%rsp), %%rsp" ::
+					 : "memory", "cc");
+	}
+}
+
+/* Between any two of its instructions another CPU may send a SIPI: that must not be lost. */
+static void test_enabled_all_through_init(void **state)
+{
+	struct sigaction step = { .sa_handler = on_step }, old;
+
+	(void)state;
+	steps = disabled = 0;
+	assert_int_equal(sigaction(SIGTRAP, &step, &old), 0);
+	trace(true);
+	vlapic_init_signal(l);
+	trace(false);
+	assert_int_equal(sigaction(SIGTRAP, &old, NULL), 0);
+	assert_in_range(steps, 20, 100000);
+	assert_int_equal(disabled, 0);
 }
 
 static void test_priority_order(void **state)
@@ -414,6 +454,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_reset_state),
+		TEST(test_enabled_all_through_init),
 		TEST(test_priority_order),
 		TEST(test_tpr),
 		TEST(test_bank_registers),
