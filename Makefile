@@ -73,8 +73,8 @@ $(BUILD)/gen/version.h: FORCE
 FORCE:
 
 .PHONY: guests
-guests: build/guests/vmlinuz ## a Linux guest (kernel and initramfs) from Debian packages
-build/guests/vmlinuz build/guests/initrd.img &: $(wildcard guests/linux/*)
+guests: build/guests/vmlinuz build/guests/dhclient.img ## a Linux guest (kernel and initramfs) from Debian packages
+build/guests/vmlinuz build/guests/initrd.img build/guests/dhclient.img &: $(wildcard guests/linux/*)
 	guests/linux/build.py build/guests
 
 .PHONY: unit

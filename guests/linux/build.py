@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Makes a Linux guest from Debian packages: OUT/vmlinuz and OUT/initrd.img, reproducibly.
+"""Makes a Linux guest from Debian packages: OUT/vmlinuz and OUT/initrd.img, reproducibly; and
+OUT/dhclient.img, an archive to be put behind the latter by who wants ISC's DHCP client as well.
 
-build.py OUT [--flavour cloud-amd64|amd64]. The newest 6.1 kernel and busybox-static are fetched
-with apt-get once, into ~/.cache/insula. Nothing of them is ever in git.
+build.py OUT [--flavour cloud-amd64|amd64]. The newest 6.1 kernel, busybox-static and so on are
+fetched with apt-get once, into ~/.cache/insula. Nothing of them is ever in git.
 """
 import argparse
 import glob
@@ -167,6 +168,21 @@ def busybox_package():
     return package("busybox-static_*.deb", lambda: "busybox-static")
 
 
+def dhclient():
+    """ISC's DHCP client with the C library that it needs, as Files; its script is ours."""
+    files = Files()
+    for name, paths in {"isc-dhcp-client": {"sbin/dhclient": "sbin/dhclient"},
+                        "libc6": {"lib/x86_64-linux-gnu/libc.so.6": "lib/x86_64-linux-gnu/libc.so.6",
+                                  "lib64/ld-linux-x86-64.so.2":
+                                  "lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"}}.items():
+        tree = package(f"{name}_*.deb", lambda name=name: name)
+        for inside, path in paths.items():
+            files.copy(inside, os.path.join(tree, path), 0o755)
+        shutil.rmtree(tree)
+    files.copy("etc/dhclient.script", f"{HERE}/dhclient.script", 0o755)
+    return files
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out")
@@ -179,6 +195,8 @@ def main():
         with open(f"{args.out}/initrd.img", "wb") as file:
             # Not by gzip: that would cost 70 M instructions before /init.
             file.write(contents(kernel, busybox, scratch).archive())
+        with open(f"{args.out}/dhclient.img", "wb") as file:
+            file.write(dhclient().archive())
         shutil.copyfile(kernel_image(kernel), f"{args.out}/vmlinuz")
     finally:
         for tree in (kernel, busybox, scratch):

@@ -23,6 +23,17 @@ def lease(g, name, nic, timeout):
     return address(said)
 
 
+def isc_lease(g, name, nic, timeout):
+    """As lease, by ISC's dhclient; gives it back at the end. The address that it had."""
+    dhclient = f"{inside(name)} dhclient -v -sf /etc/dhclient.script -lf /tmp/{name}.leases -pf /tmp/{name}.pid"
+    g.run(f"{inside(name)} ip address flush dev {nic}; : >/tmp/{name}.leases", timeout)
+    said = g.run(f"{dhclient} -1 {nic} 2>&1; {inside(name)} ip -4 address show dev {nic}", timeout)
+    assert "bound to" in said, said
+    released = g.run(f"{dhclient} -r {nic} 2>&1", timeout)
+    assert "DHCPRELEASE" in released, released
+    return address(said)
+
+
 def address(said):
     """Out of what `ip address show` said."""
     found = re.search(r"inet ([\d.]+)", said)
