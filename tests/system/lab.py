@@ -3,6 +3,7 @@
 
 Knows the console's words; the emulators are boot.py's.
 """
+import base64
 import itertools
 import re
 import tempfile
@@ -96,3 +97,9 @@ class Guest:
 def plain(text):
     """Without escape sequences and carriage returns."""
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", text)
+
+
+def printed(text):
+    """The bytes of a file, of what store print said."""
+    return base64.b64decode("".join(re.findall(r"^[A-Za-z0-9+/=]{4,76}$", text.replace("\r", ""),
+                                               re.MULTILINE)))

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Linux reads virtual disks that qemu-img made, in every format, to the byte; what it writes to an
 overlay is there until the VM is off, and the image below stays as it was."""
-import base64
 import hashlib
 import os
 import re
 import subprocess
 
+import lab
 from boot import Machine
 from guestvm import Guests
 
@@ -132,13 +132,6 @@ RAM_DISK = ('[vm.web]\nmemory = "128M"\nkernel = "boot:vmlinuz"\ninitrd = "boot:
             'disks = [{ file = "ram:web.qcow2", format = "qcow2" }]\n')
 
 
-def printed(m, path):
-    """A file of a store, as store print gives it."""
-    text = m.command(f"store print {path}")
-    return base64.b64decode("".join(re.findall(r"^[A-Za-z0-9+/=]{4,76}$",
-                                               text.replace("\r", ""), re.MULTILINE)))
-
-
 def test_images(kind):
     """A disk made in ram:, written by a guest, kept, cloned and converted on the console."""
     folder = os.environ["TMPDIR"]
@@ -170,7 +163,7 @@ def test_images(kind):
             "one"]
         image = os.path.join(folder, "web.vmdk")
         with open(image, "wb") as file:
-            file.write(printed(m, "ram:web.vmdk"))
+            file.write(lab.printed(m.command("store print ram:web.vmdk")))
         for name in ("clone.qcow2", "web.qcow2", "web.vmdk"):
             m.command(f"disk delete ram:{name}")
         assert m.json("store ls ram:") == []
