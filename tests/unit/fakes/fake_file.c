@@ -220,7 +220,9 @@ void fake_file_copy(struct fake_file *to, const struct fake_file *from)
 {
 	to->file.ops = from->file.ops;
 	fake_file_resize(to, from->file.size);
-	memcpy(to->data, from->data, from->file.size);
+	if (from->file.size > 0) {
+		memcpy(to->data, from->data, from->file.size);
+	}
 }
 
 void fake_file_apply(struct fake_file *ff, const struct fake_event *e)
