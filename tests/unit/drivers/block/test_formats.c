@@ -77,6 +77,17 @@ static void workload(struct twin *t, unsigned int steps)
 	twin_check(t);
 }
 
+/* What lies on a partition, as a file again: without what nobody wrote behind it. */
+static void trim(struct fake_file *ff)
+{
+	uint64_t size = ff->file.size;
+
+	while (ff->file.ops->truncate == NULL && ff->data[size - 1] == 0xee) {
+		size--;
+	}
+	fake_file_resize(ff, ALIGN_UP(size, 512));
+}
+
 /* Written and closed; then both sides find in it what they must. */
 static void settle(struct fake_file *ff, struct twin *t, const struct variant *v)
 {
@@ -86,6 +97,7 @@ static void settle(struct fake_file *ff, struct twin *t, const struct variant *v
 	t->d = lab_open(ff, v->format);
 	twin_check(t);
 	lab_close(t->d);
+	trim(ff);
 	if (v->check) {
 		lab_judge(ff, v->qemu, false);
 	}
@@ -93,9 +105,8 @@ static void settle(struct fake_file *ff, struct twin *t, const struct variant *v
 	twin_end(t);
 }
 
-static void test_image_of_qemu(void **state)
+static void use_image(const struct variant *v, bool partition)
 {
-	const struct variant *v = *state;
 	struct fake_file *base = fake_file_new(), *ff = fake_file_new(), *raw = fake_file_new();
 	struct twin t;
 
@@ -107,6 +118,9 @@ static void test_image_of_qemu(void **state)
 		 v->qemu, v->options, v->size, v->qemu, v->io, v->qemu);
 	fake_file_load(ff, lab_path("t"));
 	fake_file_load(raw, lab_path("t.raw"));
+	if (partition) {
+		fake_file_fix(ff, ff->file.size + raw->file.size + 5 * MIB);
+	}
 	twin_begin(&t, lab_open(ff, v->format), (uint32_t)(v - variants));
 	assert_int_equal(t.d->size, ALIGN_UP(raw->file.size, 512));
 	assert_memory_equal(t.want, raw->data, raw->file.size);
@@ -116,6 +130,17 @@ static void test_image_of_qemu(void **state)
 	fake_file_free(ff);
 	lab_forget_backing();
 	fake_file_free(base);
+}
+
+static void test_image_of_qemu(void **state)
+{
+	use_image(*state, false);
+}
+
+/* Its end is behind its tables and data, compressed ones as well; what lies there is garbage. */
+static void test_image_on_partition(void **state)
+{
+	use_image(*state, true);
 }
 
 /* ---- images of ours ---- */
@@ -264,6 +289,31 @@ static void test_errors(void **state)
 		}
 		fake_file_free(ff);
 	}
+}
+
+/* A full partition: -ENOSPC, and all that was written before is there. */
+static void test_full_partition(void **state)
+{
+	const struct creation *c = *state;
+	struct fake_file *ff = lab_create(&c->p);
+	uint64_t size = c->p.size, done = 0;
+	struct twin t;
+	int r = 0;
+
+	fake_file_fix(ff, ff->file.size + size / 2 + 1 * MIB);
+	twin_begin(&t, lab_open(ff, c->p.format), 1);
+	for (; r == 0 && done < size; done += r ? 0 : 4096) {
+		memset(t.want + done, (int)(done >> 12 | 1), 4096);
+		r = block_write(t.d, done, &(struct block_vec){ t.want + done, 4096 }, 1);
+	}
+	assert_int_equal(r, -ENOSPC);
+	assert_true(done > 0);
+	memset(t.want + done, 0, 4096);
+	assert_int_equal(block_flush(t.d), 0);
+	twin_write(&t, 0, 4096, 9);
+	twin_check(&t);
+	settle(ff, &t, &c->v);
+	fake_file_free(ff);
 }
 
 static void test_no_space(void **state)
@@ -596,10 +646,19 @@ int main(void)
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(variants); i++) {
 		lab_add(&g, test_image_of_qemu, &variants[i], "of qemu-img: %s", variants[i].name);
+		if (strstr(variants[i].name, "raw") != variants[i].name &&
+		    strstr(variants[i].name, "fixed") == NULL) {
+			lab_add(&g, test_image_on_partition, &variants[i], "on a partition: %s",
+				variants[i].name);
+		}
 	}
 	for (unsigned int i = 0; i < ARRAY_SIZE(creations); i++) {
 		lab_add(&g, test_image_of_ours, &creations[i], "ours: %s, %u",
 			creations[i].p.format, i);
+		if (creations[i].p.size >= 3 * MIB && !creations[i].whole) {
+			lab_add(&g, test_full_partition, &creations[i], "full partition: %s, %u",
+				creations[i].p.format, i);
+		}
 	}
 	for (unsigned int i = 0; i < ARRAY_SIZE(refused); i++) {
 		lab_add(&g, test_refused_creation, &refused[i], "not created: %s, %u",
