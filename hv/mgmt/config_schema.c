@@ -133,7 +133,7 @@ static const struct config_key disk_keys[] = {
 	  .allowed = "\"report\" or \"pause\"",
 	  .def = "\"report\"",
 	  .names = error_names,
-	  .help = "a failed request: tell the guest, or pause it and try again at vm resume",
+	  .help = "a failed request: its guest hears of it, or is paused",
 	  FIELD(struct vm_disk_config, on_io_error) },
 	LATER(CONFIG_VM, "cdrom", "a CD-ROM drive"),
 };
@@ -524,7 +524,7 @@ static const struct config_key keys[] = {
 	  .allowed = "[{ file = \"boot:a.qcow2\", format = \"qcow2\", overlay = \"64M\" }, ...]",
 	  .def = "[]",
 	  .list = &disks,
-	  .help = "virtual disks: file, disk, format, readonly, overlay, iops ...",
+	  .help = "virtual disks: file, format, readonly, iops, on_io_error",
 	  FIELD(struct vm_config, disks) },
 	{ .table = CONFIG_VM,
 	  .name = "nics",
