@@ -51,7 +51,7 @@ def get(path, at, size):
 
 def machine(kind, disks, vms):
     path = config(os.path.join(os.environ["TMPDIR"], "disk.conf"), vms)
-    return Machine(kind, memory="512M", timeout=300, disks=disks,
+    return Machine(kind, memory="512M", timeout=600, disks=disks,
                    modules=dict(LINUX, **{"insula.conf": path}))
 
 
@@ -229,7 +229,7 @@ def test_errors(kind):
 
 
 test_errors.machines = ["qemu"]
-test_errors.timeout = 900
+test_errors.timeout = 1500
 
 
 def slow(kind, bus):
@@ -286,4 +286,4 @@ def test_partitions(kind):
         partitions(kind, bus)
 
 
-test_partitions.timeout = 900
+test_partitions.timeout = 1500
