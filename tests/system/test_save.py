@@ -220,7 +220,7 @@ def check_log(kind, guest):
 def run_linux(kind, cpus, host_cpus):
     exact = {"ips": 1000000000} if kind == "bochs" else {}
     with machine(kind, linux_config(cpus), cpus=host_cpus, memory="512M", **exact) as m:
-        prompt(m)
+        prompt(m, BOOTED)
         with Guest(m, "linux") as guest:
             now = load(m, guest)
         for n in range(TIMES[kind]):
@@ -259,14 +259,14 @@ def test_linux_reboot(kind):
     exact = {"ips": 1000000000} if kind == "bochs" else {}
     with machine(kind, linux_config(2) + COPIER, cpus=2, memory="512M", disks=[f"{path},bus=ide"],
                  **exact) as m:
-        prompt(m)
+        prompt(m, BOOTED)
         with Guest(m, "linux") as guest:
             now = load(m, guest)
         text = m.command("vm save linux ram:x --stop", timeout=300)
         assert "it is stopped" in text, text
         copy_out(m, path)
     with machine(kind, "", {"saved": path}, cpus=2, memory="512M", **exact) as m:
-        prompt(m)
+        prompt(m, BOOTED)
         text = m.command("vm restore boot:saved", timeout=300)
         assert "running" in text, text
         with Guest(m, "linux") as guest:
