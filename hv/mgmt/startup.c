@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Owns the order of start: devices, [host], networks, then every VM is made, then the automatic ones start. */
+/* Owns the order of start: [host], devices if any is used, networks, every VM is made, automatic ones start. */
 /* One VM that fails never keeps the others from starting. */
 #include "hv/mgmt/startup.h"
 #include "drivers/host/host_pci.h"
@@ -134,6 +134,30 @@ static void say_what(struct shell_out *out, const struct config *cfg)
 	shell_out_puts(out, "\n");
 }
 
+static bool has_host_disk(const struct vm_config *v)
+{
+	for (unsigned int i = 0; i < v->disk_count; i++) {
+		if (v->disks[i].disk[0] != '\0') {
+			return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * May anything in it be one of the machine's devices? If not, guests need not wait until those are
+ * found: most of that time is an empty port's, which has to be given some to answer.
+ */
+static bool uses_devices(const struct config *cfg)
+{
+	bool uses = cfg->net_count + cfg->host.addresses > 0;
+
+	for (unsigned int i = 0; i < cfg->vm_count; i++) {
+		uses |= has_host_disk(&cfg->vms[i]);
+	}
+	return uses;
+}
+
 static void load(struct shell_out *out, struct config *cfg, struct diag *d)
 {
 	int err = cmd_config_load(FILE_NAME, cfg, d);
@@ -153,6 +177,9 @@ static void load(struct shell_out *out, struct config *cfg, struct diag *d)
 	log_set_sink(screen_log, cfg->host.log);
 	cmd_config_print(out, "error: ", FILE_NAME, d);
 	say_what(out, cfg);
+	if (uses_devices(cfg)) {
+		host_pci_wait();
+	}
 	create_nets(out, cfg);
 	create(out, cfg);
 	autostart(out, cfg);
@@ -163,7 +190,6 @@ void startup_run(struct shell_out *out)
 	struct diag *d = heap_alloc(sizeof(*d));
 	struct config cfg = { 0 };
 
-	host_pci_wait();
 	config_host_defaults(&cfg.host);
 	cmd_config_set_host(&cfg.host);
 	if (d != NULL) {
@@ -173,4 +199,5 @@ void startup_run(struct shell_out *out)
 		shell_out_puts(out, "error: cannot read " FILE_NAME ": out of memory\n");
 	}
 	heap_free(d);
+	host_pci_wait(); /* commands show them */
 }
