@@ -57,17 +57,18 @@ static int connected(const char *host, const char *port)
 static int accepted(const char *port)
 {
 	struct sockaddr_in a = address_of("0.0.0.0", port);
-	int fd = socket(AF_INET, SOCK_STREAM, 0), one = 1;
+	int fd = socket(AF_INET, SOCK_STREAM, 0), one = 1, conn;
 
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (bind(fd, (struct sockaddr *)&a, sizeof(a)) != 0 || listen(fd, 1) != 0) {
 		err(1, "port %s", port);
 	}
-	fd = accept(fd, NULL, NULL);
-	if (fd < 0) {
+	conn = accept(fd, NULL, NULL);
+	if (conn < 0) {
 		err(1, "accept");
 	}
-	return fd;
+	close(fd); /* who comes next is refused, and tries again */
+	return conn;
 }
 
 static void send_all(int fd, size_t left)
