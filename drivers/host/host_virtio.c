@@ -147,7 +147,7 @@ static bool set_vector(const struct host_virtio *v)
 {
 	uint16_t vector = v->pci->irq == HOST_PCI_MSIX ? VECTOR : VIRTIO_NO_VECTOR;
 
-	mmio_write16(v->common + VIRTIO_COMMON_CONFIG_VECTOR, VIRTIO_NO_VECTOR);
+	mmio_write16(v->common + VIRTIO_COMMON_CONFIG_VECTOR, vector);
 	mmio_write16(v->common + VIRTIO_COMMON_QUEUE_VECTOR, vector);
 	return mmio_read16(v->common + VIRTIO_COMMON_QUEUE_VECTOR) == vector;
 }

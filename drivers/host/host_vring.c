@@ -75,12 +75,36 @@ void host_vring_offer(struct host_vring *r, uint16_t head)
 	__atomic_store_n((uint16_t *)(void *)(ring + VIRTQ_RING_IDX), r->avail, __ATOMIC_RELEASE);
 }
 
+static uint16_t load(const uint8_t *p)
+{
+	return __atomic_load_n((const uint16_t *)(const void *)p, __ATOMIC_ACQUIRE);
+}
+
+/* 2.7.10 "Available Buffer Notification Suppression" */
+bool host_vring_wants_kick(const struct host_vring *r)
+{
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	return !(load(r->mem + USED(r->size) + VIRTQ_RING_FLAGS) & VIRTQ_NO_NOTIFY);
+}
+
+/* 2.7.7 "Used Buffer Notification Suppression" */
+void host_vring_mute(struct host_vring *r)
+{
+	bytes_put_le16(r->mem + AVAIL(r->size) + VIRTQ_RING_FLAGS, VIRTQ_NO_INTERRUPT);
+}
+
+bool host_vring_listen(struct host_vring *r)
+{
+	bytes_put_le16(r->mem + AVAIL(r->size) + VIRTQ_RING_FLAGS, 0);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* the flag is there before we look */
+	return load(r->mem + USED(r->size) + VIRTQ_RING_IDX) != r->used;
+}
+
 /* 2.7.14 "Receiving Used Buffers From The Device" */
 int host_vring_collect(struct host_vring *r, struct host_vring_end *out)
 {
 	const uint8_t *ring = r->mem + USED(r->size);
-	uint16_t idx = __atomic_load_n((const uint16_t *)(const void *)(ring + VIRTQ_RING_IDX),
-				       __ATOMIC_ACQUIRE);
+	uint16_t idx = load(ring + VIRTQ_RING_IDX);
 	const uint8_t *entry = ring + VIRTQ_RING_ENTRIES + 8u * (size_t)(r->used % r->size);
 	uint32_t id = bytes_get_le32(entry);
 

@@ -31,6 +31,14 @@ void host_vring_put(struct host_vring *r, uint16_t i, const void *mem, uint32_t 
 /* The chain from `head` on is the device's; it is to be notified. */
 void host_vring_offer(struct host_vring *r, uint16_t head);
 
+/* Shall the device hear of what was offered? Orders the offers before the question. */
+bool host_vring_wants_kick(const struct host_vring *r);
+
+/* No interrupts for what the device is done with, which may come late; */
+void host_vring_mute(struct host_vring *r);
+/* and again: true if there is something already, for which none will come. */
+bool host_vring_listen(struct host_vring *r);
+
 struct host_vring_end {
 	uint16_t head; /* below size; whether it was offered is for the user to know */
 	uint32_t len;  /* bytes that the device says to have written */

@@ -202,7 +202,7 @@ struct netnic_ops {
 	/* Receives what is for others too: guests are bridged to it. */
 	void (*set_promiscuous)(struct netport *p, bool on);
 	void (*stats)(struct netport *p, struct netnic_stats *s);
-	unsigned int (*speed)(struct netport *p); /* Mbit/s */
+	unsigned int (*speed)(struct netport *p); /* Mbit/s; 0: there is no wire */
 };
 
 /*

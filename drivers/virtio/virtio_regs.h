@@ -7,7 +7,8 @@
 /* 4.1.2 "PCI Device Discovery" */
 #define VIRTIO_PCI_VENDOR 0x1af4u
 #define VIRTIO_PCI_DEVICE 0x1040u /* plus the device type */
-#define VIRTIO_PCI_BLOCK  0x1001u /* of one that old drivers can use, too */
+#define VIRTIO_PCI_NET	  0x1000u /* of one that old drivers can use, too */
+#define VIRTIO_PCI_BLOCK  0x1001u /* likewise */
 
 /* 5 "Device Types" */
 #define VIRTIO_ID_NET	  1u
@@ -75,6 +76,7 @@
 #define VIRTQ_AVAIL_ALIGN    2u
 #define VIRTQ_USED_ALIGN     4u
 #define VIRTQ_NO_INTERRUPT   1u /* flags of the available ring */
+#define VIRTQ_NO_NOTIFY	     1u /* flags of the used ring */
 #define VIRTQ_RING_FLAGS     0u /* offsets in both rings */
 #define VIRTQ_RING_IDX	     2u
 #define VIRTQ_RING_ENTRIES   4u
@@ -107,6 +109,8 @@
 #define VIRTIO_NET_F_HOST_ECN	13u
 #define VIRTIO_NET_F_MRG_RXBUF	15u
 #define VIRTIO_NET_F_STATUS	16u
+#define VIRTIO_NET_F_CTRL_VQ	17u
+#define VIRTIO_NET_F_CTRL_RX	18u
 #define VIRTIO_NET_MAC		0u
 #define VIRTIO_NET_STATUS	6u
 #define VIRTIO_NET_PAIRS	8u

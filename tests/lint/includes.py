@@ -34,7 +34,8 @@ TABLE = [
     ("boot/**", ["hv/lib/*", "boot/**"]),
     ("drivers/block/*", PURE),
     ("drivers/net/*", PURE),
-    ("drivers/host/*", PURE + PORTS + ["arch/*", "hv/mutex.h", "drivers/virtio/virtio_regs.h"]),
+    ("drivers/host/*", PURE + PORTS + ["arch/*", "hv/mutex.h", "drivers/virtio/virtio_regs.h",
+                                       "drivers/virtio/virtio_net_hdr.h"]),
     ("drivers/emul/*", GUEST_CHIPS + ["arch/clock.h"]),  # chips that count time
     ("drivers/virtio/*", GUEST_CHIPS),
 ]

@@ -105,11 +105,11 @@ class Outside:
         self.scratch.cleanup()
 
     @staticmethod
-    def nic(kind):
-        """The host's network card, for boot.Machine."""
+    def nic(kind, model="e1000"):
+        """The host's network card, for boot.Machine; model: of QEMU's."""
         if kind == "bochs":
             return f"e1000,mac={NIC_MAC}, ethmod=tuntap, ethdev=/dev/net/tun:tap0"
-        return f"e1000,mac={NIC_MAC},tap,ifname=tap0,script=no,downscript=no"
+        return f"{model},mac={NIC_MAC},tap,ifname=tap0,script=no,downscript=no"
 
     @staticmethod
     def route(subnet, via=HOST):
