@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The configuration: what a whole file becomes, and the catalogue of errors, each rule one case. */
 /* The grammar's own cases are in test_toml.c. */
-/* TEST_SOURCES: tests/unit/fakes/fake_checkpoint.c */
 /* TEST_SOURCES: hv/mgmt/config.c hv/mgmt/config_key.c hv/mgmt/config_check.c hv/mgmt/config_write.c hv/mgmt/config_schema.c hv/mgmt/config_list.c hv/mgmt/config_line.c hv/mgmt/config_type.c hv/mgmt/toml.c hv/mgmt/toml_scan.c */
 /* TEST_SOURCES: hv/mgmt/config_net.c drivers/net/network_config.c */
 /* TEST_SOURCES: hv/mgmt/diag.c hv/mgmt/near.c hv/mgmt/utf8.c hv/mgmt/shell_out.c hv/vm_config.c */
@@ -21,6 +20,7 @@
 #include "hv/lib/string.h"
 #include "hv/mgmt/capture.h"
 #include "hv/mgmt/config.h"
+#include "hv/thread.h"
 
 static bool known(const char *name)
 {
@@ -30,6 +30,13 @@ static bool known(const char *name)
 static const struct config_env env = { .cpus = 4, .cpuid_known = known };
 static struct diag d;
 static struct config cfg;
+
+static unsigned int checkpoints;
+
+void thread_checkpoint(void)
+{
+	checkpoints++;
+}
 
 static int parse(const char *text)
 {
@@ -564,6 +571,41 @@ static void test_networks(void **state)
 			       "\"10M\", link = false, spoof = true }, { net = \"own\" }]\n"));
 }
 
+/* A network "net" with as many ports as there may be. */
+static size_t put_forwards(char *text, size_t size, const char *net, const char *uplink)
+{
+	int len = snprintf(text, size, "[net.%s]\nmode = \"natnet\"\nuplink = \"%s\"\nforward = [",
+			   net, uplink);
+
+	for (unsigned int i = 0; i < NETWORK_FORWARDS; i++) {
+		len += snprintf(text + len, size - (size_t)len, "%s\"tcp:%u:a:%u\"",
+				i == 0 ? "" : ", ", net[0] + 1000 * (i + 1), i + 1);
+	}
+	len += snprintf(text + len, size - (size_t)len, "]\n");
+	return (size_t)len;
+}
+
+static void test_others_have_their_turn_between_ports(void **state)
+{
+	static const char *const uplinks[] = { "nic1", "nic0" };
+	unsigned int turns[2];
+	char text[4096];
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_SIZE(uplinks); i++) {
+		size_t len = put_forwards(text, sizeof(text), "a", "nic0");
+
+		put_forwards(text + len, sizeof(text) - len, "b", uplinks[i]);
+		checkpoints = 0;
+		assert_int_equal(parse(text), 0);
+		assert_int_equal(d.count, 0);
+		assert_int_equal(cfg.net_count, 2);
+		turns[i] = checkpoints;
+		config_free(&cfg);
+	}
+	assert_int_equal(turns[1] - turns[0], NETWORK_FORWARDS);
+}
+
 static void test_addresses(void **state)
 {
 	static struct capture text;
@@ -710,6 +752,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_whole_file, teardown),
 		cmocka_unit_test_teardown(test_addresses, teardown),
 		cmocka_unit_test_teardown(test_networks, teardown),
+		cmocka_unit_test_teardown(test_others_have_their_turn_between_ports, teardown),
 		cmocka_unit_test_teardown(test_written_file_reads_back, teardown),
 		cmocka_unit_test(test_defaults_are_true),
 		cmocka_unit_test_teardown(test_error_catalogue, teardown),
