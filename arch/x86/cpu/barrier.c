@@ -84,6 +84,11 @@ static void set_guard(const struct cpu_state *c, struct percpu *p)
 	p->exit_spec = c->found.amd && c->means.ibrs_at_exits ? root_spec_ctrl(&c->means) : 0;
 }
 
+bool barrier_at_exits(void)
+{
+	return percpu_this()->exit_guard;
+}
+
 bool barrier_ibrs_at_exits(void)
 {
 	return cpus[cpu_id()].means.ibrs_at_exits;

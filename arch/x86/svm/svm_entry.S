@@ -2,31 +2,11 @@
 /* One world switch: guest registers in, VMRUN, guest registers out. */
 /* Looks at no exit code. */
 
-/*
- * void svm_entry(uint64_t gprs[16], uint64_t guest_vmcb, uint64_t host_vmcb)
- *
- * GIF is 0 from before the guest's FS, GS and TR are loaded until the host's are back, so no NMI
- * meets them. RFLAGS.IF is 1 at VMRUN because with V_INTR_MASKING the host's IF says whether
- * physical interrupts end guest mode (APM Vol. 2, "Virtualizing APIC.TPR").
- */
 /* struct percpu; barrier.h asserts the offset. */
 #define PERCPU_EXIT_GUARD 16
 
-	.text
-	.globl	svm_entry
-	.type	svm_entry, @function
-svm_entry:
-	pushq	%rbp
-	pushq	%rbx
-	pushq	%r12
-	pushq	%r13
-	pushq	%r14
-	pushq	%r15
-	pushq	%rdx
-	pushq	%rdi
-	cmpb	$0, %gs:PERCPU_EXIT_GUARD
-	jne	3f
-1:	clgi
+/* From RDI and RSI as svm_entry got them to the host's registers; GS is the host's behind it. */
+	.macro	run_guest
 	sti
 	movq	%rsi, %rax
 	vmload	%rax
@@ -77,16 +57,42 @@ svm_entry:
 	popq	%rbx
 	popq	%rbp
 	vmload	%rax
-	/* From here on GS is the host's. */
+	.endm
+
+/*
+ * void svm_entry(uint64_t gprs[16], uint64_t guest_vmcb, uint64_t host_vmcb)
+ *
+ * GIF is 0 from before the guest's FS, GS and TR are loaded until the host's are back, so no NMI
+ * meets them, nor a CPU without its IBRS. RFLAGS.IF is 1 at VMRUN because with V_INTR_MASKING the host's
+ * IF says whether physical interrupts end guest mode (APM Vol. 2, "Virtualizing APIC.TPR").
+ */
+	.text
+	.globl	svm_entry
+	.type	svm_entry, @function
+svm_entry:
+	pushq	%rbp
+	pushq	%rbx
+	pushq	%r12
+	pushq	%r13
+	pushq	%r14
+	pushq	%r15
+	pushq	%rdx
+	pushq	%rdi
+	clgi
 	cmpb	$0, %gs:PERCPU_EXIT_GUARD
-	jne	4f
-2:	cli
+	jne	1f
+	run_guest
+	cli
 	stgi
 	ret
-3:	call	barrier_switch_in
-	jmp	1b
-4:	call	barrier_switch_out
-	jmp	2b
+
+	/* No branch behind VMRUN decides: it could be mispredicted, and the RET speculated all the same. */
+1:	call	barrier_switch_in
+	run_guest
+	call	barrier_switch_out
+	cli
+	stgi
+	ret
 	.size	svm_entry, . - svm_entry
 
 	.section .note.GNU-stack, "", @progbits

@@ -4,12 +4,48 @@
 
 #define HOST_RSP 0x6c14
 
-/* struct percpu; barrier.h asserts the offset. */
-#define PERCPU_EXIT_GUARD 16
-
 /* struct vmx_entry; vmx_vcpu.h asserts the offsets. */
 #define ENTRY_HOST_RSP 0
 #define ENTRY_LAUNCHED 8
+
+/* At an exit, HOST_RSP in RSP: the guest's registers to where they are kept. */
+	.macro	save_guest
+	pushq	%rdi
+	movq	8(%rsp), %rdi
+	popq	7*8(%rdi)
+	movq	%rax, 0*8(%rdi)
+	movq	%rcx, 1*8(%rdi)
+	movq	%rdx, 2*8(%rdi)
+	movq	%rbx, 3*8(%rdi)
+	movq	%rbp, 5*8(%rdi)
+	movq	%rsi, 6*8(%rdi)
+	movq	%r8, 8*8(%rdi)
+	movq	%r9, 9*8(%rdi)
+	movq	%r10, 10*8(%rdi)
+	movq	%r11, 11*8(%rdi)
+	movq	%r12, 12*8(%rdi)
+	movq	%r13, 13*8(%rdi)
+	movq	%r14, 14*8(%rdi)
+	movq	%r15, 15*8(%rdi)
+	.endm
+
+/* All but RAX: no guest value stays in a register that C code might use before writing it. */
+	.macro	load_host
+	xorl	%ecx, %ecx
+	xorl	%edx, %edx
+	xorl	%esi, %esi
+	xorl	%r8d, %r8d
+	xorl	%r9d, %r9d
+	xorl	%r10d, %r10d
+	xorl	%r11d, %r11d
+	popq	%rdi
+	popq	%r15
+	popq	%r14
+	popq	%r13
+	popq	%r12
+	popq	%rbx
+	popq	%rbp
+	.endm
 
 	.text
 	.balign	16
@@ -53,49 +89,24 @@ vmx_enter:
 3:	movl	$1, %eax
 	jmp	4f
 
-/* The CPU comes here at every exit, with HOST_RSP in RSP. */
+/* The CPU comes here at every exit, if nothing is to be done about speculation. */
 	.balign	16
 	.globl	vmx_exit_point
 vmx_exit_point:
-	pushq	%rdi
-	movq	8(%rsp), %rdi
-	popq	7*8(%rdi)
-	movq	%rax, 0*8(%rdi)
-	movq	%rcx, 1*8(%rdi)
-	movq	%rdx, 2*8(%rdi)
-	movq	%rbx, 3*8(%rdi)
-	movq	%rbp, 5*8(%rdi)
-	movq	%rsi, 6*8(%rdi)
-	movq	%r8, 8*8(%rdi)
-	movq	%r9, 9*8(%rdi)
-	movq	%r10, 10*8(%rdi)
-	movq	%r11, 11*8(%rdi)
-	movq	%r12, 12*8(%rdi)
-	movq	%r13, 13*8(%rdi)
-	movq	%r14, 14*8(%rdi)
-	movq	%r15, 15*8(%rdi)
+	save_guest
 	xorl	%eax, %eax
-	/* No guest value stays in a register that C code might use before writing it. */
-4:	xorl	%ecx, %ecx
-	xorl	%edx, %edx
-	xorl	%esi, %esi
-	xorl	%r8d, %r8d
-	xorl	%r9d, %r9d
-	xorl	%r10d, %r10d
-	xorl	%r11d, %r11d
-	popq	%rdi
-	popq	%r15
-	popq	%r14
-	popq	%r13
-	popq	%r12
-	popq	%rbx
-	popq	%rbp
-	cmpb	$0, %gs:PERCPU_EXIT_GUARD
-	jne	5f
+4:	load_host
 	ret
-5:	pushq	%rax
+
+/* Or here. No branch decides which: it could be mispredicted, and the RET speculated all the same. */
+	.balign	16
+	.globl	vmx_exit_guarded
+vmx_exit_guarded:
+	save_guest
+	xorl	%eax, %eax
+	load_host
 	call	barrier_switch_out
-	popq	%rax
+	movl	$0, %eax
 	ret
 
 	.section .note.GNU-stack, "", @progbits

@@ -26,8 +26,8 @@
 #include "hv/timer.h"
 #include "hv/vm.h"
 
-/* Label in vmx_entry.S. */
-extern const char vmx_exit_point[];
+/* Labels in vmx_entry.S. */
+extern const char vmx_exit_point[], vmx_exit_guarded[];
 
 struct vmx_vcpu *vmx_vcpu_current[CPU_MAX];
 
@@ -182,7 +182,7 @@ static void write_initial(struct vcpu *v)
 	for (unsigned int i = 0; i < ARRAY_SIZE(initial); i++) {
 		vmcs_write(initial[i].field, initial[i].val);
 	}
-	vmcs_write(HOST_RIP, (uint64_t)vmx_exit_point);
+	vmcs_write(HOST_RIP, (uint64_t)(barrier_at_exits() ? vmx_exit_guarded : vmx_exit_point));
 	vmcs_write(CR4_MASK, vmx_reg_cr4_mask(v));
 	vmcs_write(TSC_OFFSET, v->tsc_offset);
 	write_controls(v);
