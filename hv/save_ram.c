@@ -14,8 +14,8 @@
 
 #define VERSION 1u
 #define PAGES	(PAGE_CHUNK_SIZE / PAGE_SIZE)
-#define BATCH                                                                                      \
-	8u /* pages looked at or copied between checkpoints: some 8,000 instructions at most */
+/* Pages looked at or copied between checkpoints: some 8,000 instructions at most. */
+#define BATCH 8u
 
 /* Of a section of pages, and all of one of those given away. */
 struct ram_header {

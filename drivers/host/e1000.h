@@ -43,8 +43,7 @@ struct e1000 {
 	unsigned int tx_next;	     /* [L] */
 	unsigned int tx_clean;	     /* [L] the oldest that is not known to be sent */
 	bool tx_wanted;		     /* [L] the switch waits for room */
-	uint64_t
-		tx_context; /* [L] where the device finds checksums, until it is told otherwise; 0: nowhere */
+	uint64_t tx_context; /* [L] the last one: where the device finds checksums; 0: nowhere */
 };
 
 /*

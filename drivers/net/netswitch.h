@@ -19,8 +19,7 @@ struct netswitch {
 	struct netport *port[NETSWITCH_PORTS]; /* [L] NULL: free */
 	uint16_t ports;			       /* [L] all used ones are below */
 	uint16_t guarded;		       /* [L] ports that wait for DHCP leases to be seen */
-	uint32_t
-		host; /* [L] the host's own address here: no guarded port speaks from it; 0: none */
+	uint32_t host; /* [L] its own address here: no guarded port speaks from it; 0: none */
 };
 
 /* Room for `addresses` (a power of two, at least 4) in the table. -ENOMEM */

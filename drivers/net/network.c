@@ -165,7 +165,6 @@ const struct network *network_find(const char *name)
 static int make_nowhere(void)
 {
 	const struct hostif_config c = { .nat_buckets = NOWHERE_NAT, .nat_most = NOWHERE_NAT };
-
 	int err;
 
 	if (nowhere != NULL) {

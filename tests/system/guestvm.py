@@ -122,7 +122,7 @@ class Neighbour:
         if kind is None:
             self.check()
 
-    def check(self, timeout=30):
+    def check(self, timeout=120):
         """It runs, found no difference, and has made another round since the last check."""
         deadline = time.monotonic() + timeout
         while True:

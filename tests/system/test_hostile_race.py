@@ -15,6 +15,7 @@ from lab import account, states
 
 SOAK = bool(os.environ.get("INSULA_SOAK"))
 KEYS = "boot=multiboot kernel=boot:hostile.elf memory=16M cpus=4 testdev=true"
+PATIENCE = 300  # seconds: a busy machine
 ROUNDS = 20000 if SOAK else 150
 # ns of CPU time after which a VM that goes on is stopped; in Bochs 20 a tick, in QEMU the emulator's own.
 LIMIT = {"qemu": (3 if SOAK else 0.5) * 1e9, "bochs": (0.5 if SOAK else 0.1) * 1e9}
@@ -43,14 +44,14 @@ class Rivals:
     def __exit__(self, kind, *exc):
         try:
             if kind is None:
-                self.neighbour.check(timeout=120)
+                self.neighbour.check(PATIENCE)
                 self.check_memory()
         finally:
             self.guests.__exit__()
 
     def check_memory(self):
         """All that the hostile VMs had is free again, when it has been scrubbed."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while (after := account(self.guests.machine))["changing"]:
             assert time.monotonic() < deadline, after
         assert after["vms"] == self.before["vms"], (self.before, after)
@@ -105,7 +106,7 @@ class Rivals:
             self.ask(f"vm {verb} {storm}")
         for verb in ("pause", "resume"):
             self.ask(f"vm {verb} visitor")
-        info = self.guests.wait("visitor", 120)
+        info = self.guests.wait("visitor", PATIENCE)
         assert info["state"] == "stopped", f"the visitor is {info['state']}"
         assert "goodbye" in self.guests.console("visitor")
 

@@ -246,7 +246,6 @@ static const struct {
 	{ "spec_store_bypass", spec_store_bypass },
 	{ "spectre_v1", spectre_v1 },
 	{ "spectre_v2", spectre_v2 },
-
 	{ "tsx_async_abort", tsx_async_abort },
 };
 _Static_assert(ARRAY_SIZE(table) == VULN_COUNT, "vuln_assess");
