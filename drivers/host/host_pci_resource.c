@@ -8,7 +8,8 @@
 #include "hv/lib/errno.h"
 
 #define CAPS_FIRST 0x40u
-#define CAPS_MAX   ((PCI_SPACE - CAPS_FIRST) / 4)
+
+_Static_assert(PCI_SPACE / 4 <= 64, "a bit for each place of a capability");
 
 static void command(const struct host_pci_dev *d, uint32_t clear, uint32_t set)
 {
@@ -22,17 +23,19 @@ void host_pci_enable(struct host_pci_dev *d)
 	command(d, 0, PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 }
 
-/* "Capabilities List"; a chain that bites its tail ends when every place was seen. */
+/* "Capabilities List"; a chain that bites its tail ends there: nothing in it is behind itself. */
 static unsigned int find(const struct host_pci_dev *d, uint8_t id, unsigned int after)
 {
 	unsigned int at = host_pci_read(d, PCI_CAPS, 1) & 0xfc;
 	bool passed = after == 0;
+	uint64_t seen = 0;
 
-	for (unsigned int i = 0; i < CAPS_MAX && at >= CAPS_FIRST; i++) {
+	while (at >= CAPS_FIRST && (seen & BIT(at / 4)) == 0) {
 		if (passed && host_pci_read(d, at, 1) == id) {
 			return at;
 		}
 		passed = passed || at == after;
+		seen |= BIT(at / 4);
 		at = host_pci_read(d, at + 1, 1) & 0xfc;
 	}
 	return 0;

@@ -12,7 +12,8 @@
 
 #define RESET_NS 1000000000ul
 #define POLL_NS	 1000000ul
-#define VECTOR	 0u /* the one that host_pci_irq_request sets up */
+#define VECTOR	 0u  /* the one that host_pci_irq_request sets up */
+#define MAP_MOST MIB /* of a structure: bells of a page each take 4 MiB, for a thousand queues */
 
 /* ---- where things are: 4.1.4 "Virtio Structure PCI Capabilities" ---- */
 
@@ -33,9 +34,10 @@ static struct place find(const struct host_pci_dev *d, unsigned int type, uint32
 		unsigned int bar = host_pci_read(d, p.cap + VIRTIO_PCI_CAP_BAR_OFF, 1);
 		volatile uint8_t *base;
 
-		p.len = host_pci_read(d, p.cap + VIRTIO_PCI_CAP_LEN_OFF, 4);
+		p.len = (uint32_t)u64_min(host_pci_read(d, p.cap + VIRTIO_PCI_CAP_LEN_OFF, 4),
+					  MAP_MOST);
 		if (host_pci_read(d, p.cap + VIRTIO_PCI_CAP_TYPE_OFF, 1) == type && bar < 6 &&
-		    p.len >= least && p.len <= MIB && off % 4 == 0) {
+		    p.len >= least && off % 4 == 0) {
 			base = host_pci_bar_map(d, bar, (uint64_t)off + p.len);
 			p.at = base != NULL ? base + off : NULL;
 		}

@@ -334,6 +334,7 @@ static void test_capabilities(void **state)
 	put_cap(f, 0xf0, 0x01, 0x40); /* a second one, and back to the first */
 	assert_int_equal(host_pci_capability_after(&d, 0x01, 0), 0x40);
 	assert_int_equal(host_pci_capability_after(&d, 0x01, 0x40), 0xf0);
+	assert_int_equal(host_pci_capability_after(&d, 0x01, 0xf0), 0);
 	put_cap(f, 0xf0, 0x01, 0);
 	assert_int_equal(host_pci_capability_after(&d, 0x01, 0xf0), 0);
 	put_cap(f, 0x40, 0x01, 0x10); /* into the header */
