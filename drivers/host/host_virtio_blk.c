@@ -198,10 +198,10 @@ static int disk_flush(struct block_dev *d)
 
 static int range(struct block_dev *d, const struct disk_piece *p, uint32_t type, const char *what)
 {
-	uint8_t raw[BLOCK_SECTOR] = { 0 };
+	uint8_t raw[VIRTIO_BLK_RANGE] = { 0 };
 	const struct command c = { type, 0 };
-	const struct block_vec v = { raw, VIRTIO_BLK_RANGE };
-	const struct disk_job j = { .command = &c, .v = &v, .n = 1, .bytes = VIRTIO_BLK_RANGE };
+	const struct block_vec v = { raw, sizeof(raw) };
+	const struct disk_job j = { .command = &c, .v = &v, .n = 1, .bytes = sizeof(raw) };
 
 	bytes_put_le64(raw, p->off / BLOCK_SECTOR);
 	bytes_put_le32(raw + 8, (uint32_t)(p->len / BLOCK_SECTOR));
@@ -255,8 +255,8 @@ static const struct block_dev_ops disk_ops = {
 
 static void read_serial(struct blk *b)
 {
-	uint8_t id[BLOCK_SECTOR] = { 0 };
-	const struct block_vec v = { id, VIRTIO_BLK_ID_BYTES };
+	uint8_t id[VIRTIO_BLK_ID_BYTES] = { 0 };
+	const struct block_vec v = { id, sizeof(id) };
 	const struct command c = { VIRTIO_BLK_T_GET_ID, 0 };
 	const struct disk_job j = {
 		.command = &c, .v = &v, .n = 1, .bytes = VIRTIO_BLK_ID_BYTES, .reads = true
