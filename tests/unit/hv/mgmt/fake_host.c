@@ -45,6 +45,7 @@ const struct hvm_ops *hvm;
 const char *fake_start_fails;
 void (*fake_on_wait)(void);
 unsigned int fake_unparked, fake_buttons, fake_poweroffs, fake_reboots, fake_list_depth;
+unsigned int fake_early_vms;
 enum log_level fake_sink_level;
 struct trace_ring trace_rings[CPU_MAX];
 struct stretch stretches[CPU_MAX];
@@ -329,8 +330,11 @@ const struct host_pci_dev *host_pci_next(const struct host_pci_dev *d)
 	return d == NULL ? &devs[0] : d->next;
 }
 
+static bool found; /* the machine's devices */
+
 void host_pci_wait(void)
 {
+	found = true;
 }
 
 uint64_t uart_errors(void)
@@ -662,6 +666,7 @@ int vm_create(const struct vm_config *cfg, struct vm **out, const char **why)
 	if (vm_find(cfg->name) != NULL) {
 		return fails(why, "there is a VM of that name already");
 	}
+	fake_early_vms += !found;
 	vm = heap_alloc(sizeof(*vm));
 	vm->id = ++next_id;
 	vm->cfg = *cfg;
@@ -889,6 +894,8 @@ void fake_host_reset(void)
 		heap_free(vm);
 	}
 	next_id = 0;
+	found = false;
+	fake_early_vms = 0;
 	file_count = 0;
 	sent_len = 0;
 	sent[0] = '\0';

@@ -41,5 +41,6 @@ extern struct virtio_balloon_info fake_balloon; /* what virtio_balloon_look tell
 extern int fake_balloon_error;			/* what it returns */
 extern const char *fake_reserve_fails;		/* why vm_memory_reserve fails, or NULL */
 extern unsigned int fake_list_depth;		/* vm_list_lock held */
+extern unsigned int fake_early_vms;		/* made before the machine's devices were found */
 
 #endif

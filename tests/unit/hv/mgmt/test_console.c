@@ -22,6 +22,7 @@
 #include "hv/base/log.h"
 #include "hv/base/stretch.h"
 #include "hv/base/trace.h"
+#include "hv/lib/fmt.h"
 #include "hv/lib/string.h"
 #include "hv/mgmt/fake_host.h"
 #include "hv/mgmt/screen.h"
@@ -97,6 +98,36 @@ static void test_startup(void **state)
 	assert_int_equal(vm_find("late")->state, VM_RUNNING);
 	assert_int_equal(vm_find("spare")->state, VM_STOPPED);
 	assert_null(vm_find("db"));
+}
+
+/* Only what may be a device of the machine's has the VMs wait until those are found. */
+static void test_startup_waits_for_devices(void **state)
+{
+	static const struct {
+		const char *conf;
+		unsigned int early;
+	} rows[] = {
+		{ "[vm.b]\nkernel = \"boot:k\"\n", 2 },
+		{ "[vm.b]\nkernel = \"boot:k\"\n"
+		  "disks = [{ file = \"boot:d\", format = \"raw\", readonly = true }]\n",
+		  2 },
+		{ "[vm.b]\nkernel = \"boot:k\"\n"
+		  "disks = [{ file = \"boot:d\", format = \"raw\", readonly = true }, "
+		  "{ disk = \"ide0\", format = \"raw\" }]\n",
+		  0 },
+		{ "[vm.b]\nkernel = \"boot:k\"\n[net.lan]\n", 0 },
+		{ "[vm.b]\nkernel = \"boot:k\"\n[host]\naddress = [\"dhcp\"]\n", 0 },
+	};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
+		char text[512];
+
+		setup(state);
+		fmt_snprintf(text, sizeof(text), "[vm.a]\nkernel = \"boot:k\"\n%s", rows[i].conf);
+		fake_host_module("insula.conf", text);
+		assert_has(fake_host_run(""), "boot:insula.conf: 2 VMs: a, b\r\n");
+		assert_int_equal(fake_early_vms, rows[i].early);
+	}
 }
 
 static void test_startup_without_virtualization(void **state)
@@ -1347,6 +1378,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_no_configuration, setup),
 		cmocka_unit_test_setup(test_startup, setup),
+		cmocka_unit_test_setup(test_startup_waits_for_devices, setup),
 		cmocka_unit_test_setup(test_startup_without_virtualization, setup),
 		cmocka_unit_test_setup(test_log_line_redraws_the_row, setup),
 		cmocka_unit_test_setup(test_log_line_without_room, setup),
