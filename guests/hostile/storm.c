@@ -4,6 +4,7 @@
 #include "guests/hostile/hostile.h"
 #include "guests/hostile/race.h"
 #include "guests/lib/idt.h"
+#include "guests/lib/kvm_call.h"
 #include "guests/lib/lapic.h"
 #include "guests/lib/mboot.h"
 #include "guests/lib/msr.h"
@@ -22,7 +23,6 @@
 #define BURST	     8u
 #define NMIS_MAX     2000u /* that the handler sends by itself */
 #define IOAPIC	     0xfec00000u
-#define VENDOR_AMD   0x68747541u
 #define CALL_IPI     10
 #define CALL_YIELD   11
 #define STEAL_TIME   0x4b564d03u
@@ -186,28 +186,12 @@ static void ioapic(uint64_t r)
 	mmio_write32(IOAPIC + 0x10, command(r) & ~0xc0000u);
 }
 
-static uint64_t call(uint64_t number, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3)
-{
-	if (cpu_cpuid(0, 0).ebx == VENDOR_AMD) {
-		__asm__ volatile("vmmcall"
-				 : "+a"(number)
-				 : "b"(a0), "c"(a1), "d"(a2), "S"(a3)
-				 : "memory");
-	} else {
-		__asm__ volatile("vmcall"
-				 : "+a"(number)
-				 : "b"(a0), "c"(a1), "d"(a2), "S"(a3)
-				 : "memory");
-	}
-	return number;
-}
-
 static void kvm(uint64_t r)
 {
 	static const uint64_t icrs[] = { 0x400, 0x55, 0x5ff, 0x600, 0xf0, 0xc00ff, 0x10, 0x4455 };
 
-	(void)call(CALL_IPI, r, race_mix(r), r >> 56 & 1 ? r >> 32 : 0, icrs[r >> 8 & 7]);
-	(void)call(CALL_YIELD, r & 7, 0, 0, 0);
+	(void)kvm_call(CALL_IPI, r, race_mix(r), r >> 56 & 1 ? r >> 32 : 0, icrs[r >> 8 & 7]);
+	(void)kvm_call(CALL_YIELD, r & 7, 0, 0, 0);
 }
 
 /* Areas of all CPUs in one place, at the border of two, switched while the others send. */

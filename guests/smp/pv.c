@@ -3,6 +3,7 @@
 /* Where CPUID does not tell of KVM there is nothing to check. */
 #include "guests/lib/cpu.h"
 #include "guests/lib/idt.h"
+#include "guests/lib/kvm_call.h"
 #include "guests/lib/lapic.h"
 #include "guests/lib/msr.h"
 #include "guests/lib/print.h"
@@ -13,7 +14,6 @@
 #define NMI	       0x400u
 #define LEAF_KVM       0x40000000u
 #define NAME_KVM       0x4b4d564bu /* EBX */
-#define VENDOR_AMD     0x68747541u /* EBX of leaf 0 */
 #define FEATURE_STEAL  (1u << 5)
 #define FEATURE_IPI    (1u << 11)
 #define FEATURE_YIELD  (1u << 13)
@@ -31,22 +31,6 @@ static bool offers(uint32_t feature)
 {
 	return cpu_cpuid(LEAF_KVM, 0).ebx == NAME_KVM &&
 	       (cpu_cpuid(LEAF_KVM + 1, 0).eax & feature) != 0;
-}
-
-static uint64_t call(uint64_t number, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3)
-{
-	if (cpu_cpuid(0, 0).ebx == VENDOR_AMD) {
-		__asm__ volatile("vmmcall"
-				 : "+a"(number)
-				 : "b"(a0), "c"(a1), "d"(a2), "S"(a3)
-				 : "memory");
-	} else {
-		__asm__ volatile("vmcall"
-				 : "+a"(number)
-				 : "b"(a0), "c"(a1), "d"(a2), "S"(a3)
-				 : "memory");
-	}
-	return number;
 }
 
 static void nothing(unsigned int cpu)
@@ -89,7 +73,7 @@ static bool reaches(uint64_t mask, uint64_t first, uint64_t icr)
 		got[i] = 0;
 		count += want >> i & 1;
 	}
-	answer = call(CALL_IPI, mask, 0, first, icr);
+	answer = kvm_call(CALL_IPI, mask, 0, first, icr);
 	cpu_sti();
 	good = answer == count && check_until(right) && smp_all(nothing) && right();
 	cpu_cli();
@@ -122,7 +106,7 @@ static bool ipis(void)
 	good &= reaches(all, 0, VECTOR) && reaches(all & ~1ul, 0, NMI) && reaches(~0ul, 1, VECTOR);
 	good &= reaches(all, check_cpus, VECTOR) && reaches(~0ul, 1ul << 40, VECTOR);
 	for (unsigned int i = 0; i < ARRAY_SIZE(wild); i++) {
-		good &= call(CALL_IPI, all, 0, 0, wild[i]) == ERROR(EINVAL_NUMBER);
+		good &= kvm_call(CALL_IPI, all, 0, 0, wild[i]) == ERROR(EINVAL_NUMBER);
 	}
 	return good && reaches(0, 0, VECTOR);
 }
@@ -136,12 +120,12 @@ static bool yields(void)
 		return true;
 	}
 	for (unsigned int i = 0; i < check_cpus; i++) {
-		good &= call(CALL_YIELD, i, 0, 0, 0) == 0;
+		good &= kvm_call(CALL_YIELD, i, 0, 0, 0) == 0;
 	}
 	for (unsigned int i = 0; i < ARRAY_SIZE(wild); i++) {
-		good &= call(CALL_YIELD, wild[i], 0, 0, 0) == 0;
+		good &= kvm_call(CALL_YIELD, wild[i], 0, 0, 0) == 0;
 	}
-	return good && call(UNKNOWN_NUMBER, 0, 0, 0, 0) == ERROR(UNKNOWN_NUMBER);
+	return good && kvm_call(UNKNOWN_NUMBER, 0, 0, 0, 0) == ERROR(UNKNOWN_NUMBER);
 }
 
 /* ---- steal time ---- */
