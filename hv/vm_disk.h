@@ -17,6 +17,7 @@ struct vm_disk {
 	/* Since it was opened; written with the devices' lock held, read by anybody. */
 	uint64_t requests[VM_DISK_OPS];
 	uint64_t bytes[VM_DISK_OPS];
+	unsigned int at_once; /* requests under way, at most so far */
 	uint64_t errors; /* requests that failed for what lies below, not for the guest's mistake */
 	struct vm_disk_limit limit; /* [dev_lock] */
 };

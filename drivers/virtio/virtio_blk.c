@@ -1,230 +1,70 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The block device (5.2): takes requests from its queue, has them carried out without any lock (by a */
-/* vCPU, or a worker if the disk makes it sleep), completes them. What a request means is virtio_blk_request.c's. */
-#include "drivers/virtio/virtio_blk_hold.h"
-#include "drivers/virtio/virtio_blk_request.h"
-#include "drivers/virtio/virtio_pci.h"
+/* The block device (5.2): what it says of itself, its life, and who serves its queues: a vCPU in the exit, */
+/* or threads of its own if the disk makes them sleep. Serving is virtio_blk_serve.c's. */
+#include "drivers/virtio/virtio_blk_priv.h"
 #include "hv/base/heap.h"
-#include "hv/base/log.h"
 #include "hv/lib/bytes.h"
 #include "hv/lib/errno.h"
 #include "hv/lib/fmt.h"
 #include "hv/lib/string.h"
-#include "hv/thread.h"
 #include "hv/vdev.h"
 #include "hv/vm.h"
-#include "hv/vm_worker.h"
 
-#define QUEUE_SIZE   256u
-#define IN_ONE_GO    (256ul * KIB) /* bytes, or what costs as much, before the driver hears of them */
-#define REQUEST_COST 4096u
-#define SECTOR_EXP   3u /* a physical block is 4 KiB */
-
-struct virtio_blk_state {
-	struct virtio_pci_state pci;
-	uint64_t sectors; /* a disk of another size is another disk */
-};
-
-struct virtio_blk {
-	struct virtio_pci pci;
-	struct vm_disk *disk; /* (c) */
-	unsigned int index;   /* (c) */
-	struct virtio_blk_target target;
-	struct virtio_blk_request *unused; /* the rest of this: [dev_lock] */
-	unsigned int busy;		   /* requests under way */
-	bool waiting;			   /* the queue is to be looked at; read without the lock */
-	bool complained;		   /* of what lies below, in the log */
-	bool sleeps;			   /* (c) the disk makes who uses it wait: the worker */
-	struct virtio_blk_hold hold;
-	struct vm_worker worker;
-	uint8_t config[VIRTIO_BLK_CONFIG];
-	struct virtio_blk_state s;
-};
+#define QUEUE_SIZE 256u
+#define SECTOR_EXP 3u /* a physical block is 4 KiB */
 
 static struct virtio_blk *blk_of(struct virtio_dev *d)
 {
 	return container_of(virtio_pci_of(d), struct virtio_blk, pci);
 }
 
-/* ---- requests; devices' lock held but where it says so ---- */
+/* ---- who serves ---- */
 
-static struct virtio_blk_request *take_request(struct virtio_blk *b)
+static bool serve_for(struct virtio_blk_servers *s)
 {
-	struct virtio_blk_request *r = b->unused;
-
-	if (r == NULL) {
-		return heap_alloc(sizeof(*r));
-	}
-	b->unused = r->next;
-	return r;
-}
-
-static void give_request(struct virtio_blk *b, struct virtio_blk_request *r)
-{
-	r->next = b->unused;
-	b->unused = r;
-}
-
-static bool pauses(const struct virtio_blk *b)
-{
-	return b->pci.d.vm->cfg.disks[b->index].on_io_error == VM_DISK_PAUSE;
-}
-
-static void note_error(struct virtio_blk *b, int err)
-{
-	const struct vm *vm = b->pci.d.vm;
-	char place[VM_PATH_MAX];
-
-	b->disk->errors++;
-	if (!b->complained || pauses(b)) {
-		b->complained = true;
-		log_printf(LOG_HOST, "vm %s: disk %u, %s: %s; %s", vm->cfg.name, b->index,
-			   vm_config_disk_place(&vm->cfg.disks[b->index], place, sizeof(place)),
-			   errno_text(err),
-			   pauses(b) ? "it is paused, vm resume tries again"
-				     : "its guest sees I/O errors");
-	}
-}
-
-/* As if it had not been taken: who resumes the VM has it tried again. Nobody else serves the queue. */
-static void pause_at(struct virtio_blk *b, struct virtq *q, const struct virtio_blk_request *r)
-{
-	note_error(b, r->err);
-	virtq_put_back(q, &r->chain);
-	virtio_blk_hold_rest(&b->hold);
-	vm_request_pause(b->pci.d.vm);
-}
-
-static void complete(struct virtio_blk *b, struct virtq *q, const struct virtio_blk_request *r)
-{
-	if (r->err != 0) {
-		note_error(b, r->err);
-	}
-	if (r->counted && r->status == VIRTIO_BLK_S_OK) {
-		b->disk->requests[r->op]++;
-		b->disk->bytes[r->op] += r->bytes;
-	}
-	virtq_push(q, &r->chain, r->len);
-}
-
-/* The next request that can be carried out; false: there is none for now. */
-static bool next_request(struct virtio_dev *d, struct virtq *q, struct virtio_blk_request *r)
-{
-	if (!virtq_pop(q, &r->chain)) {
-		return false;
-	}
-	if (!virtio_blk_request_is_whole(r)) {
-		virtio_dev_broken(d, "queue %u: request of %lu bytes, and %lu for the answer",
-				  q->number, r->chain.read_len, r->chain.write_len);
-		return false;
-	}
-	return true;
-}
-
-static void look_again(struct virtio_blk *b)
-{
-	__atomic_store_n(&b->waiting, true, __ATOMIC_RELAXED);
-	if (b->sleeps) {
-		vm_worker_wake(&b->worker);
-	} else {
-		vdev_request_work(b->pci.d.vm);
-	}
-}
-
-static void on_hold_end(struct virtio_blk_hold *h)
-{
-	look_again(container_of(h, struct virtio_blk, hold));
-}
-
-/* ---- the queue ---- */
-
-/* Gives the lock up while the disk works. Returns what that cost; UINT64_MAX: the VM ends. */
-static uint64_t carry_out(struct virtio_blk *b, struct virtq *q, struct virtio_blk_request *r)
-{
-	struct vm *vm = b->pci.d.vm;
-	bool done;
-
-	virtio_blk_hold_begin(&b->hold, r);
-	b->busy++;
-	b->target.features = b->pci.d.s->driver_features;
-	spin_unlock(&vm->dev_lock);
-	done = virtio_blk_request_run(r, &b->target);
-	thread_checkpoint();
-	spin_lock(&vm->dev_lock);
-	b->busy--;
-	if (!done) {
-		return UINT64_MAX;
-	}
-	virtio_blk_hold_done(&b->hold, r);
-	if (r->err != 0 && pauses(b)) {
-		pause_at(b, q, r);
-		return REQUEST_COST;
-	}
-	complete(b, q, r);
-	return REQUEST_COST + r->bytes;
-}
-
-/* All of the queue, or so much that interrupts, pauses and others' turns do not wait for long. */
-static void serve_queue(struct virtio_blk *b, struct virtq *q, struct virtio_blk_request *r)
-{
-	uint64_t cost = 0;
-
-	while (cost < IN_ONE_GO && !virtio_blk_hold_back(&b->hold) &&
-	       next_request(&b->pci.d, q, r)) {
-		uint64_t more = carry_out(b, q, r);
-
-		if (more == UINT64_MAX) {
-			return;
-		}
-		cost += more;
-		if (b->sleeps) { /* the next one may take long */
-			virtq_signal(q);
-		}
-	}
-	virtq_signal(q);
-	if (cost >= IN_ONE_GO) { /* an empty queue, too: only then the driver is asked to notify */
-		look_again(b);
-	}
-}
-
-static void serve_waiting(struct virtio_blk *b)
-{
-	struct vm *vm = b->pci.d.vm;
-	struct virtio_blk_request *r;
-
-	if (!__atomic_load_n(&b->waiting, __ATOMIC_RELAXED)) {
-		return;
-	}
-	spin_lock(&vm->dev_lock);
-	__atomic_store_n(&b->waiting, false, __ATOMIC_RELAXED);
-	r = pauses(b) && b->busy > 0 ? NULL : take_request(b);
-	if (r != NULL) { /* else another thread has one, and takes what is in the queue */
-		serve_queue(b, &b->pci.d.queue[0], r);
-		give_request(b, r);
-	}
-	spin_unlock(&vm->dev_lock);
+	return virtio_blk_serve(container_of(s, struct virtio_blk, servers));
 }
 
 /* On a vCPU's thread, in the exit. */
 static void serve(void *dev)
 {
 	struct virtio_blk *b = dev;
+	struct vm *vm = b->pci.d.vm;
 
-	if (!b->sleeps) {
-		serve_waiting(b);
+	if (b->sleeps || __atomic_load_n(&b->waiting, __ATOMIC_RELAXED) == 0) {
+		return;
 	}
+	spin_lock(&vm->dev_lock);
+	if (virtio_blk_serve(b)) {
+		vdev_request_work(vm);
+	}
+	spin_unlock(&vm->dev_lock);
 }
 
-static void work_for_queue(void *dev)
+static void on_hold_end(struct virtio_blk_hold *h)
 {
-	serve_waiting(dev);
+	struct virtio_blk *b = container_of(h, struct virtio_blk, hold);
+
+	if (b->sleeps) {
+		virtio_blk_servers_wake_all(&b->servers);
+	} else {
+		vdev_request_work(b->pci.d.vm);
+	}
 }
 
 /* ---- the virtio class ---- */
 
-static void blk_notify(struct virtio_dev *d, unsigned int queue UNUSED)
+static void blk_notify(struct virtio_dev *d, unsigned int queue)
 {
-	look_again(blk_of(d));
+	virtio_blk_ask(blk_of(d), queue);
+}
+
+static void blk_reset(struct virtio_dev *d)
+{
+	struct virtio_blk *b = blk_of(d);
+
+	__atomic_store_n(&b->waiting, 0, __ATOMIC_RELAXED);
+	b->s.retry.count = 0;
 }
 
 static bool blk_is_busy(const struct virtio_dev *d)
@@ -242,6 +82,7 @@ static const struct virtio_dev_class blk_class = {
 	.queue_size = QUEUE_SIZE,
 	.config_size = VIRTIO_BLK_CONFIG,
 	.notify = blk_notify,
+	.reset = blk_reset,
 	.is_busy = blk_is_busy,
 };
 
@@ -272,14 +113,6 @@ static unsigned int count(const struct vm_config *cfg)
 	return cfg->disk_count;
 }
 
-static int start_worker(struct virtio_blk *b, struct vm *vm)
-{
-	char name[12];
-
-	fmt_snprintf(name, sizeof(name), "disk%u", b->index);
-	return vm_worker_start(&b->worker, vm, name, work_for_queue, b);
-}
-
 static int create(struct vm *vm, void *dev, unsigned int i)
 {
 	struct virtio_blk *b = dev;
@@ -307,7 +140,7 @@ static int create(struct vm *vm, void *dev, unsigned int i)
 		return -ENOMEM;
 	}
 	b->sleeps = !b->target.dev->immediate;
-	return b->sleeps ? start_worker(b, vm) : 0;
+	return b->sleeps ? virtio_blk_servers_start(&b->servers, vm, i, serve_for) : 0;
 }
 
 static void reset(void *dev)
@@ -325,7 +158,7 @@ static void destroy(void *dev)
 	struct virtio_blk *b = dev;
 
 	virtio_blk_hold_end(&b->hold, &b->pci.d.vm->dev_lock);
-	vm_worker_stop(&b->worker);
+	virtio_blk_servers_stop(&b->servers);
 	while (b->unused != NULL) {
 		struct virtio_blk_request *next = b->unused->next;
 
@@ -341,7 +174,11 @@ static int after_load(void *dev)
 	bool same = b->s.sectors == b->target.dev->size / BLOCK_SECTOR;
 
 	b->s.sectors = b->target.dev->size / BLOCK_SECTOR;
-	return same ? virtio_pci_load(&b->pci) : -EINVAL;
+	if (!same || !virtio_blk_retry_is_sane(&b->s.retry, &b->pci.d)) {
+		b->s.retry.count = 0;
+		return -EINVAL;
+	}
+	return virtio_pci_load(&b->pci);
 }
 
 static const struct vdev_class virtio_blk_class = {
@@ -356,7 +193,7 @@ static const struct vdev_class virtio_blk_class = {
 	.destroy = destroy,
 	.state_offset = offsetof(struct virtio_blk, s),
 	.state_size = sizeof(struct virtio_blk_state),
-	.state_version = VIRTIO_PCI_STATE_VERSION,
+	.state_version = VIRTIO_PCI_STATE_VERSION + 1,
 	.after_load = after_load,
 };
 VDEV_REGISTER(virtio_blk_class);

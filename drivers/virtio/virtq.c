@@ -205,6 +205,11 @@ bool virtq_ask_after(struct virtq *q, uint16_t n)
 	       (uint16_t)(ask_for(q, (uint16_t)(q->s->next + n - 1)) - q->s->next) >= n;
 }
 
+bool virtq_more(struct virtq *q)
+{
+	return is_live(q) && (load_avail(q) != q->s->next || ask_for(q, q->s->next) != q->s->next);
+}
+
 static bool pop(struct virtq *q, struct virtq_chain *c, bool ask)
 {
 	struct virtq_state *s = q->s;

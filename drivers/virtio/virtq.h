@@ -66,6 +66,8 @@ bool virtq_pop_quietly(struct virtq *q, struct virtq_chain *c);
  * count (else it notifies of each anyway). True: so many are there already.
  */
 bool virtq_ask_after(struct virtq *q, uint16_t n);
+/* Behind a pop: is there another buffer? If not, the driver has been asked to notify of it. */
+bool virtq_more(struct virtq *q);
 /* Undoes the last virtq_pop(): the next takes the same buffer. Nothing was pushed in between. */
 void virtq_put_back(struct virtq *q, const struct virtq_chain *c);
 /*

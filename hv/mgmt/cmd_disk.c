@@ -40,7 +40,8 @@ static void print_counters(struct shell_out *out, const struct vm_disk *disk)
 					 fmt_size(size, sizeof(size), disk->bytes[op]));
 		}
 	}
-	shell_out_printf(out, ", errors %lu\n", disk->errors);
+	shell_out_printf(out, "\n           errors %lu, at most %u requests at once\n",
+			 disk->errors, disk->at_once);
 }
 
 static void print_limits(struct shell_out *out, const struct vm_disk_config *cfg)
@@ -91,6 +92,7 @@ static void json_counters(struct json *j, const struct vm_disk *disk)
 		json_end(j);
 	}
 	json_u64(j, "errors", disk->errors);
+	json_u64(j, "at_once", disk->at_once);
 }
 
 static void json_disks(struct json *j, const struct vm *vm)

@@ -89,6 +89,13 @@ def written(data, at, size):
     return data[:at] + lines + data[at + size:]
 
 
+def wait_for(done):
+    deadline = time.monotonic() + 200
+    while not done():
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+
+
 WRITE = ("for d in a b; do seq 99999 | head -c 65536 >/tmp/new; "
          "dd if=/tmp/new of=/dev/vd$d bs=4096 seek=100 conv=notrunc,fsync || echo B'AD'; done")
 
@@ -214,10 +221,7 @@ def paused(m, name):
     join(m, "unlucky")
     m.send("dd if=/tmp/x of=/dev/vdb bs=4k seek=500 count=1 conv=fsync && echo TI'GHT'\r")
     leave(m)
-    deadline = time.monotonic() + 200
-    while m.json("vm info unlucky")["state"] == "running" and time.monotonic() < deadline:
-        time.sleep(0.5)
-    assert m.json("vm info unlucky")["state"] == "paused"
+    wait_for(lambda: m.json("vm info unlucky")["state"] == "paused")
     log = m.command("host log")
     assert log.count(f"vm unlucky: disk 1, {name}: ") == 1, log
     assert log.count("it is paused, vm resume tries again") == 1, log
@@ -233,7 +237,8 @@ test_errors.timeout = 1500
 
 
 def slow(kind, bus):
-    """A disk of 16 KiB a second holds up neither the VM's other disk nor another VM, nor its end."""
+    """A disk of 16 KiB a second has several requests under way, and holds up neither the VM's other
+    disk nor another VM, nor its end."""
     size = 4 * MIB
     disks = [blank(f"{bus}{i}.img", size) for i in range(3)]
     disk = [f'{{ disk = "{name}", format = "raw" }}' for name in (f"{bus}0", f"{bus}1", "ahci0")]
@@ -247,7 +252,10 @@ def slow(kind, bus):
             text = shell(m, f"dd if=/dev/vdb of=/dev/null bs=64k skip={10 * i} count=4 && "
                             "echo FA'ST'; ls /tmp")
             assert "FAST" in text and "slow" not in text, text
+        shell(m, "for i in 1 2 3 4 5 6; do dd if=/dev/vda of=/dev/null bs=4k skip=${i}50 count=1 "
+                 "2>/dev/null & done; :")
         leave(m)
+        wait_for(lambda: m.json("vm info waits")["disks"][0]["at_once"] == 4)
         start(m, "beside")
         text = shell(m, "dd if=/dev/vda of=/dev/null bs=64k && echo FA'ST'")
         assert "FAST" in text, text

@@ -3,6 +3,7 @@
 /* lies behind the end, errors of the disk, requests that are cut short, reset, saved state. */
 /* TEST_SOURCES: drivers/virtio/virtq.c drivers/virtio/virtio_dev.c drivers/virtio/virtio_common.c */
 /* TEST_SOURCES: drivers/virtio/virtio_pci.c drivers/virtio/virtio_blk.c drivers/virtio/virtio_blk_request.c drivers/virtio/virtio_blk_hold.c */
+/* TEST_SOURCES: drivers/virtio/virtio_blk_serve.c drivers/virtio/virtio_blk_retry.c drivers/virtio/virtio_blk_servers.c */
 /* TEST_SOURCES: drivers/block/block.c hv/vm_disk.c hv/vm_disk_limit.c hv/lib/ratelimit.c hv/vm_config.c hv/lib/string.c */
 /* TEST_SOURCES: drivers/emul/vpci.c drivers/emul/vpci_function.c drivers/emul/vpci_msix.c drivers/emul/isa.c */
 /* TEST_SOURCES: drivers/emul/vpic.c drivers/emul/vioapic.c */
@@ -12,6 +13,7 @@
 /* TEST_SOURCES: tests/unit/fakes/fake_driver.c tests/unit/fakes/fake_disk.c */
 /* TEST_LIBS: -Wl,-T,tests/unit/fakes/fake_pc.ld */
 #include "drivers/virtio/virtio_blk_request.h"
+#include "drivers/virtio/virtio_blk_servers.h"
 #include "drivers/virtio/virtio_pci.h"
 #include "hv/lib/bytes.h"
 #include "hv/lib/errno.h"
@@ -442,33 +444,83 @@ static void test_pause(void **state)
 	assert_int_equal(fake_pauses, 2);
 }
 
-/* While the disk works for one vCPU another begins nothing: what fails must be the last that was taken. */
-static void look_meanwhile(void)
+/* Another vCPU's request fails, too, while the disk works for the first: both are tried again, in that order. */
+static void fail_another(void)
 {
-	unsigned int calls = fake_disk_calls;
-
 	fake_disk_meanwhile = NULL;
-	drv_offer(0, 0);
+	drv_desc(0, 3, HEAD, 16, N, 4);
+	drv_desc(0, 4, DATA + 0x4000, 512, N | W, 5);
+	drv_desc(0, 5, STATUS + 1, 1, W, 0);
+	drv_offer(0, 3);
 	drv_kick(0);
 	fake_pc_work();
-	assert_int_equal(fake_disk_calls, calls);
 	assert_int_equal(drv_used(0), 0);
 }
 
-static void test_pause_of_one_of_two(void **state)
+static void assert_both_read(void)
+{
+	assert_int_equal(drv_used(0), 2);
+	assert_int_equal(fake_guest_mem_get64(DRV_USED(0) + 4) & 0xffffffff, 3);
+	assert_int_equal(fake_guest_mem_get64(DRV_USED(0) + 12) & 0xffffffff, 0);
+	assert_memory_equal(&fake_ram[DATA], &fake_disk[2 * 512], 512);
+	assert_memory_equal(&fake_ram[DATA + 0x4000], &fake_disk[2 * 512], 512);
+}
+
+static void test_pause_of_two(void **state)
 {
 	(void)state;
 	fake_vm.cfg.disks[0].on_io_error = VM_DISK_PAUSE;
 	drv_start(RW, FEATURES, 1);
 	fake_disk_fails = -EIO;
-	fake_disk_meanwhile = look_meanwhile;
+	fake_disk_meanwhile = fail_another;
 	(void)read_sectors(2, 512);
 	assert_int_equal(drv_used(0), 0);
+	assert_int_equal(fake_disk_calls, 2);
 	fake_disk_fails = 0;
 	fake_pass(2000000000ul);
 	work();
-	assert_int_equal(drv_used(0), 2);
-	assert_int_equal(fake_pauses, 1);
+	assert_both_read();
+	assert_int_equal(fake_disk_calls, 4);
+	assert_int_equal(fake_pauses, 2);
+}
+
+/* What is to be tried again is saved with the disk. */
+static void test_pause_and_save(void **state)
+{
+	size_t retry = fake_pc_state_size("virtio-blk") - 80;
+
+	(void)state;
+	fake_vm.cfg.disks[0].on_io_error = VM_DISK_PAUSE;
+	drv_start(RW, FEATURES, 1);
+	fake_disk_fails = -EIO;
+	fake_disk_meanwhile = fail_another;
+	(void)read_sectors(2, 512);
+	assert_int_equal(fake_pc_save_and_load("virtio-blk", 1000), 0);
+	fake_disk_fails = 0;
+	fake_pass(2000000000ul);
+	work();
+	assert_both_read();
+	/* One that was never taken, or is completed; more than there can be. */
+	assert_int_equal(fake_pc_load_corrupt("virtio-blk", retry, 1), -EINVAL);
+	assert_int_equal(fake_pc_load_corrupt("virtio-blk", retry + 1, 1), -EINVAL);
+}
+
+/* A reset forgets them. */
+static void test_pause_and_reset(void **state)
+{
+	(void)state;
+	fake_vm.cfg.disks[0].on_io_error = VM_DISK_PAUSE;
+	drv_start(RW, FEATURES, 1);
+	fake_disk_fails = -EIO;
+	(void)read_sectors(2, 512);
+	fake_disk_fails = 0;
+	drv_start(RW, FEATURES, 1);
+	fake_pass(2000000000ul);
+	work();
+	assert_int_equal(fake_disk_calls, 1);
+	assert_int_equal(drv_used(0), 0);
+	assert_int_equal(read_sectors(2, 512), VIRTIO_BLK_S_OK);
+	assert_int_equal(drv_used(0), 1);
 }
 
 /* ---- resets and requests under way ---- */
@@ -540,6 +592,162 @@ static void test_worker(void **state)
 	assert_memory_equal(&fake_ram[DATA], &fake_disk[2 * 512], 512);
 	assert_int_equal(fake_pc_run_workers(), 0);
 	fake_disk_sleeps = false;
+}
+
+/* ---- disks that sleep: several requests under way ---- */
+
+/* Reads sector i to a place of its own. */
+static void offer_read(unsigned int i)
+{
+	fake_guest_mem_put32(HEAD + 16 * i, VIRTIO_BLK_T_IN);
+	fake_guest_mem_put64(HEAD + 16 * i + 8, i);
+	drv_desc(0, 3 * i, HEAD + 16 * i, 16, N, (uint16_t)(3 * i + 1));
+	drv_desc(0, 3 * i + 1, DATA + 512 * i, 512, N | W, (uint16_t)(3 * i + 2));
+	drv_desc(0, 3 * i + 2, STATUS + i, 1, W, 0);
+	drv_offer(0, (uint16_t)(3 * i));
+}
+
+static int start_sleeping(void **state)
+{
+	fake_disk_sleeps = true;
+	return fake_disk_start(state);
+}
+
+static int stop_sleeping(void **state)
+{
+	fake_disk_sleeps = false;
+	return fake_pc_stop(state);
+}
+
+/* While one request waits for the disk, whoever was woken goes on. */
+static void others_work(void)
+{
+	(void)fake_pc_run_workers();
+}
+
+static void test_servers(void **state)
+{
+	(void)state;
+	drv_start(RW, FEATURES, 1);
+	fake_disk_meanwhile = others_work;
+	for (unsigned int i = 0; i < 5; i++) {
+		offer_read(i);
+	}
+	drv_kick(0); /* one, for all */
+	(void)fake_pc_run_workers();
+	assert_int_equal(fake_vm.disk[0].at_once, VIRTIO_BLK_SERVERS);
+	assert_int_equal(fake_disk_calls, 5);
+	assert_int_equal(drv_used(0), 5);
+	assert_memory_equal(&fake_ram[DATA], fake_disk, 5 * 512);
+	assert_int_equal(fake_vm.disk[1].at_once, 0);
+}
+
+/* A driver that finds the queue empty while the disk is busy is asked to tell of the next request. */
+static void one_comes(void)
+{
+	fake_disk_meanwhile = NULL;
+	assert_int_equal(drv_get16(DRV_USED(0) + VIRTQ_AVAIL_EVENT(DRV_SIZE)), 1);
+	offer_read(1);
+	drv_kick(0);
+	assert_int_equal(fake_pc_run_workers(), 1);
+	assert_int_equal(drv_used(0), 1);
+}
+
+static void test_another_meanwhile(void **state)
+{
+	(void)state;
+	drv_start(RW, FEATURES, 1);
+	fake_disk_meanwhile = one_comes;
+	offer_read(0);
+	drv_kick(0);
+	(void)fake_pc_run_workers();
+	assert_int_equal(drv_used(0), 2);
+	assert_int_equal(fake_vm.disk[0].at_once, 2);
+}
+
+/* Without the event index a driver tells of each, or of several at once, without being asked. */
+static void test_servers_without_event_index(void **state)
+{
+	(void)state;
+	drv_start(RW, FEATURES & ~BIT(VIRTIO_F_EVENT_IDX), 1);
+	fake_disk_meanwhile = others_work;
+	for (unsigned int i = 0; i < 3; i++) {
+		offer_read(i);
+	}
+	drv_kick(0);
+	(void)fake_pc_run_workers();
+	assert_int_equal(fake_vm.disk[0].at_once, 3);
+	assert_int_equal(drv_used(0), 3);
+}
+
+/* All that were under way fail: each is tried again once, by as many, and none before its VM goes on. */
+static void test_servers_pause(void **state)
+{
+	(void)state;
+	fake_vm.cfg.disks[0].on_io_error = VM_DISK_PAUSE;
+	drv_start(RW, FEATURES, 1);
+	fake_disk_meanwhile = others_work;
+	fake_disk_fails = -EIO;
+	for (unsigned int i = 0; i < 5; i++) {
+		offer_read(i);
+	}
+	drv_kick(0);
+	(void)fake_pc_run_workers();
+	assert_int_equal(fake_disk_calls, VIRTIO_BLK_SERVERS); /* the fifth did not begin */
+	assert_int_equal(drv_used(0), 0);
+	assert_int_equal(fake_pc_run_workers(), 0);
+	fake_disk_fails = 0;
+	fake_pass(2000000000ul);
+	(void)fake_pc_run_workers();
+	assert_int_equal(fake_disk_calls, VIRTIO_BLK_SERVERS + 5);
+	assert_int_equal(drv_used(0), 5);
+	assert_memory_equal(&fake_ram[DATA], fake_disk, 5 * 512);
+	assert_int_equal(fake_vm.disk[0].requests[VM_DISK_READ], 5);
+}
+
+static void reset_once(void)
+{
+	fake_disk_meanwhile = NULL;
+	drv_set_status(0);
+}
+
+/* A request of before a reset is nobody's: it pauses nothing, and is not tried again. */
+static void test_servers_reset(void **state)
+{
+	(void)state;
+	fake_vm.cfg.disks[0].on_io_error = VM_DISK_PAUSE;
+	drv_start(RW, FEATURES, 1);
+	fake_disk_meanwhile = reset_once;
+	fake_disk_fails = -EIO;
+	offer_read(0);
+	drv_kick(0);
+	(void)fake_pc_run_workers();
+	assert_int_equal(fake_pauses, 0);
+	fake_disk_fails = 0;
+	drv_start(RW, FEATURES, 1);
+	fake_pass(2000000000ul);
+	(void)fake_pc_run_workers();
+	assert_int_equal(fake_disk_calls, 1);
+	assert_int_equal(drv_used(0), 0);
+}
+
+/* Held back by a limit, all of them go on when it is time. */
+static void test_servers_limit(void **state)
+{
+	(void)state;
+	drv_start(RW, FEATURES, 1);
+	vm_disk_limit_set(&fake_vm.disk[0].limit, 1, 0, fake_now);
+	vm_disk_limit_charge(&fake_vm.disk[0].limit, 3, 0, fake_now);
+	fake_disk_meanwhile = others_work;
+	offer_read(0);
+	offer_read(1);
+	drv_kick(0);
+	(void)fake_pc_run_workers();
+	assert_int_equal(fake_disk_calls, 0);
+	vm_disk_limit_set(&fake_vm.disk[0].limit, 0, 0, fake_now);
+	fake_pass(2000000000ul);
+	(void)fake_pc_run_workers();
+	assert_int_equal(drv_used(0), 2);
 }
 
 /* The VM ends: a long request is not finished, nor completed. */
@@ -668,7 +876,8 @@ static void test_save(void **state)
 		-EINVAL);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, start, fake_pc_stop)
+#define TEST(name)     cmocka_unit_test_setup_teardown(name, start, fake_pc_stop)
+#define SLEEPING(name) cmocka_unit_test_setup_teardown(name, start_sleeping, stop_sleeping)
 
 int main(void)
 {
@@ -689,10 +898,18 @@ int main(void)
 		TEST(test_loops_and_holes),
 		TEST(test_errors),
 		TEST(test_pause),
-		TEST(test_pause_of_one_of_two),
+		TEST(test_pause_of_two),
+		TEST(test_pause_and_save),
+		TEST(test_pause_and_reset),
 		TEST(test_reset_under_way),
 		TEST(test_two_at_once),
 		TEST(test_worker),
+		SLEEPING(test_servers),
+		SLEEPING(test_another_meanwhile),
+		SLEEPING(test_servers_without_event_index),
+		SLEEPING(test_servers_pause),
+		SLEEPING(test_servers_reset),
+		SLEEPING(test_servers_limit),
 		TEST(test_vm_ends),
 		TEST(test_limits),
 		TEST(test_limits_of_ranges),
