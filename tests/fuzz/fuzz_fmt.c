@@ -11,9 +11,10 @@
 /* FUZZ_SOURCES: drivers/block/monitor.c drivers/block/span.c drivers/block/thin.c drivers/block/thin_write.c */
 /* FUZZ_SOURCES: drivers/block/fmt_raw.c drivers/block/tables.c drivers/block/tables_check.c */
 /* FUZZ_SOURCES: hv/lib/fmt.c hv/lib/errno.c hv/lib/string.c tests/unit/fakes/fake_fiber.c tests/unit/fakes/fake_file.c */
-/* FUZZ_SOURCES: tests/unit/fakes/fake_heap.c tests/unit/fakes/fake_page.c tests/unit/fakes/fake_lock.c */
+/* FUZZ_SOURCES: tests/unit/fakes/fake_heap.c tests/unit/fakes/fake_lock.c */
 /* FUZZ_SOURCES: tests/unit/fakes/fake_panic_abort.c */
-/* FUZZ_CFLAGS: -mllvm -asan-globals=0 */
+/* Comparisons are of guest data or of what the mutator knows: to trace them costs half of the time. */
+/* FUZZ_CFLAGS: -mllvm -asan-globals=0 -O2 -fno-sanitize-coverage=trace-cmp */
 /* FUZZ_LIBS: -Wl,-T,tests/unit/fakes/fake_block.ld */
 /* Images of qemu-img to start from, as $F: what ours cannot make. */
 /* FUZZ_SEED: fmt_vdi qemu-img create -qf vdi $F 3333k; qemu-io -f vdi -c 'write -P 171 0 4k' $F */
@@ -34,6 +35,7 @@
 #include "fakes/fake_file.h"
 #include "hv/base/log.h"
 #include "hv/lib/bytes.h"
+#include "tests/fuzz/fuzz_pages.h"
 #include <dirent.h>
 #include <errno.h>
 #include <stdint.h>
@@ -47,9 +49,17 @@
 #define PATTERN	  0xabababab /* guest data: not worth changing */
 #define BASE_SIZE (60u * KIB)
 
+const char *__asan_default_options(void);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max);
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned int seed);
+
+/* What is freed is used again while it is in the CPU's cache, yet not before the run is over, nearly. */
+const char *__asan_default_options(void)
+{
+	return "quarantine_size_mb=2:thread_local_quarantine_size_kb=256:malloc_context_size=8:"
+	       "allocator_release_to_os_interval_ms=-1";
+}
 
 void log_printf(enum log_level level, const char *fmt, ...)
 {
@@ -98,12 +108,22 @@ struct input {
 	struct record record[];
 };
 
+#define INPUT_MAX                                                                                  \
+	(sizeof(struct input) + 64 * sizeof(struct record)) /* many short runs find more */
+
+static size_t records_in(size_t size)
+{
+	return size < sizeof(struct input) ? 0
+					   : (size - sizeof(struct input)) / sizeof(struct record);
+}
+
 enum { READONLY = 1, REPAIR = 2, NO_ZEROS = 4, KEEP_SUMS = 8, CREATE = 16, FIXED = 32 };
 
 /* ---- seeds ---- */
 
 struct seed {
 	struct fake_file *ff;
+	struct fake_file *used;	  /* what runs make of it */
 	uint32_t word[WORDS_MAX]; /* places of what is neither zero nor guest data */
 	unsigned int words;
 };
@@ -111,6 +131,8 @@ struct seed {
 static struct seed seeds[SEEDS_MAX];
 static unsigned int seed_count;
 static struct fake_file *base; /* every file beside the image */
+static struct fake_file *base_seed;
+static struct fake_file *nothing;
 
 static void must(bool good, const char *what)
 {
@@ -182,6 +204,7 @@ static void add_seed(struct fake_file *ff)
 {
 	if (seed_count < SEEDS_MAX && ff->file.size > 0 && ff->file.size < SPACE) {
 		seeds[seed_count].ff = ff;
+		seeds[seed_count].used = fake_file_new();
 		find_words(&seeds[seed_count++]);
 	} else {
 		fake_file_free(ff);
@@ -241,9 +264,12 @@ static void begin(void)
 		{ .format = FUZZ_FMT, .size = 512 * KIB, .subformat = "fixed" },
 	};
 
+	nothing = fake_file_new();
 	base = fake_file_new();
-	fake_file_resize(base, BASE_SIZE);
-	memset(base->data, 0x5a, BASE_SIZE);
+	base_seed = fake_file_new();
+	fake_file_resize(base_seed, BASE_SIZE);
+	memset(base_seed->data, 0x5a, BASE_SIZE);
+	fake_file_restore(base, base_seed);
 	for (unsigned int i = 0; i < ARRAY_SIZE(p); i++) {
 		make_seed(&p[i]);
 	}
@@ -306,6 +332,7 @@ static void patch(struct fake_file *ff, const struct seed *s, const struct recor
 	at += len == 1 ? r->more >> 4 & 3 : 0;
 	if (range_within(at, len, size)) {
 		put(ff->data + at, len, changed(s, r, get(ff->data + at, len), size));
+		fake_file_touch(ff, at, len);
 	}
 }
 
@@ -346,6 +373,7 @@ static void mend_sum(struct fake_file *ff, uint64_t at, size_t len, size_t field
 		sum += i >= field && i < field + 4 ? 0 : ff->data[at + i];
 	}
 	put(ff->data + at + field, 4, (uint32_t)~sum);
+	fake_file_touch(ff, at + field, 4);
 }
 
 /* ---- use ---- */
@@ -357,11 +385,17 @@ static void check_result(int r)
 	     "an error of the contract");
 }
 
+/* Up to max sectors, in bytes: a few rather than many. */
+static uint64_t length(const struct record *r, uint64_t max)
+{
+	return (r->val % max >> (r->val >> 12) % 10) * 512 + 512;
+}
+
 static void transfer(struct block_dev *d, const struct record *r, bool write)
 {
 	static uint8_t buf[256 * KIB];
 	uint64_t off = r->at * (uint64_t)r->more % (d->size / 512) * 512;
-	uint64_t len = u64_min(d->size - off, (r->val % (sizeof(buf) / 512) + 1) * 512);
+	uint64_t len = u64_min(d->size - off, length(r, sizeof(buf) / 512));
 	struct block_vec v[2] = { { buf, len / 1024 * 512 },
 				  { buf + len / 1024 * 512, len - len / 1024 * 512 } };
 
@@ -372,7 +406,7 @@ static void transfer(struct block_dev *d, const struct record *r, bool write)
 static void zero(struct block_dev *d, const struct record *r, bool discard)
 {
 	uint64_t off = r->at * (uint64_t)r->more % (d->size / 512) * 512;
-	uint64_t len = u64_min(d->size - off, (r->val % 4096 + 1) * 512);
+	uint64_t len = u64_min(d->size - off, length(r, 4096));
 
 	check_result(discard ? block_discard(d, off, len)
 			     : block_write_zeroes(d, off, len, r->how & 1));
@@ -383,6 +417,7 @@ static void use(struct block_dev *d, const struct record *r)
 	char name[2] = { (char)('a' + r->how % 4), '\0' };
 	struct image_snapshot snapshot;
 	struct image_check check;
+	uint64_t far;
 
 	switch (r->op % OPS) {
 	case READ:
@@ -411,8 +446,9 @@ static void use(struct block_dev *d, const struct record *r)
 	case CHECK:
 		check_result(image_check(d, r->how & 1, NULL, &check));
 		break;
-	case GROW: /* far at times, and beyond what tables can hold */
-		check_result(image_grow(d, d->size + (r->val >> r->how % 64) / 512 * 512));
+	case GROW: /* far at times, and beyond what tables can hold: that takes long */
+		far = r->how % 8 == 0 ? r->val >> r->at % 64 : r->val % MIB;
+		check_result(image_grow(d, d->size + far / 512 * 512));
 		break;
 	default:
 		break;
@@ -444,9 +480,9 @@ static void use_all(struct fake_file *ff, const struct input *in, unsigned int n
 }
 
 /* An image as the first record says; what could be made opens. */
-static void create(struct fake_file *ff, const struct record *r)
+static void create(const struct record *r)
 {
-	static struct fake_file *empty;
+	static struct fake_file *ff;
 	static const char *const sub[] = { NULL, "fixed", "dynamic", "monolithicFlat" };
 	static const struct image_backing backing = { "base", "raw" };
 	struct image_create_params p = { .format = FUZZ_FMT,
@@ -462,8 +498,8 @@ static void create(struct fake_file *ff, const struct record *r)
 	int err;
 
 	p.cluster_size = r->more & 2 ? 1u << (r->more >> 2) % 32 : p.cluster_size;
-	empty = empty ? empty : fake_file_new();
-	fake_file_copy(ff, empty);
+	ff = ff ? ff : fake_file_new();
+	fake_file_restore(ff, nothing);
 	ff->limit = 2 * MIB;
 	err = image_create(fake_file_open(ff, false), &p, &why);
 	ff->opens--;
@@ -474,41 +510,42 @@ static void create(struct fake_file *ff, const struct record *r)
 	}
 }
 
+static void damage_and_use(const struct seed *s, const struct input *in, unsigned int n)
+{
+	struct fake_file *ff = s->used;
+
+	fake_file_restore(ff, s->ff);
+	ff->fail_read_in = ff->fail_write_in = ff->fail_flush_in = -1;
+	ff->limit = SPACE;
+	if (in->flags & FIXED) {
+		fake_file_fix(ff, ff->file.size + 256 * KIB);
+	}
+	for (unsigned int i = 0; i < n; i++) {
+		damage(ff, s, &in->record[i]);
+	}
+	if (!(in->flags & KEEP_SUMS)) {
+		mend_sum(ff, 0, 512, 64);
+		mend_sum(ff, 512, 1024, 36);
+		mend_sum(ff, ff->file.size - 512, 512, 64);
+	}
+	use_all(ff, in, n);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static struct fake_file *ff;
 	struct input *in = calloc(1, sizeof(*in) + size);
-	unsigned int n = size < sizeof(*in)
-				 ? 0
-				 : (unsigned int)((size - sizeof(*in)) / sizeof(struct record));
-	const struct seed *s;
+	unsigned int n = (unsigned int)records_in(u64_min(size, INPUT_MAX));
 
 	if (seed_count == 0) {
 		begin();
-		ff = fake_file_new();
 	}
 	memcpy(in, data, size);
-	s = &seeds[in->seed % seed_count];
-	ff->fail_read_in = ff->fail_write_in = ff->fail_flush_in = -1;
-	fake_file_resize(base, BASE_SIZE);
+	fake_file_restore(base, base_seed);
 	base->limit = SPACE;
 	if ((in->flags & CREATE) && n > 0) {
-		create(ff, &in->record[0]);
+		create(&in->record[0]);
 	} else {
-		fake_file_copy(ff, s->ff);
-		ff->limit = SPACE;
-		if (in->flags & FIXED) {
-			fake_file_fix(ff, ff->file.size + 256 * KIB);
-		}
-		for (unsigned int i = 0; i < n; i++) {
-			damage(ff, s, &in->record[i]);
-		}
-		if (!(in->flags & KEEP_SUMS)) {
-			mend_sum(ff, 0, 512, 64);
-			mend_sum(ff, 512, 1024, 36);
-			mend_sum(ff, ff->file.size - 512, 512, 64);
-		}
-		use_all(ff, in, n);
+		damage_and_use(&seeds[in->seed % seed_count], in, n);
 	}
 	free(in);
 	return 0;
@@ -537,13 +574,15 @@ static struct record random_record(unsigned int *seed)
 
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned int seed)
 {
-	size_t n = size < sizeof(struct input)
-			   ? 0
-			   : (size - sizeof(struct input)) / sizeof(struct record);
+	size_t n = records_in(size);
 	struct record r = random_record(&seed);
 	size_t at = n ? dice(&seed) % n : 0;
 	uint8_t *place = data + sizeof(struct input) + at * sizeof(r);
 
+	max = u64_min(max, INPUT_MAX);
+	if (size > max) {
+		return max;
+	}
 	if (size < sizeof(struct input) || dice(&seed) % 4 == 0) {
 		return LLVMFuzzerMutate(data, size, max);
 	}

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Builds and runs the fuzz targets: every tests/fuzz/fuzz_*.c is one libFuzzer program.
 
-run.py [NAME]: only targets whose name contains NAME. Each runs FUZZ_SECONDS (60) from its corpus
-in build/fuzz/NAME.corpus, which grows from run to run. FUZZ_SOURCES, FUZZ_LIBS and FUZZ_CFLAGS in
+run.py [NAME]: only targets whose name contains NAME. Each runs FUZZ_SECONDS (60), or FUZZ_RUNS times
+if that is less, from its corpus in build/fuzz/NAME.corpus, which grows from run to run. FUZZ_SOURCES, FUZZ_LIBS and FUZZ_CFLAGS in
 comment lines of a target say what it is made of, as TEST_* do for unit tests. A source with
 FUZZ_TARGET lines is one target for each: its name, macros, and the sources that it is about, whose
 line coverage by the corpus is told if FUZZ_COVERAGE is set. FUZZ_SEED lines: a target, and shell
@@ -24,6 +24,7 @@ import results  # noqa: E402
 
 BUILD = "build/fuzz"
 SECONDS = int(os.environ.get("FUZZ_SECONDS", "60"))
+RUNS = int(os.environ.get("FUZZ_RUNS", "-1"))
 CFLAGS = ("-std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined "
           "-fno-strict-aliasing -I. -Itests/unit").split()
 
@@ -83,6 +84,12 @@ def coverage(name, build, about):
         print(f"  {file['filename']}: {lines['percent']:.1f} % of {lines['count']} lines")
 
 
+def cpu_seconds():
+    """Of all children that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def run(path, name, field, about):
     """Builds and runs one target; True if it found nothing."""
     program, corpus = f"{BUILD}/{name}", f"{BUILD}/{name}.corpus"
@@ -92,17 +99,17 @@ def run(path, name, field, about):
     if subprocess.run(build, check=False).returncode:
         return False
     env = dict(os.environ, FUZZ_SEEDS=make_seeds(name, field["SEED"]))
-    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    before = cpu_seconds()
     with open(f"{BUILD}/{name}.log", "w") as log:
-        status = subprocess.run([program, f"-max_total_time={SECONDS}", "-timeout=60",
-                                 "-print_final_stats=1", f"-artifact_prefix={BUILD}/{name}-",
+        status = subprocess.run([program, f"-max_total_time={SECONDS}", f"-runs={RUNS}",
+                                 "-timeout=60", "-print_final_stats=1", f"-artifact_prefix={BUILD}/{name}-",
                                  corpus], env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                 timeout=SECONDS + 120, check=False).returncode
     with open(f"{BUILD}/{name}.log") as log:
         text = log.read()
     runs = re.search(r"number_of_executed_units: *(\d+)", text)
     cover = re.findall(r"cov: (\d+)", text)
-    used = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
+    used = cpu_seconds() - before
     print(f"{name}: {runs[1] if runs else '?'} runs in {used:.0f} s of CPU time, "
           f"coverage {cover[-1] if cover else '?'}, "
           f"{'nothing found' if status == 0 else f'FAILED, see {BUILD}/{name}.log'}", flush=True)

@@ -41,19 +41,48 @@ static void add_event(struct fake_file *ff, struct fake_event e)
 	ff->event[ff->events++] = e;
 }
 
+void fake_file_touch(struct fake_file *ff, uint64_t off, uint64_t len)
+{
+	if (ff->touched != NULL && len > 0) {
+		memset(ff->touched + off / FAKE_PAGE, 1, FAKE_PAGES(off + len) - off / FAKE_PAGE);
+	}
+}
+
+static void make_room(struct fake_file *ff, size_t room)
+{
+	ff->data = realloc(ff->data, room);
+	must(ff->data != NULL, "too large for this machine");
+	memset(ff->data + ff->room, 0, room - ff->room);
+	if (ff->touched != NULL) {
+		size_t had = FAKE_PAGES(ff->room), has = FAKE_PAGES(room);
+
+		ff->touched = realloc(ff->touched, has);
+		memset(ff->touched + had, 0, has - had);
+	}
+	ff->room = room;
+}
+
+/* What lies behind the end is zeros: pages that the original had not, and nobody touched, already are. */
+static void wipe(struct fake_file *ff, uint64_t from, uint64_t to)
+{
+	while (from < to) {
+		uint64_t next = u64_min(ALIGN_DOWN(from, FAKE_PAGE) + FAKE_PAGE, to);
+
+		if (ff->touched == NULL || ff->touched[from / FAKE_PAGE] ||
+		    from < ff->original->file.size) {
+			memset(ff->data + from, 0, next - from);
+			fake_file_touch(ff, from, next - from);
+		}
+		from = next;
+	}
+}
+
 void fake_file_resize(struct fake_file *ff, uint64_t size)
 {
 	if (size > ff->room) {
-		size_t room = size + size / 2;
-
-		ff->data = realloc(ff->data, room);
-		must(ff->data != NULL, "too large for this machine");
-		memset(ff->data + ff->room, 0, room - ff->room);
-		ff->room = room;
+		make_room(ff, size + size / 2);
 	}
-	if (size < ff->file.size) {
-		memset(ff->data + size, 0, ff->file.size - size);
-	}
+	wipe(ff, size, ff->file.size);
 	ff->file.size = size;
 }
 
@@ -89,6 +118,7 @@ static int file_write(struct block_file *f, uint64_t off, const struct block_vec
 	if (off + len > f->size) {
 		fake_file_resize(ff, off + len);
 	}
+	fake_file_touch(ff, off, len);
 	for (unsigned int i = 0; i < n; i++) {
 		memcpy(ff->data + off, v[i].base, v[i].len);
 		off += v[i].len;
@@ -172,6 +202,7 @@ void fake_file_free(struct fake_file *ff)
 {
 	must(ff->opens == 0, "freed while open");
 	fake_file_forget(ff);
+	free(ff->touched);
 	free(ff->data);
 	free(ff);
 }
@@ -213,6 +244,7 @@ void fake_file_fix(struct fake_file *ff, uint64_t size)
 
 	fake_file_resize(ff, size);
 	memset(ff->data + old, 0xee, size - old);
+	fake_file_touch(ff, old, size - old);
 	ff->file.ops = &fixed_ops;
 }
 
@@ -225,6 +257,39 @@ void fake_file_copy(struct fake_file *to, const struct fake_file *from)
 	}
 }
 
+static void restore_page(struct fake_file *ff, uint64_t off)
+{
+	const struct fake_file *from = ff->original;
+	uint64_t len = u64_min(FAKE_PAGE, ff->room - off);
+	uint64_t had = off < from->file.size ? u64_min(len, from->file.size - off) : 0;
+
+	memset(ff->data + off + had, 0, len - had);
+	if (had > 0) {
+		memcpy(ff->data + off, from->data + off, had);
+	}
+}
+
+void fake_file_restore(struct fake_file *ff, const struct fake_file *from)
+{
+	size_t pages = FAKE_PAGES(ff->room);
+	const uint8_t *next = ff->touched;
+
+	if (ff->original != from) {
+		free(ff->touched);
+		ff->touched = NULL;
+		fake_file_copy(ff, from);
+		ff->original = from;
+		ff->touched = calloc(1, FAKE_PAGES(ff->room) + 1);
+		return;
+	}
+	while ((next = memchr(next, 1, (size_t)(ff->touched + pages - next))) != NULL) {
+		restore_page(ff, (uint64_t)(next++ - ff->touched) * FAKE_PAGE);
+	}
+	memset(ff->touched, 0, pages);
+	ff->file.ops = from->file.ops;
+	ff->file.size = from->file.size;
+}
+
 void fake_file_apply(struct fake_file *ff, const struct fake_event *e)
 {
 	if (e->kind == FAKE_TRUNCATE) {
@@ -234,6 +299,7 @@ void fake_file_apply(struct fake_file *ff, const struct fake_event *e)
 			fake_file_resize(ff, e->off + e->len);
 		}
 		memcpy(ff->data + e->off, e->data, e->len);
+		fake_file_touch(ff, e->off, e->len);
 	}
 }
 

@@ -13,10 +13,15 @@ struct fake_event {
 	uint8_t *data;
 };
 
+#define FAKE_PAGE	 4096u
+#define FAKE_PAGES(size) (((size) + FAKE_PAGE - 1) / FAKE_PAGE)
+
 struct fake_file {
 	struct block_file file;
 	uint8_t *data;
-	size_t room;	     /* bytes that data has */
+	size_t room;			  /* bytes that data has */
+	const struct fake_file *original; /* that fake_file_restore() made it from */
+	uint8_t *touched;    /* [FAKE_PAGES(room)] since then; NULL: nobody restores it */
 	uint64_t limit;	     /* -ENOSPC behind that */
 	unsigned int opens;  /* not yet closed */
 	unsigned long reads; /* calls */
@@ -41,6 +46,12 @@ void fake_file_save(const struct fake_file *ff, const char *path);
 void fake_file_fix(struct fake_file *ff, uint64_t size);
 /* Of fixed size, too, if `from` is. */
 void fake_file_copy(struct fake_file *to, const struct fake_file *from);
+/*
+ * As fake_file_copy, but fast: of what was restored from the same before, only what changed since. Whoever
+ * writes to ->data himself says so by fake_file_touch; `from` stays as it is.
+ */
+void fake_file_restore(struct fake_file *ff, const struct fake_file *from);
+void fake_file_touch(struct fake_file *ff, uint64_t off, uint64_t len);
 /* The event as it happens to another file. */
 void fake_file_apply(struct fake_file *ff, const struct fake_event *e);
 void fake_file_note(struct fake_file *ff, uint64_t what);
