@@ -99,7 +99,7 @@ static uint32_t get_status(const struct virtio_dev *d)
 
 static struct virtq *selected(struct virtio_dev *d)
 {
-	return d->s->queue_select < d->cls->queues ? &d->queue[d->s->queue_select] : NULL;
+	return d->s->queue_select < d->queues ? &d->queue[d->s->queue_select] : NULL;
 }
 
 /* What may be written while it does not run; NULL after naming the rule. */
@@ -208,12 +208,12 @@ struct field {
 
 static uint32_t get_num_queues(const struct virtio_dev *d)
 {
-	return d->cls->queues;
+	return d->queues;
 }
 
 static uint32_t get_notify_off(const struct virtio_dev *d)
 {
-	return d->s->queue_select < d->cls->queues ? d->s->queue_select : 0;
+	return d->s->queue_select < d->queues ? d->s->queue_select : 0;
 }
 
 #define DEV(member)   .place = IN_DEV_STATE, .at = offsetof(struct virtio_dev_state, member)

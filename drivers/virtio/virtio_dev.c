@@ -14,8 +14,9 @@
 
 void virtio_dev_init(struct virtio_dev *d, const struct virtio_dev_class *cls)
 {
-	BUG_ON(cls->queues > VIRTIO_DEV_QUEUES || cls->queue_size > VIRTQ_SIZE_MAX);
 	d->cls = cls;
+	d->queues = d->queues != 0 ? d->queues : cls->queues;
+	BUG_ON(d->queues > VIRTIO_DEV_QUEUES || cls->queue_size > VIRTQ_SIZE_MAX);
 	for (unsigned int i = 0; i < VIRTIO_DEV_QUEUES; i++) {
 		d->queue[i].s = &d->s->queue[i];
 		d->queue[i].dev = d;
@@ -28,7 +29,7 @@ void virtio_dev_reset(struct virtio_dev *d)
 	memset(d->s, 0, sizeof(*d->s));
 	d->s->config_vector = VIRTIO_NO_VECTOR;
 	d->again = 0;
-	for (unsigned int i = 0; i < d->cls->queues; i++) {
+	for (unsigned int i = 0; i < d->queues; i++) {
 		virtq_reset(&d->queue[i], d->cls->queue_size);
 	}
 	d->interrupt(d, VIRTIO_NO_VECTOR, 0);
@@ -78,14 +79,14 @@ void virtio_dev_config_changed(struct virtio_dev *d)
 
 void virtio_dev_notify(struct virtio_dev *d, unsigned int queue)
 {
-	if (queue < d->cls->queues && d->queue[queue].s->enabled && virtio_dev_is_live(d)) {
+	if (queue < d->queues && d->queue[queue].s->enabled && virtio_dev_is_live(d)) {
 		d->cls->notify(d, queue);
 	}
 }
 
 void virtio_dev_notify_all(struct virtio_dev *d)
 {
-	for (unsigned int i = 0; i < d->cls->queues; i++) {
+	for (unsigned int i = 0; i < d->queues; i++) {
 		virtio_dev_notify(d, i);
 	}
 }
@@ -150,10 +151,10 @@ int virtio_dev_load(struct virtio_dev *d)
 	if (!status_is_sane(d)) {
 		return -EINVAL;
 	}
-	for (unsigned int i = 0; i < d->cls->queues && !err; i++) {
+	for (unsigned int i = 0; i < d->queues && !err; i++) {
 		err = load_queue(d, i);
 	}
-	d->again = (1u << d->cls->queues) - 1; /* notifications may have been lost in between */
+	d->again = (1u << d->queues) - 1; /* notifications may have been lost in between */
 	vdev_request_work(d->vm);
 	return err;
 }

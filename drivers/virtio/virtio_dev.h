@@ -10,14 +10,14 @@
 struct vm;
 struct virtio_dev;
 
-#define VIRTIO_DEV_QUEUES 8u
+#define VIRTIO_DEV_QUEUES 17u /* eight pairs and a control queue */
 
 struct virtio_dev_class {
 	const char *name; /* "virtio-rng" */
 	uint16_t id;	  /* VIRTIO_ID_* */
 	uint32_t pci_class;
 	uint64_t features; /* of all such devices; those of queues and version 1 are added */
-	uint16_t queues;   /* at most VIRTIO_DEV_QUEUES */
+	uint16_t queues;   /* at most VIRTIO_DEV_QUEUES; see struct virtio_dev */
 	uint16_t queue_size;
 	uint8_t config_size; /* bytes of device configuration */
 	/*
@@ -55,6 +55,7 @@ struct virtio_dev {
 	struct virtio_dev_state *s;	    /* (c) */
 	uint8_t *config;		    /* (c) device configuration, cls->config_size bytes */
 	uint64_t features;		    /* (c) of this one, besides the class' */
+	uint16_t queues;		    /* (c) of this one, if not the class' */
 	uint16_t vectors;		    /* (c) interrupt vectors that there are */
 	/* (c) The transport: an interrupt by vector or line; the line's cause in isr. */
 	void (*interrupt)(struct virtio_dev *d, uint16_t vector, uint8_t isr);

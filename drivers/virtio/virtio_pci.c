@@ -22,10 +22,8 @@ enum { BAR_MEMORY = 0, BAR_MSIX = 1, BAR_PORTS = 2 };
 #define PAGE_BITS   12u
 #define BAR_SIZE    0x4000u
 
-#define NOTIFY_STRIDE 4u /* notify_off_multiplier */
-#define NOTIFY_SIZE   (NOTIFY_STRIDE * VIRTIO_DEV_QUEUES)
-#define PORTS_SIZE    NOTIFY_SIZE
-_Static_assert((PORTS_SIZE & (PORTS_SIZE - 1)) == 0, "a BAR's size");
+#define NOTIFY_STRIDE 4u  /* notify_off_multiplier */
+#define NOTIFY_MIN    32u /* bytes */
 
 #define REVISION    1u /* 4.1.2.1: 1 or higher */
 #define SUBSYSTEM   0x40u
@@ -82,7 +80,7 @@ static enum io_result notify_io(struct virtio_dev *d, struct io_access *a)
 {
 	unsigned int queue = (unsigned int)(a->addr / NOTIFY_STRIDE);
 
-	if (!a->write || a->addr % NOTIFY_STRIDE || queue >= d->cls->queues) {
+	if (!a->write || a->addr % NOTIFY_STRIDE || queue >= d->queues) {
 		return IO_UNCLAIMED;
 	}
 	d->notifications++;
@@ -198,17 +196,28 @@ static int add_capability(struct virtio_pci *p, uint8_t type, uint8_t bar, uint3
 	return vpci_add_capability(&p->f, body, size);
 }
 
+/* Places to notify: a power of two, since ports are a BAR of their own. */
+static uint32_t notify_size(const struct virtio_pci *p)
+{
+	uint32_t size = NOTIFY_MIN;
+
+	while (size < NOTIFY_STRIDE * p->d.queues) {
+		size *= 2;
+	}
+	return size;
+}
+
 /* 4.1.4.4.1: a driver uses the first notification structure that it can. */
 static int add_structures(struct virtio_pci *p)
 {
-	static const struct {
+	const struct {
 		uint8_t type, bar;
-		uint16_t off, len;
+		uint32_t off, len;
 	} structures[] = {
 		{ VIRTIO_PCI_CAP_COMMON, BAR_MEMORY, PAGE_COMMON, VIRTIO_COMMON_SIZE },
 		{ VIRTIO_PCI_CAP_ISR, BAR_MEMORY, PAGE_ISR, 1 },
-		{ VIRTIO_PCI_CAP_NOTIFY, BAR_PORTS, 0, PORTS_SIZE },
-		{ VIRTIO_PCI_CAP_NOTIFY, BAR_MEMORY, PAGE_NOTIFY, NOTIFY_SIZE },
+		{ VIRTIO_PCI_CAP_NOTIFY, BAR_PORTS, 0, notify_size(p) },
+		{ VIRTIO_PCI_CAP_NOTIFY, BAR_MEMORY, PAGE_NOTIFY, notify_size(p) },
 	};
 	int cap = 0;
 
@@ -250,8 +259,9 @@ static void identify(struct virtio_pci *p, const struct virtio_dev_class *cls)
 	bytes_put_le16(&f->config[VPCI_SUBSYSTEM], VIRTIO_PCI_VENDOR);
 	bytes_put_le16(&f->config[VPCI_SUBSYSTEM + 2], SUBSYSTEM);
 	f->bar[BAR_MEMORY] = (struct vpci_bar){ .size = BAR_SIZE, .fn = memory_io, .dev = &p->d };
-	f->bar[BAR_PORTS] =
-		(struct vpci_bar){ .size = PORTS_SIZE, .io = true, .fn = ports_io, .dev = &p->d };
+	f->bar[BAR_PORTS] = (struct vpci_bar){
+		.size = notify_size(p), .io = true, .fn = ports_io, .dev = &p->d
+	};
 	f->config_read = config_read;
 	f->config_written = config_written;
 }
@@ -267,8 +277,8 @@ int virtio_pci_create(struct virtio_pci *p, struct vm *vm, const struct virtio_d
 	p->d.config = config;
 	p->d.interrupt = interrupt;
 	p->d.is_master = is_master;
-	p->d.vectors = (uint16_t)(cls->queues + 1);
 	virtio_dev_init(&p->d, cls);
+	p->d.vectors = (uint16_t)(p->d.queues + 1);
 	identify(p, cls);
 	err = vpci_msix_init(&p->msix, &p->f, &s->msix, p->d.vectors, BAR_MSIX);
 	err = err ? err : add_structures(p);

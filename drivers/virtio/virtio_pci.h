@@ -15,7 +15,7 @@
 #define VIRTIO_SLOT_DISKS   8u	/* the first disk's; the others' follow */
 #define VIRTIO_SLOT_NIC	    16u /* the first; the others follow */
 
-#define VIRTIO_PCI_STATE_VERSION 1u
+#define VIRTIO_PCI_STATE_VERSION 2u
 
 struct virtio_pci_state { /* the first member of the device's saved state */
 	uint8_t config[VPCI_CONFIG];
