@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The network device (5.1): a port of a network, its cable, its queues; life and saved state. */
-/* Packets are virtio_net_tx.c's and virtio_net_rx.c's. */
+/* Packets are virtio_net_tx.c's and virtio_net_rx.c's, commands virtio_net_ctrl.c's. */
 #include "drivers/virtio/virtio_net.h"
 
 #include "arch/clock.h"
+#include "drivers/virtio/virtio_net_ctrl.h"
 #include "drivers/virtio/virtio_net_hdr.h"
 #include "drivers/virtio/virtio_net_priv.h"
+#include "hv/base/heap.h"
 #include "hv/lib/bytes.h"
 #include "hv/lib/errno.h"
 #include "hv/lib/fmt.h"
@@ -35,14 +37,21 @@ void virtio_net_ask(struct virtio_net *n, uint32_t what)
 	}
 }
 
+/* Segments that are cut go to one address; room is kept for the rest when the first was taken. */
 static bool port_receive(struct netport *p, const struct netpkt *pkt)
 {
-	return virtio_net_rx_receive(&net_of_port(p)->rx, pkt);
+	struct virtio_net *n = net_of_port(p);
+	bool cut = pkt->more != 0 || (pkt->flags & NETPKT_CUT);
+
+	if (!cut && !virtio_net_filter_takes(&n->filter, pkt->seg[0].base)) {
+		return true;
+	}
+	return virtio_net_rx_receive(&n->rx, pkt);
 }
 
 static void port_resume(struct netport *p)
 {
-	virtio_net_ask(net_of_port(p), VIRTIO_NET_ASK_TX | VIRTIO_NET_ASK_RESEND);
+	virtio_net_ask(net_of_port(p), VIRTIO_NET_ASK_RESEND);
 }
 
 static void port_flush(struct netport *p)
@@ -56,46 +65,139 @@ static const struct netport_ops port_ops = {
 	.flush = port_flush,
 };
 
+static bool is_running(const struct virtio_net *n)
+{
+	return (n->pci.d.s->status & (VIRTIO_DRIVER_OK | VIRTIO_NEEDS_RESET)) == VIRTIO_DRIVER_OK;
+}
+
 /* The switch sees a cable only while there is also a driver. */
 static void update_link(struct virtio_net *n)
 {
-	bool running =
-		(n->pci.d.s->status & (VIRTIO_DRIVER_OK | VIRTIO_NEEDS_RESET)) == VIRTIO_DRIVER_OK;
+	unsigned int status = VIRTIO_NET_LINK_UP | (n->s.announce ? VIRTIO_NET_ANNOUNCE : 0);
 
-	n->config[VIRTIO_NET_STATUS] = (uint8_t)(n->s.unplugged ? 0 : VIRTIO_NET_LINK_UP);
-	netport_set_link(&n->port, running && !n->s.unplugged);
+	n->config[VIRTIO_NET_STATUS] = (uint8_t)(n->s.unplugged ? 0 : status);
+	netport_set_link(&n->port, is_running(n) && !n->s.unplugged);
+}
+
+/* ---- what the driver sets ---- */
+
+/* 5.1.6.5.2: on a network that guards its addresses only the one that it has. */
+int virtio_net_set_mac(struct virtio_net *n, const uint8_t mac[6])
+{
+	int err;
+
+	if ((n->port.guard.flags & NETGUARD_MAC) && memcmp(mac, n->port.mac, 6) != 0) {
+		return -EINVAL;
+	}
+	err = virtio_net_filter_set_mac(&n->filter, mac);
+	memcpy(&n->config[VIRTIO_NET_MAC], n->filter.s->mac, 6);
+	return err;
+}
+
+int virtio_net_set_pairs(struct virtio_net *n, unsigned int pairs)
+{
+	if (pairs == 0 || pairs > n->usable) {
+		return -EINVAL;
+	}
+	for (unsigned int i = 0; i < 2 * pairs; i++) {
+		if (!n->pci.d.queue[i].s->enabled) {
+			return -EINVAL;
+		}
+	}
+	__atomic_store_n(&n->s.active, (uint16_t)pairs, __ATOMIC_RELAXED);
+	virtio_net_rx_settle(&n->rx);
+	return 0;
+}
+
+static void use_offloads(struct virtio_net *n, uint64_t offloads)
+{
+	__atomic_store_n(&n->s.offloads, offloads, __ATOMIC_RELAXED);
+	__atomic_store_n(&n->port.offload, virtio_net_offload(offloads), __ATOMIC_RELAXED);
+}
+
+static uint64_t possible_offloads(const struct virtio_net *n)
+{
+	return n->pci.d.s->driver_features & VIRTIO_NET_GUEST_OFFLOADS;
+}
+
+int virtio_net_set_offloads(struct virtio_net *n, uint64_t offloads)
+{
+	if (offloads & ~possible_offloads(n)) {
+		return -EINVAL;
+	}
+	use_offloads(n, offloads);
+	virtio_net_rx_settle(&n->rx);
+	return 0;
+}
+
+/* 5.1.6.5.4 "Gratuitous Packet Sending": switches shall learn where it is. The driver is told by the caller. */
+static void ask_to_announce(struct virtio_net *n)
+{
+	n->s.announce = is_running(n) && virtio_dev_has(&n->pci.d, VIRTIO_NET_F_ANNOUNCE);
+	update_link(n);
+}
+
+void virtio_net_announced(struct virtio_net *n)
+{
+	n->s.announce = 0;
+	update_link(n);
 }
 
 /* ---- the virtio class ---- */
 
+/* 5.1.2: where the control queue is depends on what the driver knows. */
 static void net_notify(struct virtio_dev *d, unsigned int queue)
 {
-	virtio_net_ask(net_of(d), 1u << queue);
+	struct virtio_net *n = net_of(d);
+
+	if (queue < 2 * n->usable) {
+		virtio_net_ask(n, queue % 2 == VIRTIO_NET_RX ? VIRTIO_NET_ASK_RX
+							     : VIRTIO_NET_ASK_TX(queue / 2));
+	} else if (queue == 2 * n->usable && virtio_dev_has(d, VIRTIO_NET_F_CTRL_VQ)) {
+		virtio_net_ctrl_serve(n, &d->queue[queue]);
+	}
 }
 
 static void net_reset(struct virtio_dev *d)
 {
 	struct virtio_net *n = net_of(d);
 
+	n->s.announce = 0;
 	update_link(n);
-	virtio_net_tx_reset(&n->tx);
+	for (unsigned int i = 0; i < n->pairs; i++) {
+		virtio_net_tx_reset(&n->pair[i]->tx);
+	}
 	virtio_net_rx_reset(&n->rx);
+	n->usable = 1;
+	__atomic_store_n(&n->s.active, 1, __ATOMIC_RELAXED);
+	use_offloads(n, 0);
+	virtio_net_filter_reset(&n->filter, n->port.mac);
+	memcpy(&n->config[VIRTIO_NET_MAC], n->port.mac, 6);
+	memset(n->flow, 0, sizeof(n->flow));
 }
 
 static bool net_is_busy(const struct virtio_dev *d)
 {
 	const struct virtio_net *n = container_of(d, const struct virtio_net, pci.d);
+	bool busy = n->rx.busy;
 
-	return n->tx.busy || n->rx.busy;
+	for (unsigned int i = 0; i < n->pairs; i++) {
+		busy |= n->pair[i]->tx.busy;
+	}
+	return busy;
+}
+
+/* Also after a load. */
+static void begin(struct virtio_net *n, uint64_t offloads)
+{
+	n->usable = is_running(n) && virtio_dev_has(&n->pci.d, VIRTIO_NET_F_MQ) ? n->pairs : 1;
+	use_offloads(n, offloads);
+	update_link(n);
 }
 
 static void net_driver_ok(struct virtio_dev *d)
 {
-	struct virtio_net *n = net_of(d);
-
-	__atomic_store_n(&n->port.offload, virtio_net_offload(d->s->driver_features),
-			 __ATOMIC_RELAXED);
-	update_link(n);
+	begin(net_of(d), possible_offloads(net_of(d)));
 }
 
 static const struct virtio_dev_class net_class = {
@@ -103,8 +205,10 @@ static const struct virtio_dev_class net_class = {
 	.id = VIRTIO_ID_NET,
 	.pci_class = 0x020000, /* "Ethernet controller" */
 	.features = VIRTIO_NET_OFFLOADS | BIT(VIRTIO_NET_F_MTU) | BIT(VIRTIO_NET_F_MAC) |
-		    BIT(VIRTIO_NET_F_MRG_RXBUF) | BIT(VIRTIO_NET_F_STATUS),
-	.queues = VIRTIO_NET_QUEUES,
+		    BIT(VIRTIO_NET_F_MRG_RXBUF) | BIT(VIRTIO_NET_F_STATUS) |
+		    BIT(VIRTIO_NET_F_CTRL_VQ) | BIT(VIRTIO_NET_F_CTRL_RX) |
+		    BIT(VIRTIO_NET_F_CTRL_MAC) | BIT(VIRTIO_NET_F_CTRL_OFFL) |
+		    BIT(VIRTIO_NET_F_ANNOUNCE),
 	.queue_size = 256,
 	.config_size = VIRTIO_NET_CONFIG,
 	.notify = net_notify,
@@ -154,10 +258,27 @@ static int plug(struct virtio_net *n, struct vm *vm, unsigned int i)
 	n->plugged = true;
 	netport_set_rate(&n->port, nic->rate, clock_ticks_to_ns(clock_now()));
 	n->s.unplugged = !nic->link;
-	memcpy(&n->config[VIRTIO_NET_MAC], n->port.mac, 6);
-	bytes_put_le16(&n->config[VIRTIO_NET_PAIRS], 1);
+	bytes_put_le16(&n->config[VIRTIO_NET_PAIRS], (uint16_t)n->pairs);
 	bytes_put_le16(&n->config[VIRTIO_NET_MTU],
 		       (uint16_t)(n->port.max_len - NETPORT_MTU_TO_LEN));
+	return 0;
+}
+
+/* As many as vCPUs. Others' turn in between: zeroing each is long enough. */
+static int make_pairs(struct virtio_net *n, unsigned int cpus)
+{
+	n->pairs = (unsigned int)u64_min(u64_max(cpus, 1), VIRTIO_NET_PAIRS_MAX);
+	n->pci.d.queues = (uint16_t)(2 * n->pairs + 1);
+	n->pci.d.features = n->pairs > 1 ? BIT(VIRTIO_NET_F_MQ) : 0;
+	for (unsigned int i = 0; i < n->pairs; i++) {
+		n->pair[i] = heap_alloc(sizeof(*n->pair[i]));
+		if (n->pair[i] == NULL) {
+			return -ENOMEM;
+		}
+		virtio_net_rxq_init(&n->pair[i]->rx, n, i);
+		virtio_net_tx_init(&n->pair[i]->tx, n, i);
+		thread_checkpoint();
+	}
 	return 0;
 }
 
@@ -166,9 +287,9 @@ static int create(struct vm *vm, void *dev, unsigned int i)
 	struct virtio_net *n = dev;
 	int err;
 
-	virtio_net_tx_init(&n->tx, n, &n->pci.d.queue[VIRTIO_NET_TX]);
-	thread_checkpoint(); /* its zeroed memory, and the queue's, are long enough each */
-	err = virtio_net_rx_init(&n->rx, n, &n->pci.d.queue[VIRTIO_NET_RX]);
+	virtio_net_filter_init(&n->filter, &n->s.filter);
+	err = make_pairs(n, vm->cfg.cpus);
+	err = err ? err : virtio_net_rx_init(&n->rx, n);
 	thread_checkpoint();
 	err = err ? err
 		  : virtio_pci_create(&n->pci, vm, &net_class, &n->s.pci, n->config,
@@ -186,6 +307,13 @@ static void work(void *dev)
 	virtio_dev_work(&((struct virtio_net *)dev)->pci.d);
 }
 
+static void tell_config(struct virtio_net *n)
+{
+	spin_lock(&n->pci.d.vm->dev_lock);
+	virtio_dev_config_changed(&n->pci.d);
+	spin_unlock(&n->pci.d.vm->dev_lock);
+}
+
 static void serve(void *dev)
 {
 	struct virtio_net *n = dev;
@@ -197,8 +325,13 @@ static void serve(void *dev)
 	if (asked & VIRTIO_NET_ASK_RX) {
 		virtio_net_rx_serve(&n->rx);
 	}
-	if (asked & VIRTIO_NET_ASK_TX) {
-		virtio_net_tx_serve(&n->tx, asked & VIRTIO_NET_ASK_RESEND);
+	for (unsigned int i = 0; i < n->pairs; i++) {
+		if (asked & (VIRTIO_NET_ASK_TX(i) | VIRTIO_NET_ASK_RESEND)) {
+			virtio_net_tx_serve(&n->pair[i]->tx, asked & VIRTIO_NET_ASK_RESEND);
+		}
+	}
+	if (asked & VIRTIO_NET_ASK_ANNOUNCE) {
+		tell_config(n);
 	}
 }
 
@@ -209,7 +342,10 @@ static void destroy(void *dev)
 	if (n->plugged) {
 		netport_unplug(&n->port);
 	}
-	virtio_net_tx_destroy(&n->tx);
+	for (unsigned int i = 0; i < n->pairs && n->pair[i] != NULL; i++) {
+		virtio_net_tx_destroy(&n->pair[i]->tx);
+		heap_free(n->pair[i]);
+	}
 	virtio_net_rx_destroy(&n->rx);
 }
 
@@ -220,26 +356,53 @@ static void before_save(void *dev)
 	struct virtio_net *n = dev;
 
 	virtio_net_rx_put_back(&n->rx);
-	n->s.parked = virtio_net_tx_save(&n->tx, n->s.park);
+	for (unsigned int i = 0; i < n->pairs; i++) {
+		struct virtio_net_parked_state *p = &n->s.parked[i];
+
+		p->count = virtio_net_tx_save(&n->pair[i]->tx, p->head);
+	}
 	n->s.leased = netport_leased(&n->port);
+}
+
+static bool is_sane(const struct virtio_net *n)
+{
+	return n->s.unplugged <= 1 && n->s.announce <= 1 && n->s.active != 0 &&
+	       n->s.active <= n->usable && !(n->s.offloads & ~possible_offloads(n));
+}
+
+/* What waits was sent by pairs that there are. */
+static int load_parked(struct virtio_net *n)
+{
+	int err = 0;
+
+	for (unsigned int i = 0; i < VIRTIO_NET_PAIRS_MAX && err == 0; i++) {
+		const struct virtio_net_parked_state *p = &n->s.parked[i];
+
+		err = i < n->usable   ? virtio_net_tx_load(&n->pair[i]->tx, p->head, p->count)
+		      : p->count != 0 ? -EINVAL
+				      : 0;
+	}
+	return err;
 }
 
 static int after_load(void *dev)
 {
 	struct virtio_net *n = dev;
-	int err;
+	int err = virtio_pci_load(&n->pci);
 
-	if (n->s.unplugged > 1) {
-		return -EINVAL;
-	}
-	err = virtio_pci_load(&n->pci);
-	err = err ? err : virtio_net_tx_load(&n->tx, n->s.park, n->s.parked);
+	err = err ? err : virtio_net_filter_load(&n->filter);
 	if (err != 0) {
 		return err;
 	}
-	virtio_net_ask(n, VIRTIO_NET_ASK_TX | VIRTIO_NET_ASK_RESEND);
+	begin(n, n->s.offloads);
+	err = is_sane(n) ? load_parked(n) : -EINVAL;
+	if (err != 0) {
+		return err;
+	}
+	memcpy(&n->config[VIRTIO_NET_MAC], n->s.filter.mac, 6);
+	ask_to_announce(n);
+	virtio_net_ask(n, VIRTIO_NET_ASK_RESEND | VIRTIO_NET_ASK_ANNOUNCE);
 	netport_set_leased(&n->port, n->s.leased);
-	net_driver_ok(&n->pci.d);
 	return 0;
 }
 
@@ -301,7 +464,7 @@ void virtio_net_set_link(struct vm *vm, unsigned int n, bool up)
 
 	spin_lock(&vm->dev_lock);
 	net->s.unplugged = !up;
-	update_link(net);
+	ask_to_announce(net);
 	virtio_dev_config_changed(&net->pci.d);
 	spin_unlock(&vm->dev_lock);
 }

@@ -13,8 +13,20 @@
 	 BIT(VIRTIO_NET_F_HOST_TSO6) | BIT(VIRTIO_NET_F_HOST_ECN) | BIT(VIRTIO_NET_F_GUEST_TSO4) | \
 	 BIT(VIRTIO_NET_F_GUEST_TSO6) | BIT(VIRTIO_NET_F_GUEST_ECN))
 
+/* Those of them that the driver may also switch on and off as it runs. */
+#define VIRTIO_NET_GUEST_OFFLOADS                                                                  \
+	(BIT(VIRTIO_NET_F_GUEST_CSUM) | BIT(VIRTIO_NET_F_GUEST_TSO4) |                             \
+	 BIT(VIRTIO_NET_F_GUEST_TSO6) | BIT(VIRTIO_NET_F_GUEST_ECN))
+
 /* enum netport_offload of what a driver with these features takes. */
 uint32_t virtio_net_offload(uint64_t features);
+/* enum netport_offload of what must be taken to take pkt. */
+static inline uint32_t virtio_net_hdr_needs(const struct netpkt *pkt)
+{
+	return (pkt->flags & NETPKT_CSUM_PARTIAL ? NETPORT_CSUM : 0u) |
+	       (pkt->gso == NETPKT_GSO_TCP4 ? NETPORT_TCP4 : 0u) |
+	       (pkt->gso == NETPKT_GSO_TCP6 ? NETPORT_TCP6 : 0u);
+}
 /* A driver's header: fills pkt's offload fields. False: it asks for what was not negotiated. */
 bool virtio_net_hdr_read(const uint8_t hdr[VIRTIO_NET_HDR], uint64_t features, struct netpkt *pkt);
 /* The header for a driver that takes pkt, in so many buffers. */

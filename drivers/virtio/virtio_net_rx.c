@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Receiving: one copy on the sender's thread, through its CPU's window, while there are buffers at hand; the */
-/* receiver's thread only tells its driver. Without buffers one copy into the queue, another out of it. */
+/* receiver's thread only tells its driver. Without buffers one copy into the backlog, another out of it. */
 #include "drivers/virtio/virtio_net_rx.h"
 
 #include "drivers/virtio/virtio_net_hdr.h"
@@ -23,13 +23,13 @@ static struct spinlock *lock_of(const struct virtio_net_rx *rx)
 
 /* ---- a packet into buffers at hand; [L] ---- */
 
-static struct virtio_net_buffer *buffer_at(struct virtio_net_rx *rx, uint32_t i)
+static struct virtio_net_buffer *buffer_at(struct virtio_net_rxq *rx, uint32_t i)
 {
 	return &rx->buffer[i % VIRTIO_NET_BUFFERS];
 }
 
 /* 5.1.6.3.1: without MRG_RXBUF a packet has one buffer only. 0: they are too few, or too small. */
-static uint32_t buffers_for(struct virtio_net_rx *rx, uint32_t len)
+static uint32_t buffers_for(struct virtio_net_rxq *rx, uint32_t len)
 {
 	bool merge = virtio_dev_has(&rx->nic->pci.d, VIRTIO_NET_F_MRG_RXBUF);
 	uint32_t end = merge || rx->filled == rx->last ? rx->last : rx->filled + 1;
@@ -58,14 +58,14 @@ struct source {
 
 /* Where the next byte goes. */
 struct target {
-	struct virtio_net_rx *rx;
+	struct virtio_net_rxq *rx;
 	struct guest_mem_window w;
 	struct virtio_net_piece left; /* of the piece that is being filled */
 };
 
 static void write(struct target *t, const uint8_t *from, uint32_t len)
 {
-	struct virtio_net_rx *rx = t->rx;
+	struct virtio_net_rxq *rx = t->rx;
 
 	while (len > 0) {
 		uint32_t n;
@@ -90,7 +90,7 @@ static void write_frame(struct target *t, const struct netpkt *pkt)
 }
 
 /* The bytes in each of these buffers; whatever of their pieces was not needed is skipped. */
-static void close_buffers(struct virtio_net_rx *rx, uint32_t count, uint32_t len, uint32_t piece)
+static void close_buffers(struct virtio_net_rxq *rx, uint32_t count, uint32_t len, uint32_t piece)
 {
 	for (; count > 0; count--) {
 		struct virtio_net_buffer *b = buffer_at(rx, rx->filled++);
@@ -103,7 +103,7 @@ static void close_buffers(struct virtio_net_rx *rx, uint32_t count, uint32_t len
 }
 
 /* All buffers that the driver can offer are at hand and empty, and a packet does not fit. */
-static bool can_never_fit(struct virtio_net_rx *rx)
+static bool can_never_fit(struct virtio_net_rxq *rx)
 {
 	uint32_t buffers = rx->last - rx->filled;
 
@@ -114,17 +114,25 @@ static bool can_never_fit(struct virtio_net_rx *rx)
 
 enum put_result { PUT_DONE, PUT_LATER, PUT_NEVER };
 
-static enum put_result put(struct virtio_net_rx *rx, const struct netpkt *pkt)
+static enum put_result put(struct virtio_net_rxq *rx, const struct netpkt *pkt)
 {
 	struct virtio_dev *d = &rx->nic->pci.d;
 	uint32_t count = buffers_for(rx, VIRTIO_NET_HDR + pkt->len), piece = rx->piece;
 	struct target t = { .rx = rx };
 	uint8_t hdr[VIRTIO_NET_HDR];
 
+	if (rx->pair >= virtio_net_active(rx->nic)) {
+		return PUT_LATER; /* by another one */
+	}
+	if (virtio_net_hdr_needs(pkt) &
+	    ~__atomic_load_n(&rx->nic->port.offload, __ATOMIC_RELAXED)) {
+		return PUT_NEVER; /* any more */
+	}
 	if (count == 0 || !virtio_dev_is_live(d)) {
 		return count == 0 && can_never_fit(rx) ? PUT_NEVER : PUT_LATER;
 	}
-	virtio_net_hdr_write(hdr, d->s->driver_features, pkt, count);
+	virtio_net_hdr_write(hdr, __atomic_load_n(&rx->nic->s.offloads, __ATOMIC_RELAXED), pkt,
+			     count);
 	guest_mem_window_open(&t.w, d->vm);
 	write(&t, hdr, sizeof(hdr));
 	write_frame(&t, pkt);
@@ -134,7 +142,7 @@ static enum put_result put(struct virtio_net_rx *rx, const struct netpkt *pkt)
 }
 
 /* One look at the buffers: those that come right behind it are for the next try. */
-static enum put_result put_locked(struct virtio_net_rx *rx, const struct netpkt *pkt)
+static enum put_result put_locked(struct virtio_net_rxq *rx, const struct netpkt *pkt)
 {
 	enum put_result r;
 
@@ -142,6 +150,29 @@ static enum put_result put_locked(struct virtio_net_rx *rx, const struct netpkt 
 	r = put(rx, pkt);
 	spin_unlock(&rx->lock);
 	return r;
+}
+
+/* ---- which pair ---- */
+
+/*
+ * 5.1.6.5.5 "Automatic receive steering in multiqueue mode": that which the flow was last sent on; of one that
+ * never was, any.
+ */
+static struct virtio_net_rxq *steer(struct virtio_net_rx *rx, const struct netpkt *pkt)
+{
+	unsigned int active = virtio_net_active(rx->nic), pair, i;
+
+	if (active == 1) {
+		return &rx->nic->pair[0]->rx;
+	}
+	i = virtio_net_flow(pkt);
+	pair = __atomic_load_n(&rx->nic->flow[i], __ATOMIC_RELAXED);
+	return &rx->nic->pair[(pair != 0 ? pair - 1 : i) % active]->rx;
+}
+
+static enum put_result put_steered(struct virtio_net_rx *rx, const struct netpkt *pkt)
+{
+	return put_locked(steer(rx, pkt), pkt);
 }
 
 /* ---- the sender's side ---- */
@@ -156,7 +187,7 @@ bool virtio_net_rx_receive(struct virtio_net_rx *rx, const struct netpkt *pkt)
 	enum put_result r = PUT_LATER;
 
 	if (!cut && netqueue_is_empty(&rx->queue)) {
-		r = put_locked(rx, pkt);
+		r = put_steered(rx, pkt);
 	}
 	if (r == PUT_DONE) {
 		__atomic_fetch_add(&rx->direct, 1, __ATOMIC_RELAXED);
@@ -174,7 +205,7 @@ bool virtio_net_rx_receive(struct virtio_net_rx *rx, const struct netpkt *pkt)
 /* ---- the receiver's side: with the driver; devices' lock held ---- */
 
 /* Each packet's buffers at once, since it is whole only when all are full. */
-static void tell(struct virtio_net_rx *rx)
+static void tell(struct virtio_net_rxq *rx)
 {
 	spin_lock(&rx->lock);
 	for (; rx->first != rx->filled; rx->first++) {
@@ -188,7 +219,7 @@ static void tell(struct virtio_net_rx *rx)
 }
 
 /* False: too many pieces for the room there is. */
-static bool add(struct virtio_net_rx *rx, const struct virtq_chain *c)
+static bool add(struct virtio_net_rxq *rx, const struct virtq_chain *c)
 {
 	bool fits;
 
@@ -210,15 +241,15 @@ static bool add(struct virtio_net_rx *rx, const struct virtq_chain *c)
 	return fits;
 }
 
-static bool is_full(const struct virtio_net_rx *rx)
+static bool is_full(const struct virtio_net_rxq *rx)
 {
 	return rx->last - rx->first == VIRTIO_NET_BUFFERS;
 }
 
 /* 5.1.6.3.1: each buffer holds at least a header. How many came. */
-static unsigned int take(struct virtio_net_rx *rx)
+static unsigned int take(struct virtio_net_rxq *rx)
 {
-	struct virtq_chain *c = &rx->chain;
+	struct virtq_chain *c = &rx->nic->chain;
 	unsigned int n = 0;
 
 	while (n < AT_ONCE && !is_full(rx) && virtq_pop(rx->q, c)) {
@@ -250,7 +281,7 @@ static bool move_one(struct virtio_net_rx *rx, const struct netqueue_packet *p)
 			      .gso_size = p->gso_size,
 			      .csum_start = p->csum_start,
 			      .csum_offset = p->csum_offset };
-	enum put_result r = put_locked(rx, &pkt);
+	enum put_result r = put_steered(rx, &pkt);
 
 	if (r == PUT_LATER) {
 		return false;
@@ -275,25 +306,50 @@ static bool move(struct virtio_net_rx *rx)
 
 /* ---- both ---- */
 
+static void others_turn(struct virtio_net_rx *rx)
+{
+	spin_unlock(lock_of(rx));
+	thread_checkpoint();
+	spin_lock(lock_of(rx));
+}
+
+/* With each pair in turn. True: one may have more. */
+static bool exchange(struct virtio_net_rx *rx)
+{
+	bool more = false;
+
+	for (unsigned int i = 0; i < rx->nic->usable; i++) {
+		struct virtio_net_rxq *q = &rx->nic->pair[i]->rx;
+		unsigned int taken;
+
+		if (i > 0) {
+			others_turn(rx);
+		}
+		tell(q);
+		taken = take(q);
+		rx->made_room |= taken != 0;
+		more |= taken == AT_ONCE;
+	}
+	return more;
+}
+
 /* False: nothing more can be done for now. */
 static bool one_round(struct virtio_net_rx *rx)
 {
-	unsigned int taken;
-	bool moved;
+	bool more, moved;
 
 	rx->again = false;
 	if (rx->flush) {
 		netqueue_clear(&rx->queue);
 		rx->flush = false;
 	}
-	tell(rx);
-	taken = take(rx);
+	more = exchange(rx);
 	spin_unlock(lock_of(rx));
 	moved = move(rx);
-	rx->made_room |= moved || taken != 0;
+	rx->made_room |= moved;
 	thread_checkpoint();
 	spin_lock(lock_of(rx));
-	return taken == AT_ONCE || moved || rx->again || rx->flush;
+	return more || moved || rx->again || rx->flush;
 }
 
 void virtio_net_rx_serve(struct virtio_net_rx *rx)
@@ -325,12 +381,18 @@ void virtio_net_rx_serve(struct virtio_net_rx *rx)
 
 /* ---- life ---- */
 
-int virtio_net_rx_init(struct virtio_net_rx *rx, struct virtio_net *nic, struct virtq *q)
+int virtio_net_rx_init(struct virtio_net_rx *rx, struct virtio_net *nic)
 {
 	rx->nic = nic;
-	rx->q = q;
-	spin_init(&rx->lock, LOCK_NET_PORT);
 	return netqueue_init(&rx->queue);
+}
+
+void virtio_net_rxq_init(struct virtio_net_rxq *rx, struct virtio_net *nic, unsigned int pair)
+{
+	rx->nic = nic;
+	rx->pair = pair;
+	rx->q = &nic->pci.d.queue[2 * pair + VIRTIO_NET_RX];
+	spin_init(&rx->lock, LOCK_NET_PORT);
 }
 
 void virtio_net_rx_destroy(struct virtio_net_rx *rx)
@@ -338,7 +400,7 @@ void virtio_net_rx_destroy(struct virtio_net_rx *rx)
 	netqueue_exit(&rx->queue);
 }
 
-static unsigned int forget(struct virtio_net_rx *rx)
+static unsigned int forget(struct virtio_net_rxq *rx)
 {
 	unsigned int n;
 
@@ -352,7 +414,9 @@ static unsigned int forget(struct virtio_net_rx *rx)
 
 void virtio_net_rx_reset(struct virtio_net_rx *rx)
 {
-	forget(rx);
+	for (unsigned int i = 0; i < rx->nic->pairs; i++) {
+		forget(&rx->nic->pair[i]->rx);
+	}
 	if (rx->busy) { /* it looks at a packet there */
 		__atomic_store_n(&rx->flush, true, __ATOMIC_RELAXED);
 	} else {
@@ -362,5 +426,16 @@ void virtio_net_rx_reset(struct virtio_net_rx *rx)
 
 void virtio_net_rx_put_back(struct virtio_net_rx *rx)
 {
-	virtq_unpop(rx->q, forget(rx));
+	for (unsigned int i = 0; i < rx->nic->usable; i++) {
+		struct virtio_net_rxq *q = &rx->nic->pair[i]->rx;
+
+		virtq_unpop(q->q, forget(q));
+	}
+}
+
+void virtio_net_rx_settle(struct virtio_net_rx *rx)
+{
+	for (unsigned int i = 0; i < rx->nic->usable; i++) {
+		tell(&rx->nic->pair[i]->rx);
+	}
 }

@@ -24,26 +24,31 @@ struct virtio_net_piece {
 	uint32_t len;
 };
 
-/* Counters run freely: first <= filled <= last. */
-struct virtio_net_rx {
+/* One of the driver's queues to receive into. Counters run freely: first <= filled <= last. */
+struct virtio_net_rxq {
 	struct virtio_net *nic; /* (c) */
 	struct virtq *q;	/* (c) */
-	struct netqueue queue;
-	struct spinlock lock; /* LOCK_NET_PORT, never with the queue's */
-	uint32_t epoch;	      /* [L] of what is at hand */
-	uint32_t first;	      /* [L] the oldest buffer, full */
-	uint32_t filled;      /* [L] the oldest empty one */
+	unsigned int pair;	/* (c) */
+	struct spinlock lock;	/* LOCK_NET_PORT, never with the backlog's */
+	uint32_t epoch;		/* [L] of what is at hand */
+	uint32_t first;		/* [L] the oldest buffer, full */
+	uint32_t filled;	/* [L] the oldest empty one */
 	uint32_t last;
 	uint32_t piece, last_piece; /* [L] of empty buffers */
 	struct virtio_net_buffer buffer[VIRTIO_NET_BUFFERS];
 	struct virtio_net_piece pieces[VIRTIO_NET_PIECES];
+};
+
+struct virtio_net_rx {
+	struct virtio_net *nic; /* (c) */
+	struct netqueue
+		queue; /* one for all pairs: which of them is seen when a packet leaves it */
 	/* [devices] */
 	bool busy;  /* a thread is at it: owner of what stands below, and of the queue's end */
 	bool again; /* and shall look once more */
 	bool flush; /* and forget what is in the queue */
 	/* [owner] */
 	bool made_room; /* and nobody was told so far */
-	struct virtq_chain chain;
 	/* Packets: atomic. */
 	uint64_t direct; /* copied once */
 	uint64_t queued; /* copied twice */
@@ -51,7 +56,8 @@ struct virtio_net_rx {
 };
 
 /* -ENOMEM */
-int virtio_net_rx_init(struct virtio_net_rx *rx, struct virtio_net *nic, struct virtq *q);
+int virtio_net_rx_init(struct virtio_net_rx *rx, struct virtio_net *nic);
+void virtio_net_rxq_init(struct virtio_net_rxq *rx, struct virtio_net *nic, unsigned int pair);
 void virtio_net_rx_destroy(struct virtio_net_rx *rx);
 /* As netport_ops.receive: any VM's thread, whose memory pkt is in. */
 bool virtio_net_rx_receive(struct virtio_net_rx *rx, const struct netpkt *pkt);
@@ -64,5 +70,10 @@ void virtio_net_rx_serve(struct virtio_net_rx *rx);
 void virtio_net_rx_reset(struct virtio_net_rx *rx);
 /* The buffers at hand are the driver's again, as if they had not been taken. Devices' lock held. */
 void virtio_net_rx_put_back(struct virtio_net_rx *rx);
+/*
+ * After a change of how packets are received: the driver has in its rings all that was received before;
+ * what comes from now on is received the new way. Devices' lock held.
+ */
+void virtio_net_rx_settle(struct virtio_net_rx *rx);
 
 #endif

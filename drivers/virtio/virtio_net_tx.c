@@ -103,6 +103,15 @@ static struct netpkt make_packet(struct virtio_net_tx *tx)
 	return pkt;
 }
 
+/* What answers it is received by the same pair: 5.1.6.5.5 "Automatic receive steering in multiqueue mode". */
+static void note_flow(struct virtio_net_tx *tx, const struct netpkt *pkt)
+{
+	if (virtio_net_active(tx->nic) > 1 && pkt->segs != 0) {
+		__atomic_store_n(&tx->nic->flow[virtio_net_flow(pkt)], (uint8_t)(tx->pair + 1),
+				 __ATOMIC_RELAXED);
+	}
+}
+
 /* Who it is for; the driver may change that until the packet is made: it decides about order only. */
 static uint64_t destination(const struct virtio_net_tx *tx)
 {
@@ -187,6 +196,7 @@ static bool send(struct virtio_net_tx *tx, struct turn *t)
 
 	spin_unlock(lock_of(tx));
 	pkt = make_packet(tx);
+	note_flow(tx, &pkt);
 	until = netport_send(&tx->nic->port, &pkt);
 	if (thread_should_yield()) {
 		netport_burst_end(&tx->burst);
@@ -324,7 +334,7 @@ void virtio_net_tx_serve(struct virtio_net_tx *tx, bool resend)
 		wait_until(tx, t.until);
 	}
 	if (t.cost >= IN_ONE_GO || tx->again) {
-		virtio_net_ask(tx->nic, VIRTIO_NET_ASK_TX);
+		virtio_net_ask(tx->nic, VIRTIO_NET_ASK_TX(tx->pair));
 	}
 	spin_unlock(lock_of(tx));
 }
@@ -333,13 +343,16 @@ void virtio_net_tx_serve(struct virtio_net_tx *tx, bool resend)
 
 static void on_retry(struct timer *t)
 {
-	virtio_net_ask(container_of(t, struct virtio_net_tx, retry)->nic, VIRTIO_NET_ASK_TX);
+	struct virtio_net_tx *tx = container_of(t, struct virtio_net_tx, retry);
+
+	virtio_net_ask(tx->nic, VIRTIO_NET_ASK_TX(tx->pair));
 }
 
-void virtio_net_tx_init(struct virtio_net_tx *tx, struct virtio_net *nic, struct virtq *q)
+void virtio_net_tx_init(struct virtio_net_tx *tx, struct virtio_net *nic, unsigned int pair)
 {
 	tx->nic = nic;
-	tx->q = q;
+	tx->pair = pair;
+	tx->q = &nic->pci.d.queue[2 * pair + VIRTIO_NET_TX];
 	timer_init(&tx->retry, on_retry);
 }
 

@@ -26,6 +26,7 @@ struct virtio_net_parked {
 struct virtio_net_tx {
 	struct virtio_net *nic; /* (c) */
 	struct virtq *q;	/* (c) */
+	unsigned int pair;	/* (c) */
 	struct timer retry;
 	/* [devices] */
 	uint64_t active; /* ns: when the driver last had something to be sent */
@@ -43,7 +44,7 @@ struct virtio_net_tx {
 	uint8_t *bounce; /* NULL, or what packets of very many pieces are put together in */
 };
 
-void virtio_net_tx_init(struct virtio_net_tx *tx, struct virtio_net *nic, struct virtq *q);
+void virtio_net_tx_init(struct virtio_net_tx *tx, struct virtio_net *nic, unsigned int pair);
 /* No thread is at it. */
 void virtio_net_tx_destroy(struct virtio_net_tx *tx);
 /* Sends what the driver has there, and (resend) what waited. A thread of the VM, no lock held. */

@@ -99,6 +99,7 @@
 /* 5.1 "Network Device": features, configuration, */
 #define VIRTIO_NET_F_CSUM	0u
 #define VIRTIO_NET_F_GUEST_CSUM 1u
+#define VIRTIO_NET_F_CTRL_OFFL	2u /* ..._CTRL_GUEST_OFFLOADS */
 #define VIRTIO_NET_F_MTU	3u
 #define VIRTIO_NET_F_MAC	5u
 #define VIRTIO_NET_F_GUEST_TSO4 7u
@@ -111,12 +112,16 @@
 #define VIRTIO_NET_F_STATUS	16u
 #define VIRTIO_NET_F_CTRL_VQ	17u
 #define VIRTIO_NET_F_CTRL_RX	18u
+#define VIRTIO_NET_F_ANNOUNCE	21u /* ..._GUEST_ANNOUNCE */
+#define VIRTIO_NET_F_MQ		22u
+#define VIRTIO_NET_F_CTRL_MAC	23u /* ..._CTRL_MAC_ADDR */
 #define VIRTIO_NET_MAC		0u
 #define VIRTIO_NET_STATUS	6u
 #define VIRTIO_NET_PAIRS	8u
 #define VIRTIO_NET_MTU		10u
 #define VIRTIO_NET_CONFIG	12u
 #define VIRTIO_NET_LINK_UP	1u
+#define VIRTIO_NET_ANNOUNCE	2u
 /* and the header of each packet: 5.1.6 "Device Operation" */
 #define VIRTIO_NET_HDR_FLAGS	   0u
 #define VIRTIO_NET_HDR_GSO_TYPE	   1u
@@ -132,6 +137,21 @@
 #define VIRTIO_NET_GSO_TCP4	   1u
 #define VIRTIO_NET_GSO_TCP6	   4u
 #define VIRTIO_NET_GSO_ECN	   0x80u
+/* 5.1.6.5 "Control Virtqueue": a class, a command, its data, and behind them one byte: was it refused? */
+#define VIRTIO_NET_CTRL		 2u /* bytes before the data */
+#define VIRTIO_NET_CTRL_MODE	 0u /* class, */
+#define VIRTIO_NET_CTRL_PROMISC	 0u /* commands: a byte, 0 or 1 */
+#define VIRTIO_NET_CTRL_ALLMULTI 1u
+#define VIRTIO_NET_CTRL_MAC	 1u
+#define VIRTIO_NET_CTRL_TABLE_SET                                                                  \
+	0u /* twice le32 entries and so many addresses: unicast, multicast */
+#define VIRTIO_NET_CTRL_ADDR_SET  1u
+#define VIRTIO_NET_CTRL_ANNOUNCE  3u
+#define VIRTIO_NET_CTRL_ANNOUNCED 0u
+#define VIRTIO_NET_CTRL_MQ	  4u
+#define VIRTIO_NET_CTRL_PAIRS_SET 0u /* le16 */
+#define VIRTIO_NET_CTRL_OFFLOADS  5u
+#define VIRTIO_NET_CTRL_OFFL_SET  0u /* le64 */
 
 /* 5.3 "Console Device" */
 #define VIRTIO_CONSOLE_F_SIZE	     0u

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A hostile driver and a busy network against the virtio NIC: chains, headers, packets both ways, full receivers, */
-/* resets by another vCPU while a packet is under way, saved states. No crash, no leak, no window left open. */
-/* FUZZ_SOURCES: drivers/virtio/virtio_net.c drivers/virtio/virtio_net_hdr.c drivers/virtio/virtio_net_tx.c */
-/* FUZZ_SOURCES: drivers/virtio/virtio_net_rx.c drivers/net/netqueue.c drivers/net/netpkt.c drivers/net/frame.c */
-/* FUZZ_SOURCES: drivers/net/gso.c drivers/net/checksum.c drivers/virtio/virtq.c drivers/virtio/virtio_dev.c */
+/* A hostile driver and a busy network against the virtio NIC: chains, headers, commands, packets both ways on */
+/* several pairs of queues, full receivers, resets by another vCPU while a packet is under way, saved states. No */
+/* crash, no leak, no window left open. */
+/* FUZZ_TARGET: virtio_net drivers/virtio/virtio_net*.c */
+/* FUZZ_SOURCES: drivers/net/netqueue.c drivers/net/netpkt.c drivers/net/frame.c drivers/net/gso.c */
+/* FUZZ_SOURCES: drivers/net/checksum.c drivers/virtio/virtq.c drivers/virtio/virtio_dev.c */
 /* FUZZ_SOURCES: drivers/virtio/virtio_common.c drivers/virtio/virtio_pci.c hv/vm_config.c hv/timer.c */
 /* FUZZ_SOURCES: drivers/emul/vpci.c drivers/emul/vpci_function.c drivers/emul/vpci_msix.c drivers/emul/isa.c */
 /* FUZZ_SOURCES: hv/virq.c hv/iobus.c hv/guest_console.c hv/base/lock.c hv/lib/string.c hv/lib/fmt.c */
@@ -22,15 +23,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RX, TX };
+#define PAIRS	3u
+#define MQ_CTRL (2 * PAIRS)
+enum { RX, TX, CTRL };
 
 static const uint8_t *in;
 static size_t left;
 static struct netport *port;
 static uint8_t frame[NETPKT_LEN_MAX];
-static bool nested; /* in a checkpoint already */
+static bool nested;	  /* in a checkpoint already */
+static unsigned int ctrl; /* number of the control queue */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max);
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned int seed);
 
 static uint64_t take(unsigned int bytes)
 {
@@ -122,18 +128,32 @@ uint64_t netport_send(struct netport *p UNUSED, const struct netpkt *pkt)
 
 /* ---- the driver ---- */
 
+void fake_pc_configure(struct vm *vm)
+{
+	vm->cfg.cpus = PAIRS;
+}
+
+/* Any queue for packets that way; mostly the first. */
+static unsigned int any(unsigned int way)
+{
+	uint8_t pair = (uint8_t)take(1);
+
+	return way + 2 * (pair < 0xa0 ? 0 : pair % PAIRS);
+}
+
 static void offer(unsigned int q)
 {
 	uint16_t head = (uint16_t)take(1) % DRV_SIZE, n = (uint16_t)take(1) % 6;
+	bool writable = q % 2 == RX && q != ctrl;
 	uint32_t room = (uint32_t)take(1) * (take(1) & 1 ? 300 : 9);
 
 	for (uint16_t i = 0; i <= n; i++) {
 		uint16_t flags = (uint16_t)((i < n ? VIRTQ_DESC_NEXT : 0) |
-					    (q == RX ? VIRTQ_DESC_WRITE : 0));
+					    (writable ? VIRTQ_DESC_WRITE : 0));
 
 		flags ^= take(1) >= 0xfc ? (uint16_t)take(1) : 0;
 		drv_desc(q, (head + i) % DRV_SIZE, DRV_DATA(q) + take(2) % 0x7000,
-			 i == 0 && q == TX ? VIRTIO_NET_HDR + (uint32_t)take(1) : room, flags,
+			 i == 0 && !writable ? VIRTIO_NET_HDR + (uint32_t)take(1) : room, flags,
 			 (uint16_t)(head + i + 1) % DRV_SIZE);
 	}
 	drv_offer(q, head);
@@ -145,7 +165,7 @@ static void write_packet(void)
 	static const uint8_t ip[] = { 0x52, 0x54, 0,	0, 0, 2,    0x52, 0x54, 0,    0, 0,  1,
 				      8,    0,	  0x45, 0, 5, 0xdc, 0,	  0,	0x40, 0, 64, 6,
 				      0,    0,	  10,	0, 0, 1,    10,	  0,	0,    2 };
-	uint64_t at = DRV_DATA(TX) + take(2) % 0x7000;
+	uint64_t at = DRV_DATA(any(TX)) + take(2) % 0x7000;
 
 	memset(&fake_ram[at], 0, VIRTIO_NET_HDR);
 	fake_ram[at] = (uint8_t)take(1) & 3;
@@ -161,21 +181,80 @@ static void write_packet(void)
 	}
 }
 
+/* A command as it should be, some of it bent; in two or three buffers. */
+static void offer_command(void)
+{
+	static const struct {
+		uint8_t class, number, len;
+	} commands[] = {
+		{ VIRTIO_NET_CTRL_MODE, VIRTIO_NET_CTRL_PROMISC, 1 },
+		{ VIRTIO_NET_CTRL_MODE, VIRTIO_NET_CTRL_ALLMULTI, 1 },
+		{ VIRTIO_NET_CTRL_MAC, VIRTIO_NET_CTRL_TABLE_SET, 8 },
+		{ VIRTIO_NET_CTRL_MAC, VIRTIO_NET_CTRL_ADDR_SET, 6 },
+		{ VIRTIO_NET_CTRL_ANNOUNCE, VIRTIO_NET_CTRL_ANNOUNCED, 0 },
+		{ VIRTIO_NET_CTRL_MQ, VIRTIO_NET_CTRL_PAIRS_SET, 2 },
+		{ VIRTIO_NET_CTRL_OFFLOADS, VIRTIO_NET_CTRL_OFFL_SET, 8 },
+	};
+	unsigned int which = (unsigned int)take(1) % ARRAY_SIZE(commands);
+	uint64_t at = DRV_DATA(ctrl) + (take(1) % 16) * 0x400;
+	uint16_t head = (uint16_t)take(1) % (DRV_SIZE - 2);
+	uint32_t len = commands[which].len, cut = (uint32_t)take(1) % 2;
+	uint8_t tables[2] = { 0 };
+
+	fake_ram[at] = commands[which].class;
+	fake_ram[at + 1] = commands[which].number;
+	memset(&fake_ram[at + 2], 0, 0x3f0);
+	if (commands[which].number == 0 && commands[which].class == VIRTIO_NET_CTRL_MAC) {
+		tables[0] = (uint8_t)take(1) % 80;
+		tables[1] = (uint8_t)take(1) % 80;
+		drv_put16(at + 2, tables[0]);
+		drv_put16(at + 6 + 6ul * tables[0], tables[1]);
+		len += 6u * tables[0] + 6u * tables[1];
+	}
+	for (unsigned int n = (unsigned int)take(1) % 4; n > 0; n--) {
+		fake_ram[at + 2 + take(1) % 16] = (uint8_t)take(1);
+	}
+	len += take(1) < 0xe0 ? 0 : (uint32_t)take(1);
+	drv_desc(ctrl, head, at, 2 - cut, VIRTQ_DESC_NEXT, (uint16_t)(head + 1));
+	drv_desc(ctrl, head + 1u, at + 2 - cut, len + cut, VIRTQ_DESC_NEXT, (uint16_t)(head + 2));
+	drv_desc(ctrl, head + 2u, at + 0x3f0, take(1) < 0xf8, VIRTQ_DESC_WRITE, 0);
+	drv_offer(ctrl, head);
+	drv_kick(ctrl);
+}
+
 static void start(void)
 {
 	static const uint64_t offload = BIT(VIRTIO_NET_F_CSUM) | BIT(VIRTIO_NET_F_GUEST_CSUM) |
 					BIT(VIRTIO_NET_F_HOST_TSO4) | BIT(VIRTIO_NET_F_GUEST_TSO4) |
 					BIT(VIRTIO_NET_F_HOST_TSO6) | BIT(VIRTIO_NET_F_GUEST_ECN);
+	static const uint64_t control = BIT(VIRTIO_NET_F_CTRL_VQ) | BIT(VIRTIO_NET_F_CTRL_RX) |
+					BIT(VIRTIO_NET_F_CTRL_MAC) | BIT(VIRTIO_NET_F_CTRL_OFFL) |
+					BIT(VIRTIO_NET_F_ANNOUNCE);
 	uint64_t how = take(1);
 
+	ctrl = how & 16 ? MQ_CTRL : CTRL;
 	drv_start(VIRTIO_SLOT_NIC,
 		  DRV_VERSION_1 | (how & 1 ? offload : 0) |
 			  (how & 2 ? BIT(VIRTIO_NET_F_MRG_RXBUF) : 0) |
-			  (how & 4 ? BIT(VIRTIO_F_EVENT_IDX) : 0),
-		  2);
+			  (how & 4 ? BIT(VIRTIO_F_EVENT_IDX) : 0) | (how & 8 ? control : 0) |
+			  (how & 16 ? BIT(VIRTIO_NET_F_MQ) : 0),
+		  how & 32 ? 2 : ctrl + 1);
 }
 
 /* ---- what others do ---- */
+
+/* For the card, for all, for a group, for others; of many flows. */
+static void bend_address(void)
+{
+	uint8_t to = (uint8_t)take(1);
+
+	memcpy(frame, port->mac, 6);
+	memset(frame, 0xff, to & 1 ? 6 : 0);
+	frame[0] = to & 2 ? (uint8_t)take(1) : frame[0];
+	frame[5] = to & 4 ? (uint8_t)take(1) : frame[5];
+	frame[35] = to & 8 ? (uint8_t)take(1) : frame[35];
+	port->guard.flags = to & 16 ? NETGUARD_MAC : 0;
+}
 
 static void arrive(void)
 {
@@ -185,6 +264,7 @@ static void arrive(void)
 				 { frame + NETPKT_HEAD, len } };
 	struct netpkt pkt = { .seg = seg, .len = len, .segs = len > NETPKT_HEAD ? 2 : 1 };
 
+	bend_address();
 	seg[1].len = len - seg[0].len;
 	if (flags & NETPKT_CUT || take(1) >= 0xf0) {
 		more = (uint32_t)take(1) % 130;
@@ -226,7 +306,7 @@ static void resume(void)
 
 static void kick(void)
 {
-	drv_kick(take(1) & 1);
+	drv_kick((unsigned int)take(1) % (MQ_CTRL + 2));
 	if (!nested) {
 		fake_pc_work();
 	}
@@ -234,12 +314,18 @@ static void kick(void)
 
 static void offer_room(void)
 {
-	offer(RX);
+	offer(any(RX));
 }
 
 static void offer_packet(void)
 {
-	offer(TX);
+	offer(any(TX));
+}
+
+/* What belongs elsewhere, or makes no sense. */
+static void offer_anything(void)
+{
+	offer((unsigned int)take(1) % (MQ_CTRL + 1));
 }
 
 static void stop(void)
@@ -249,8 +335,9 @@ static void stop(void)
 
 /* From here on what is possible in the midst of sending or receiving, too: another vCPU, another VM. */
 static void (*const steps[])(void) = {
-	work,	      save,   offer_room,   offer_packet, write_packet, arrive, kick,  offer_room,
-	offer_packet, arrive, write_packet, resume,	  link,		stop,	start,
+	work, save,	  offer_room,	offer_packet,  write_packet,  arrive,
+	kick, offer_room, offer_packet, arrive,	       write_packet,  resume,
+	link, stop,	  start,	offer_command, offer_command, offer_anything,
 };
 
 static void others(void)
@@ -289,4 +376,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	}
 	return 0;
+}
+
+/* One in four times a run of steps behind the others, mostly of what is usual; else libFuzzer's own. */
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned int seed)
+{
+	uint32_t random = seed * 2654435761u | 1;
+	size_t end = size + 16 + random % 240;
+
+	if (random >> 30 != 0 || end > max) {
+		return LLVMFuzzerMutate(data, size, max);
+	}
+	for (; size < end; size++) {
+		random = random * 1664525u + 1013904223u;
+		data[size] = (uint8_t)(random >> 24 & (random & 0x800000 ? 0xff : 0x1f));
+	}
+	return size;
 }
