@@ -22,12 +22,14 @@ def tshark(path, *arguments):
 
 def outside_windows(rows):
     """Segments behind the end of the window that the other end had announced by then."""
-    edges, wrong = {}, []
+    edges, wrong, ports = {}, [], {}
+    for stream, port, *_ in rows:
+        ports.setdefault(stream, set()).add(port)
     for row in rows:
         stream, port, seq, length, ack, window, syn = row
         if not syn and length and seq + length > edges.get((stream, port), seq + length):
             wrong.append(row)
-        for other in {row[1] for row in rows if row[0] == stream} - {port}:
+        for other in ports[stream] - {port}:
             edges[stream, other] = max(edges.get((stream, other), 0), ack + window)
     return wrong
 
