@@ -246,14 +246,28 @@ static bool is_led_to(const struct network *net, const struct network_forward *f
 	return false;
 }
 
+/* Has a network of the same uplink, whose address it is, that port of the host's, open or not? */
+static bool is_taken(const struct network *net, const struct network_forward *f)
+{
+	bool taken = false;
+
+	for (const struct network *n = network_next(NULL); n != NULL; n = network_next(n)) {
+		spin_lock(&lock);
+		taken |= n->uplink == net->uplink && find(n, f->proto, f->out_port) >= 0;
+		spin_unlock(&lock);
+	}
+	return taken;
+}
+
 static int append(struct network *net, const struct network_forward *f)
 {
 	int err = 0;
 
+	if (is_taken(net, f)) {
+		return -EEXIST;
+	}
 	spin_lock(&lock);
-	if (find(net, f->proto, f->out_port) >= 0) {
-		err = -EEXIST;
-	} else if (is_led_to(net, f)) {
+	if (is_led_to(net, f)) {
 		err = -EBUSY;
 	} else if (net->c.forwards == NETWORK_FORWARDS) {
 		err = -ENOSPC;

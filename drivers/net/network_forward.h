@@ -7,7 +7,7 @@
 #include "drivers/net/network.h"
 
 /*
- * Also opens it if its VM is plugged in. -EEXIST: that port leads somewhere already; -EBUSY: another leads to
+ * Also opens it if its VM is plugged in. -EEXIST: that port of the uplink's leads somewhere already; -EBUSY: another leads to
  * that port of the VM's; -ENOSPC: too many, or no address for the VM; -EINVAL: a network without gateway or
  * uplink; -ENOMEM. Thread context, no lock held; one at a time, and not while others read net->c.
  */
