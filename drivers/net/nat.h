@@ -15,7 +15,10 @@ enum nat_class {
 	NAT_ICMP,
 	NAT_TCP_OPENING,
 	NAT_TCP_OPEN,
-	NAT_TCP_CLOSED, /* reset, or both ends have finished: makes way when room is short */
+	/* What makes way when room is short: */
+	NAT_TCP_CLOSED,	 /* reset, or both ends have finished */
+	NAT_TCP_FORWARD, /* opening, at a forward: strangers begin as many as they like */
+	NAT_UDP_FORWARD, /* at a forward, which stays: its next packet begins it again */
 	NAT_CLASSES,
 };
 

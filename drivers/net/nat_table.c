@@ -15,7 +15,8 @@ static const uint64_t nat_timeouts[NAT_CLASSES] = {
 	[NAT_ICMP] = 60 * SECOND,	  /* RFC 5508, REQ-2 */
 	[NAT_TCP_OPENING] = 240 * SECOND, /* RFC 5382, REQ-5: 4 minutes */
 	[NAT_TCP_OPEN] = 7440 * SECOND,	  /* 2 hours 4 minutes */
-	[NAT_TCP_CLOSED] = 240 * SECOND,
+	[NAT_TCP_CLOSED] = 240 * SECOND,  [NAT_TCP_FORWARD] = 240 * SECOND,
+	[NAT_UDP_FORWARD] = 300 * SECOND,
 };
 
 enum seen {
@@ -203,14 +204,8 @@ unsigned int nat_table_reap(struct nat_realm *r, uint64_t now, unsigned int most
 	return count;
 }
 
-/* Strangers can begin as many as they like at a forward: what they leave half open keeps nobody out. */
-static bool may_make_way(const struct nat_flow *f)
-{
-	return f->cls == NAT_TCP_CLOSED || (f->map->fixed && !(f->seen & ACK_IN));
-}
-
-/* Among the oldest of a class, one of that account makes way if it may. */
-static bool evict(struct nat_realm *r, enum nat_class cls, const uint32_t *account)
+/* Among the oldest of a class, one of that account makes way. */
+static bool evict(struct nat_realm *r, unsigned int cls, const uint32_t *account)
 {
 	struct list_node *it;
 	unsigned int looked = 0;
@@ -218,7 +213,7 @@ static bool evict(struct nat_realm *r, enum nat_class cls, const uint32_t *accou
 	list_for_each (it, &r->lru[cls]) {
 		struct nat_flow *f = container_of(it, struct nat_flow, lru);
 
-		if (account_of(f->map) == account && may_make_way(f)) {
+		if (account_of(f->map) == account) {
 			flow_end(r->nat, f);
 			return true;
 		}
@@ -227,6 +222,16 @@ static bool evict(struct nat_realm *r, enum nat_class cls, const uint32_t *accou
 		}
 	}
 	return false;
+}
+
+static bool make_way(struct nat_realm *r, const uint32_t *account)
+{
+	bool made = false;
+
+	for (unsigned int c = NAT_TCP_CLOSED; c < NAT_CLASSES && !made; c++) {
+		made = evict(r, c, account);
+	}
+	return made;
 }
 
 /* Room for one more of the inside address ip? */
@@ -242,18 +247,26 @@ bool nat_table_has_room(struct nat_realm *r, uint32_t ip, uint64_t now)
 	if (*account < r->most && r->nat->flows < r->nat->most) {
 		return true;
 	}
-	return evict(r, NAT_TCP_CLOSED, account) || evict(r, NAT_TCP_OPENING, account);
+	return make_way(r, account);
 }
 
-static enum nat_class class_of(const struct nat_tuple *t)
+static enum nat_class opening(const struct nat_map *m)
+{
+	return m->fixed ? NAT_TCP_FORWARD : NAT_TCP_OPENING;
+}
+
+static enum nat_class class_of(const struct nat_map *m, const struct nat_tuple *t)
 {
 	if (t->proto == IP_ICMP) {
 		return NAT_ICMP;
 	}
-	if (t->proto == IP_UDP) {
-		return t->remote_port == DNS_PORT ? NAT_UDP_DNS : NAT_UDP;
+	if (t->proto == IP_TCP) {
+		return opening(m);
 	}
-	return NAT_TCP_OPENING;
+	if (m->fixed) {
+		return NAT_UDP_FORWARD;
+	}
+	return t->remote_port == DNS_PORT ? NAT_UDP_DNS : NAT_UDP;
 }
 
 struct nat_flow *nat_table_flow_new(struct nat *n, struct nat_map *m, const struct nat_tuple *t,
@@ -268,7 +281,7 @@ struct nat_flow *nat_table_flow_new(struct nat *n, struct nat_map *m, const stru
 	f->map = m;
 	f->remote_ip = t->remote_ip;
 	f->remote_port = remote_port_of(t);
-	f->cls = (uint8_t)class_of(t);
+	f->cls = (uint8_t)class_of(m, t);
 	f->used = now;
 	at = &n->flow[flow_bucket(n, m, f->remote_ip, f->remote_port)];
 	f->next = *at;
@@ -306,7 +319,7 @@ static void note_tcp(struct nat_flow *f, uint8_t flags, bool out, uint64_t now)
 	if ((seen & RESET) || (seen & FINISHED) == FINISHED) {
 		use(f, NAT_TCP_CLOSED, now);
 	} else {
-		use(f, (seen & OPENED) == OPENED ? NAT_TCP_OPEN : NAT_TCP_OPENING, now);
+		use(f, (seen & OPENED) == OPENED ? NAT_TCP_OPEN : opening(f->map), now);
 	}
 }
 

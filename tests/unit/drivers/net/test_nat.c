@@ -914,6 +914,46 @@ static void test_half_open_connections_make_way(void **state)
 	assert_int_equal(natnet_forward_remove(&net_a, IP_TCP, 8080), 0);
 }
 
+/* Neither do those that a stranger seems to complete, though the guest is silent. */
+static void test_blind_acks_keep_nobody_out(void **state)
+{
+	(void)state;
+	assert_int_equal(natnet_forward_add(&net_a, IP_TCP, 8080, IN_IP(10), 80), 0);
+	for (uint16_t i = 0; i < NAT_MOST; i++) {
+		nf_tcp(S2, HOST_IP, (uint16_t)(4000 + i), 8080, TCP_SYN);
+		nf_tcp(S2, HOST_IP, (uint16_t)(4000 + i), 8080, TCP_F_ACK);
+		natfake_clear();
+	}
+	assert_int_equal(host.nat.flows, NAT_MOST);
+	nf_udp(A1, S1_IP, 9999, 9, 20);
+	assert_int_equal(nf_count(S1), 1);
+	assert_int_equal(natnet_forward_remove(&net_a, IP_TCP, 8080), 0);
+}
+
+/* Nor do datagrams of many senders at a forward, however old what the guest itself has is. */
+static void test_datagrams_at_a_forward_make_way(void **state)
+{
+	(void)state;
+	assert_int_equal(natnet_forward_add(&net_a, IP_UDP, 8080, IN_IP(10), 80), 0);
+	for (uint16_t i = 0; i < NAT_MOST / 2; i++) {
+		nf_udp(A1, S1_IP, (uint16_t)(2000 + i), 9, 20);
+	}
+	for (unsigned int i = 0; i < NAT_MOST; i++) {
+		st[S2].ip = FAKE_IP(0x1000 + i);
+		nf_udp(S2, HOST_IP, 4000, 8080, 20);
+		natfake_clear();
+	}
+	assert_int_equal(host.nat.flows, NAT_MOST);
+	assert_int_equal(net_a.realm.refused, 0);
+	for (uint16_t i = 0; i < NAT_MOST / 2; i++) {
+		nf_udp(A1, S1_IP, (uint16_t)(3000 + i), 9, 20);
+	}
+	assert_int_equal(nf_count(S1), NAT_MOST / 2);
+	nf_udp(A1, S1_IP, 9999, 9, 20);
+	assert_int_equal(nf_count(S1), 0);
+	assert_int_equal(natnet_forward_remove(&net_a, IP_UDP, 8080), 0);
+}
+
 /* What has ended makes way; what is open does not. */
 static void test_closed_connections_make_way(void **state)
 {
@@ -1096,6 +1136,8 @@ int main(void)
 		CASE(test_one_guest_has_its_most_and_no_more),
 		CASE(test_ten_thousand_connections),
 		CASE(test_half_open_connections_make_way),
+		CASE(test_blind_acks_keep_nobody_out),
+		CASE(test_datagrams_at_a_forward_make_way),
 		CASE(test_closed_connections_make_way),
 		CASE(test_all_together_are_bounded),
 		CASE(test_nat_without_memory),
