@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Benchmark: a stream of packets between two guests. One sends as fast as its ring takes packets, the other */
-/* says how many TSC ticks passed between the first and the last: of both guests and the hypervisor, on one CPU. */
+/* says how many TSC ticks passed between the first and the last; or one floods a network, for ever. */
 #include "guests/lib/cpu.h"
 #include "guests/lib/guest.h"
 #include "guests/lib/idt.h"
@@ -20,12 +20,14 @@
 #define BUFFER	 2048u
 #define SEG_LEN	 (54u + 65160u) /* Ethernet, IPv4 and TCP headers, 45 segments of 1448 bytes */
 #define SEG_SIZE 1448u
-#define LAST	 0xa5u /* first byte of the payload of a stream's last packet */
+#define LAST	 0xa5u /* first byte of the payload of a stream's last packet, */
+#define FLOOD	 0x5au /* and of what belongs to no stream */
 #define PAYLOAD	 54u
 
 static struct virtio nic;
 static uint8_t packet[VIRTIO_NET_HDR + SEG_LEN] __attribute__((aligned(4096)));
 static uint8_t last[VIRTIO_NET_HDR + 64];
+static uint8_t broadcast[VIRTIO_NET_HDR + 64];
 static uint8_t buffers[RING][BUFFER] __attribute__((aligned(4096)));
 
 static void on_interrupt(struct idt_frame *frame)
@@ -76,6 +78,8 @@ static void make_packet(uint8_t *p, unsigned int len)
 
 	memset(p, 0, VIRTIO_NET_HDR + PAYLOAD);
 	memcpy(frame, "\x52\x54\0\0\0\2\x52\x54\0\0\0\1\x08\0\x45", 15);
+	frame[5] = (uint8_t)mboot_number("to", 2);
+	frame[11] = (uint8_t)mboot_number("from", 1);
 	put16(frame + 16, len - 14);
 	memcpy(frame + 20, "\x40\0\x40\x06", 4);
 	memcpy(frame + 26, "\x0a\0\0\1\x0a\0\0\2", 8);
@@ -102,21 +106,49 @@ static void offer_packet(uint8_t *p, unsigned int len)
 	virtio_offer(&nic, i);
 }
 
-static void send(unsigned int len, unsigned int count)
+static void send_one(uint8_t *p, unsigned int len)
 {
+	uint16_t before = nic.avail;
+
+	offer_packet(p, len);
+	kick_if_wanted(before);
+}
+
+static void start_sending(void)
+{
+	virtio_start(&nic, 1, RING, FEATURES);
+	virtio_msix(&nic, 2, VECTOR);
+}
+
+static void send(unsigned int len, uint64_t count)
+{
+	uint64_t begin;
+
 	make_packet(packet, len);
 	make_packet(last, 64);
 	last[VIRTIO_NET_HDR + PAYLOAD] = LAST;
-	virtio_start(&nic, 1, RING, FEATURES);
-	virtio_msix(&nic, 2, VECTOR);
-	for (unsigned int i = 0; i <= count; i++) {
-		uint16_t before = nic.avail;
-
-		offer_packet(i < count ? packet : last, i < count ? len : 64);
-		kick_if_wanted(before);
+	start_sending();
+	begin = cpu_tsc();
+	for (uint64_t i = 0; i < count; i++) {
+		send_one(packet, len);
 	}
+	send_one(last, 64);
 	wait_used(virtio_used[1], (uint16_t)(nic.avail - virtio_used[1]));
-	print("net_bench sent %u\n", count);
+	print("net_bench sent=%lu ticks=%lu\n", count, cpu_tsc() - begin);
+}
+
+/* The shortest packets, to one machine and to all in turn. */
+static void flood(void)
+{
+	make_packet(packet, 64);
+	packet[VIRTIO_NET_HDR + PAYLOAD] = FLOOD;
+	memcpy(broadcast, packet, sizeof(broadcast));
+	memset(broadcast + VIRTIO_NET_HDR, 0xff, 6);
+	start_sending();
+	for (;;) {
+		send_one(packet, 64);
+		send_one(broadcast, 64);
+	}
 }
 
 /* ---- receiving ---- */
@@ -133,17 +165,29 @@ struct stream {
 	bool ended;
 };
 
+static void note_packet(struct stream *s, uint8_t kind, unsigned int report)
+{
+	s->newest = cpu_tsc();
+	if (kind == LAST) {
+		s->ended = true;
+		return;
+	}
+	if (s->packets++ == 0) {
+		s->first = s->newest;
+	}
+	if (report != 0 && s->packets % report == 0) {
+		print("net_bench %u at %lu\n", s->packets, s->newest);
+	}
+}
+
 /* The used ring's entry of a packet's first buffer tells where it begins, its header how many there are. */
-static uint16_t take_packet(struct stream *s, uint16_t seen)
+static uint16_t take_packet(struct stream *s, uint16_t seen, unsigned int report)
 {
 	uint16_t i = virtio_used[2 + 4 * (seen % RING)];
 	unsigned int count = buffers[i][VIRTIO_NET_HDR_BUFFERS];
 
-	s->newest = cpu_tsc();
-	if (buffers[i][VIRTIO_NET_HDR + PAYLOAD] == LAST) {
-		s->ended = true;
-	} else if (s->packets++ == 0) {
-		s->first = s->newest;
+	if (buffers[i][VIRTIO_NET_HDR + PAYLOAD] != FLOOD) {
+		note_packet(s, buffers[i][VIRTIO_NET_HDR + PAYLOAD], report);
 	}
 	for (unsigned int k = 0; k < count; k++) {
 		offer_buffer(virtio_used[2 + 4 * ((seen + k) % RING)]);
@@ -154,6 +198,7 @@ static uint16_t take_packet(struct stream *s, uint16_t seen)
 
 static void receive(void)
 {
+	unsigned int report = (unsigned int)mboot_number("report", 0);
 	struct stream s = { 0 };
 	uint16_t seen = 0, offered = 0;
 
@@ -168,7 +213,7 @@ static void receive(void)
 	while (!s.ended) {
 		wait_used(seen, 1);
 		while (!s.ended && virtio_used[1] != seen) {
-			seen = take_packet(&s, seen);
+			seen = take_packet(&s, seen, report);
 		}
 		if ((uint16_t)(nic.avail - offered) >= RING / 4) {
 			kick_if_wanted(offered);
@@ -192,8 +237,10 @@ void guest_main(void)
 	}
 	lapic_init();
 	idt_handle(VECTOR + 1, on_interrupt);
-	if (len != 0) {
-		send(len < SEG_LEN ? len : SEG_LEN, (unsigned int)mboot_number("count", 1000));
+	if (mboot_has("flood")) {
+		flood();
+	} else if (len != 0) {
+		send(len < SEG_LEN ? len : SEG_LEN, mboot_number("count", 1000));
 	} else {
 		receive();
 	}

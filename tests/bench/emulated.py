@@ -26,13 +26,14 @@ boot
 """
 
 
-def insula(kind, config, modules=None, memory="1G"):
-    """Insula with this configuration (text) and boot modules {name: path}, at its prompt."""
+def insula(kind, config, modules=None, memory="1G", **options):
+    """Insula with this configuration (text) and boot modules {name: path}, at its prompt; options of boot.Machine."""
     path = os.path.join(SCRATCH, f"{kind}.conf")
     with open(path, "w") as file:
         file.write(config)
     machine = boot.Machine(kind, timeout=TIMEOUT, memory=memory,
-                           modules={"insula.conf": path, **(modules or {})}, **EXACT[kind])
+                           modules={"insula.conf": path, **(modules or {})}, **EXACT[kind],
+                           **options)
     machine.expect_exact("insula> ")
     return machine
 

@@ -15,10 +15,10 @@ COUNTS = {"pkt64": (500, 4500), "pkt1500": (500, 4500), "seg64k": (50, 550)}
 GUESTS = ("from", "to")
 
 
-def vm(name, number, arguments):
+def vm(name, number, arguments, network="lan"):
     return (f'[vm.{name}]\nmemory = "16M"\nboot = "multiboot"\nkernel = "boot:bench.elf"\n'
             f'cmdline = "{arguments}"\nballoon = false\n'
-            f'nics = [{{ net = "lan", mac = "52:54:00:00:00:0{number}" }}]\n')
+            f'nics = [{{ net = "{network}", mac = "52:54:00:00:00:0{number}" }}]\n')
 
 
 def pair(name, count):

@@ -22,6 +22,7 @@ import crowd  # noqa: E402
 import disk  # noqa: E402
 import emulated  # noqa: E402
 import exits  # noqa: E402
+import flood  # noqa: E402
 import linux  # noqa: E402
 import memory  # noqa: E402
 import net  # noqa: E402
@@ -29,8 +30,9 @@ import paravirt  # noqa: E402
 import peer  # noqa: E402
 import scheduler  # noqa: E402
 import virtq  # noqa: E402
+import wire  # noqa: E402
 
-BENCHES = (exits, linux, memory, crowd, scheduler, virtq, paravirt, disk, net)
+BENCHES = (exits, linux, memory, crowd, scheduler, virtq, paravirt, disk, net, wire, flood)
 OUT = "build/bench.json"
 PEER_KIND = "qemu"  # the machine whose figures the peer's stand beside
 
