@@ -157,6 +157,13 @@ int block_file_flush(struct block_file *f)
 	return f->readonly ? 0 : f->ops->flush(f);
 }
 
+int block_file_write_header(struct block_file *f, uint64_t off, const void *buf, size_t len)
+{
+	int r = block_file_flush(f);
+
+	return r ? r : block_file_write(f, off, buf, len);
+}
+
 int block_file_truncate(struct block_file *f, uint64_t size)
 {
 	if (f->readonly) {

@@ -94,6 +94,8 @@ int block_file_read_any(struct block_file *f, uint64_t off, void *to, uint64_t l
 int block_file_write(struct block_file *f, uint64_t off, const void *buf, size_t len);
 int block_file_write_zeros(struct block_file *f, uint64_t off, uint64_t len);
 int block_file_flush(struct block_file *f);
+/* Flushes, then writes: the header that makes an image of what was written before. */
+int block_file_write_header(struct block_file *f, uint64_t off, const void *buf, size_t len);
 /* -ENOTSUP if the size is fixed and another one. */
 int block_file_truncate(struct block_file *f, uint64_t size);
 void block_file_discard(struct block_file *f, uint64_t off, uint64_t len);

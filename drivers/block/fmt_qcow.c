@@ -172,7 +172,7 @@ static int qcow_create(struct block_file *f, const struct image_create_params *p
 		memcpy(raw + sizeof(struct qcow_header), p->backing->name, name);
 	}
 	r = block_file_write_zeros(f, l1, ALIGN_UP(entries * 8, (uint64_t)BLOCK_SECTOR));
-	return r ? r : block_file_write(f, 0, raw, sizeof(raw));
+	return r ? r : block_file_write_header(f, 0, raw, sizeof(raw));
 }
 
 static const struct block_format fmt_qcow = {

@@ -133,7 +133,7 @@ static int write_head(struct block_file *f, struct qcow2_header *h, const struct
 		h->backing_len = (uint32_t)name;
 	}
 	fmt_qcow2_put_header(head, h);
-	return block_file_write(f, 0, head, u64_min(sizeof(head), BIT(h->cluster_bits)));
+	return block_file_write_header(f, 0, head, u64_min(sizeof(head), BIT(h->cluster_bits)));
 }
 
 int fmt_qcow2_create(struct block_file *f, const struct image_create_params *p,

@@ -207,7 +207,7 @@ static int qed_create(struct block_file *f, const struct image_create_params *p,
 		memcpy(raw + sizeof(struct qed_header), p->backing->name, name);
 	}
 	r = block_file_write_zeros(f, 0, cs * (1 + QED_TABLE));
-	return r ? r : block_file_write(f, 0, raw, sizeof(raw));
+	return r ? r : block_file_write_header(f, 0, raw, sizeof(raw));
 }
 
 static const struct block_format fmt_qed = {

@@ -297,7 +297,7 @@ static int vdi_create(struct block_file *f, const struct image_create_params *p,
 	put_uuid(h->uuid_snapshot, p->seed + 0x100);
 	r = write_table(f, blocks, fixed);
 	r = r ? r : block_file_truncate(f, data + (fixed ? blocks * VDI_BLOCK : 0));
-	return r ? r : block_file_write(f, 0, raw, sizeof(raw));
+	return r ? r : block_file_write_header(f, 0, raw, sizeof(raw));
 }
 
 static const struct block_format fmt_vdi = {

@@ -354,7 +354,7 @@ static int vhd_create(struct block_file *f, const struct image_create_params *p,
 	}
 	r = write_header(f, entries);
 	r = r ? r : write_table(f, table, bytes);
-	r = r ? r : block_file_write(f, table + bytes, footer, sizeof(footer));
+	r = r ? r : block_file_write_header(f, table + bytes, footer, sizeof(footer));
 	return r ? r : block_file_write(f, 0, footer, sizeof(footer));
 }
 

@@ -92,7 +92,7 @@ static int create_sparse(struct block_file *f, const struct image_create_params 
 	r = r ? r : write_directory(f, twin + l.copy, &l);
 	r = r ? r : write_text(f, BLOCK_SECTOR, t);
 	make_header(raw, p->size, &l);
-	return r ? r : block_file_write(f, 0, raw, sizeof(raw));
+	return r ? r : block_file_write_header(f, 0, raw, sizeof(raw));
 }
 
 /* The extent first: without the descriptor it is nobody's. */

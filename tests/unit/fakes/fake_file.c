@@ -30,15 +30,23 @@ static int countdown(long *left)
 	return (*left)-- == 0 ? -EIO : 0;
 }
 
+static struct fake_file *journal_of(struct fake_file *ff)
+{
+	return ff->journal ? ff->journal : ff;
+}
+
 static void add_event(struct fake_file *ff, struct fake_event e)
 {
-	if (!ff->record) {
+	struct fake_file *to = journal_of(ff);
+
+	if (!to->record) {
 		return;
 	}
-	if ((ff->events & (ff->events + 1)) == 0) {
-		ff->event = realloc(ff->event, (ff->events + 1) * 2 * sizeof(e));
+	if ((to->events & (to->events + 1)) == 0) {
+		to->event = realloc(to->event, (to->events + 1) * 2 * sizeof(e));
 	}
-	ff->event[ff->events++] = e;
+	e.beside = to != ff;
+	to->event[to->events++] = e;
 }
 
 void fake_file_touch(struct fake_file *ff, uint64_t off, uint64_t len)
@@ -123,7 +131,7 @@ static int file_write(struct block_file *f, uint64_t off, const struct block_vec
 		memcpy(ff->data + off, v[i].base, v[i].len);
 		off += v[i].len;
 	}
-	if (ff->record) {
+	if (journal_of(ff)->record) {
 		e.data = malloc(len);
 		memcpy(e.data, ff->data + e.off, len);
 	}

@@ -11,6 +11,7 @@ struct fake_event {
 	uint64_t off; /* TRUNCATE: the size; NOTE: what the test says */
 	size_t len;
 	uint8_t *data;
+	bool beside; /* happened to the file that has this one as its journal */
 };
 
 #define FAKE_PAGE	 4096u
@@ -30,6 +31,7 @@ struct fake_file {
 	long fail_read_in; /* calls until one fails with -EIO; negative: never */
 	long fail_write_in;
 	long fail_flush_in;
+	struct fake_file *journal; /* records what happens to this one, too; or NULL */
 	bool record;
 	struct fake_event *event;
 	size_t events;

@@ -131,8 +131,15 @@ static unsigned int backing_count;
 
 void lab_backing(const char *name, struct fake_file *ff)
 {
-	snprintf(backings[backing_count].name, sizeof(backings[0].name), "%s", name);
-	backings[backing_count++].ff = ff;
+	unsigned int i = 0;
+
+	while (i < backing_count && strcmp(backings[i].name, name) != 0) {
+		i++;
+	}
+	assert_in_range(i, 0, ARRAY_SIZE(backings) - 1);
+	snprintf(backings[i].name, sizeof(backings[i].name), "%s", name);
+	backings[i].ff = ff;
+	backing_count = i == backing_count ? i + 1 : backing_count;
 }
 
 void lab_forget_backing(void)

@@ -26,7 +26,7 @@ int lab_run(bool loud, const char *format, ...) PRINTF(2, 3);
 /* As lab_run, and fails the test if the status is not 0. */
 void lab_must(const char *format, ...) PRINTF(1, 2);
 
-/* Files that images of this test name as backing files. */
+/* Files that images of this test name as backing files or extents; the last of a name counts. */
 void lab_backing(const char *name, struct fake_file *ff);
 void lab_forget_backing(void);
 
@@ -76,7 +76,11 @@ struct cut_params {
 	unsigned int judged; /* every so many events by qemu-img check; 0: it cannot */
 	bool judge_after;    /* only after we opened and closed it for writing */
 	uint32_t seed;
-	const uint8_t *before; /* what the disk holds at the start; NULL: zeros */
+	const uint8_t *before;	 /* what the disk holds at the start; NULL: zeros */
+	const char *beside_name; /* NULL, or how the image calls its other file */
+	struct fake_file *beside;
+	/* NULL, or the workload is to create the image in an empty ff: before that is done it may be none. */
+	const struct image_create_params *create;
 	/* NULL, or something else to do instead of step i; true if it did. */
 	bool (*other)(struct block_dev *d, unsigned int i);
 };

@@ -87,7 +87,17 @@ static void flush_step(struct fake_file *ff, struct block_dev *d)
 	note(ff, FLUSH_END, 0);
 }
 
-static void record(struct fake_file *ff, struct workload *w)
+static void create(struct fake_file *ff, const struct image_create_params *p)
+{
+	int r = image_create(fake_file_open(ff, false), p, &lab_why);
+
+	if (r) {
+		fail_msg("create: %d, %s", r, lab_why.text);
+	}
+	ff->opens--;
+}
+
+static void use(struct fake_file *ff, struct workload *w)
 {
 	struct block_dev *d = lab_open(ff, w->p->format);
 	uint32_t seed = w->p->seed;
@@ -105,6 +115,16 @@ static void record(struct fake_file *ff, struct workload *w)
 	}
 	flush_step(ff, d);
 	lab_close(d);
+}
+
+static void record(struct fake_file *ff, struct workload *w)
+{
+	if (w->p->create) {
+		ff->record = true;
+		create(ff, w->p->create);
+	} else {
+		use(ff, w);
+	}
 	ff->record = false;
 }
 
@@ -188,7 +208,8 @@ static bool acceptable(const struct sector *x, const uint8_t *got, uint64_t off,
 	return good;
 }
 
-static void look(struct fake_file *ff, const struct judge *j, const struct workload *w,
+/* False if there is no image yet. */
+static bool look(struct fake_file *ff, const struct judge *j, const struct workload *w, bool done,
 		 const char *when)
 {
 	struct block_dev *d = NULL;
@@ -197,6 +218,9 @@ static void look(struct fake_file *ff, const struct judge *j, const struct workl
 	struct block_vec v;
 	int r = lab_try_open(ff, w->p->format, false, &d);
 
+	if (r && w->p->create && !done) {
+		return false;
+	}
 	if (r) {
 		fail_msg("%s: does not open: %s", when, lab_why.text);
 	}
@@ -216,20 +240,48 @@ static void look(struct fake_file *ff, const struct judge *j, const struct workl
 		fail_msg("%s: %lu corruptions: %s", when, check.corruptions, check.first.text);
 	}
 	lab_close(d);
+	return true;
 }
 
 /* ---- cutting ---- */
 
-/* base and the events up to `flushed` are on the disk, of those up to `now` what the dice say. */
-static void cut(const struct fake_file *base, const struct fake_file *ff, size_t flushed,
-		size_t now, uint32_t seed, struct fake_file *out)
+/* An image's file and the one beside it, which is empty if it has none. */
+struct files {
+	struct fake_file *at[2];
+	size_t flushed[2]; /* events that are in them */
+};
+
+static size_t flushed_of_both(const struct files *f)
 {
-	fake_file_copy(out, base);
-	for (size_t i = flushed; i < now; i++) {
-		if (seed == 0 || fake_fiber_random(&seed) % 2) {
-			fake_file_apply(out, &ff->event[i]);
+	return u64_min(f->flushed[0], f->flushed[1]);
+}
+
+/* The events that `base` holds are on the disk, of those up to `now` what the dice say. */
+static void cut(const struct files *base, const struct fake_file *ff, size_t now, uint32_t seed,
+		const struct files *out)
+{
+	fake_file_copy(out->at[0], base->at[0]);
+	fake_file_copy(out->at[1], base->at[1]);
+	for (size_t i = flushed_of_both(base); i < now; i++) {
+		const struct fake_event *e = &ff->event[i];
+
+		if (i >= base->flushed[e->beside] && (seed == 0 || fake_fiber_random(&seed) % 2)) {
+			fake_file_apply(out->at[e->beside], e);
 		}
 	}
+}
+
+/* A flush is of one file. */
+static void flush(struct files *base, const struct fake_file *ff, size_t now)
+{
+	bool beside = ff->event[now].beside;
+
+	for (size_t i = base->flushed[beside]; i < now; i++) {
+		if (ff->event[i].beside == beside) {
+			fake_file_apply(base->at[beside], &ff->event[i]);
+		}
+	}
+	base->flushed[beside] = now;
 }
 
 static void follow(struct judge *j, const struct workload *w, uint64_t what)
@@ -243,20 +295,29 @@ static void follow(struct judge *j, const struct workload *w, uint64_t what)
 	}
 }
 
-static void try_cut(const struct fake_file *base, const struct fake_file *ff, size_t flushed,
-		    size_t now, struct fake_file *scratch, const struct judge *j,
-		    const struct workload *w, bool judged, uint32_t seed)
+static void ask_judge(const struct files *f, const struct workload *w)
 {
+	if (w->p->beside) {
+		fake_file_save(f->at[1], lab_path(w->p->beside_name));
+	}
+	lab_judge(f->at[0], w->p->format, true);
+}
+
+static void try_cut(const struct files *base, const struct fake_file *ff, size_t now,
+		    const struct files *scratch, const struct judge *j, const struct workload *w,
+		    bool judged, uint32_t seed)
+{
+	bool before = judged && !w->p->judge_after && !w->p->create, there;
 	char when[80];
 
 	snprintf(when, sizeof(when), "cut at event %zu of %zu, seed %u", now, ff->events, seed);
-	cut(base, ff, flushed, now, seed, scratch);
-	if (judged && !w->p->judge_after) {
-		lab_judge(scratch, w->p->format, true);
+	cut(base, ff, now, seed, scratch);
+	if (before) {
+		ask_judge(scratch, w);
 	}
-	look(scratch, j, w, when);
-	if (judged && w->p->judge_after) {
-		lab_judge(scratch, w->p->format, true);
+	there = look(scratch->at[0], j, w, now == ff->events, when);
+	if (there && judged && !before) {
+		ask_judge(scratch, w);
 	}
 }
 
@@ -264,27 +325,37 @@ unsigned long lab_power_cuts(struct fake_file *ff, const struct cut_params *p)
 {
 	struct workload w = { .p = p, .request = calloc(p->steps + 2, sizeof(*w.request)) };
 	struct judge j = { .sectors = p->size / 512 };
-	struct fake_file *base = fake_file_new(), *scratch = fake_file_new();
-	size_t flushed = 0, tried = 0;
+	struct files base = { { fake_file_new(), fake_file_new() }, { 0 } };
+	struct files scratch = { { fake_file_new(), fake_file_new() }, { 0 } };
+	size_t tried = 0;
 	unsigned long cuts = 0;
 	uint32_t dice = p->seed;
 
 	j.sector = calloc(j.sectors, sizeof(*j.sector));
 	j.got = malloc(p->size);
-	fake_file_copy(base, ff);
+	fake_file_copy(base.at[0], ff);
+	if (p->beside) {
+		p->beside->journal = ff;
+		fake_file_copy(base.at[1], p->beside);
+	}
 	record(ff, &w);
+	if (p->beside) {
+		p->beside->journal = NULL;
+		lab_backing(p->beside_name, scratch.at[1]);
+	}
 	for (size_t now = 0; now <= ff->events; now++) {
 		const struct fake_event *e = &ff->event[now];
 
 		if (now == ff->events || e->kind != FAKE_NOTE) {
 			bool judged = p->judged && tried % p->judged == 0;
 
-			try_cut(base, ff, flushed, now, scratch, &j, &w, judged, 0);
+			try_cut(&base, ff, now, &scratch, &j, &w, judged, 0);
 			cuts++;
-			for (unsigned int i = 0; i < p->orders && flushed + 1 < now; i++) {
+			for (unsigned int i = 0; i < p->orders && flushed_of_both(&base) + 1 < now;
+			     i++) {
 				uint32_t seed = fake_fiber_random(&dice) | 1;
 
-				try_cut(base, ff, flushed, now, scratch, &j, &w, judged, seed);
+				try_cut(&base, ff, now, &scratch, &j, &w, judged, seed);
 				cuts++;
 			}
 			tried++;
@@ -292,17 +363,20 @@ unsigned long lab_power_cuts(struct fake_file *ff, const struct cut_params *p)
 		if (now < ff->events && e->kind == FAKE_NOTE) {
 			follow(&j, &w, e->off);
 		} else if (now < ff->events && e->kind == FAKE_FLUSH) {
-			for (; flushed < now; flushed++) {
-				fake_file_apply(base, &ff->event[flushed]);
-			}
+			flush(&base, ff, now);
 		}
 	}
 	assert_true(tried > p->steps / 2); /* a discard may change nothing in the file */
 	free(j.sector);
 	free(j.got);
 	free(w.request);
-	fake_file_free(base);
-	fake_file_free(scratch);
+	if (p->beside) {
+		lab_backing(p->beside_name, p->beside);
+	}
+	for (unsigned int i = 0; i < 2; i++) {
+		fake_file_free(base.at[i]);
+		fake_file_free(scratch.at[i]);
+	}
 	fake_file_forget(ff);
 	return cuts;
 }

@@ -36,9 +36,22 @@ struct subject {
 	bool judge_before;  /* also before we opened it: nothing needs mending */
 	unsigned int steps; /* of the sample, too; 0: few are enough */
 	bool partition;	    /* lies in a place of fixed size */
+	bool moved;	    /* is created elsewhere */
 	bool grows;	    /* the refcount table must end elsewhere */
 	bool (*other)(struct block_dev *d, unsigned int i);
 };
+
+#define EXTENT "cut-flat.vmdk"
+
+static struct fake_file *extent; /* of what has its data in a second file */
+
+static int make_extent(void *arg, const char *name, struct block_file **out)
+{
+	(void)arg;
+	assert_string_equal(name, EXTENT);
+	*out = fake_file_open(extent, false);
+	return 0;
+}
 
 static const struct image_backing base_name = { "base", "raw" };
 
@@ -68,7 +81,8 @@ static const struct subject subjects[] = {
 	{ .name = "vdi on a partition",
 	  .p = { .format = "vdi", .size = 3 * MIB },
 	  .judge = "vdi",
-	  .partition = true },
+	  .partition = true,
+	  .moved = true },
 	{ .name = "vdi fixed",
 	  .p = { .format = "vdi", .size = 256 * KIB, .subformat = "fixed" },
 	  .judge = "vdi" },
@@ -84,7 +98,15 @@ static const struct subject subjects[] = {
 	{ .name = "vmdk 4K on a partition",
 	  .p = { .format = "vmdk", .size = 512 * KIB, .cluster_size = 4096 },
 	  .judge = "vmdk",
-	  .partition = true },
+	  .partition = true,
+	  .moved = true },
+	{ .name = "vmdk flat",
+	  .p = { .format = "vmdk",
+		 .size = 256 * KIB,
+		 .subformat = "monolithicFlat",
+		 .name = "cut.vmdk",
+		 .extent = make_extent },
+	  .judge = "vmdk" },
 	{ .name = "qcow", .p = { .format = "qcow", .size = 512 * KIB } },
 	{ .name = "qcow 512", .p = { .format = "qcow", .size = 128 * KIB, .cluster_size = 512 } },
 	{ .name = "qcow clone",
@@ -162,22 +184,27 @@ static struct fake_file *image_of(const struct subject *s)
 	return ff;
 }
 
+static struct cut_params params_of(const struct subject *s, const uint8_t *base)
+{
+	return (struct cut_params){ .format = s->p.format,
+				    .size = s->p.size,
+				    .judged = s->judge ? (soak() ? 20 : 40) : 0,
+				    .before = s->p.backing ? base : NULL,
+				    .beside_name = EXTENT,
+				    .beside = s->p.extent ? extent : NULL };
+}
+
 /* Workloads of one subject, each with its own dice, until there were enough cuts. */
 static void cut_subject(const struct subject *s, const uint8_t *base)
 {
-	struct cut_params c = { .format = s->p.format,
-				.size = s->p.size,
-				.steps = s->steps ? s->steps
-					 : soak() ? 60
-						  : 8,
-				.orders = soak() ? 8 : 1,
-				.judged = s->judge ? (soak() ? 20 : 40) : 0,
-				.judge_after = !s->judge_before,
-				.before = s->p.backing ? base : NULL,
-				.other = s->other };
+	struct cut_params c = params_of(s, base);
 	unsigned long cuts = 0;
 	uint8_t table[8];
 
+	c.steps = s->steps ? s->steps : soak() ? 60 : 8;
+	c.orders = soak() ? 8 : 1;
+	c.judge_after = !s->judge_before;
+	c.other = s->other;
 	do {
 		struct fake_file *ff = image_of(s);
 
@@ -192,17 +219,51 @@ static void cut_subject(const struct subject *s, const uint8_t *base)
 	print_message("# %s: %lu cut points of %u workloads\n", s->name, cuts, c.seed);
 }
 
-static void test_power_cuts(void **state)
+/* Is it created here, and can one see when it is? */
+static bool is_created(const struct subject *s)
 {
-	const struct subject *s = *state;
+	return s->qemu == NULL && s->other == NULL && !s->moved && strcmp(s->p.format, "raw") != 0;
+}
+
+/* What is created is no image, or all that it shall be. */
+static void cut_creation(const struct subject *s, const uint8_t *base)
+{
+	struct fake_file *ff = fake_file_new();
+	struct cut_params c = params_of(s, base);
+
+	c.create = &s->p;
+	c.orders = soak() ? 200 : 10;
+	if (s->partition) {
+		fake_file_fix(ff, s->p.size + 4 * MIB);
+	}
+	print_message("# creating %s: %lu cut points\n", s->name, lab_power_cuts(ff, &c));
+	fake_file_free(ff);
+}
+
+static void with_files(const struct subject *s,
+		       void (*cut)(const struct subject *s, const uint8_t *base))
+{
 	struct fake_file *base = fake_file_new();
 
+	extent = fake_file_new();
 	lab_must("yes insula | head -c 512k >base");
 	fake_file_load(base, lab_path("base"));
 	lab_backing("base", base);
-	cut_subject(s, base->data);
+	lab_backing(EXTENT, extent);
+	cut(s, base->data);
 	lab_forget_backing();
 	fake_file_free(base);
+	fake_file_free(extent);
+}
+
+static void test_power_cuts(void **state)
+{
+	with_files(*state, cut_subject);
+}
+
+static void test_creation(void **state)
+{
+	with_files(*state, cut_creation);
 }
 
 int main(void)
@@ -211,6 +272,9 @@ int main(void)
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(subjects); i++) {
 		lab_add(&g, test_power_cuts, &subjects[i], "%s", subjects[i].name);
+		if (is_created(&subjects[i])) {
+			lab_add(&g, test_creation, &subjects[i], "creating %s", subjects[i].name);
+		}
 	}
 	return lab_group_run(&g);
 }
