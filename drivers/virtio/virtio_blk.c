@@ -11,6 +11,7 @@
 #include "hv/vm.h"
 
 #define QUEUE_SIZE 256u
+#define QUEUES_MAX 8u
 #define SECTOR_EXP 3u /* a physical block is 4 KiB */
 
 static struct virtio_blk *blk_of(struct virtio_dev *d)
@@ -78,7 +79,6 @@ static const struct virtio_dev_class blk_class = {
 	.pci_class = 0x010000, /* "SCSI bus controller", as drivers and firmware know it */
 	.features = BIT(VIRTIO_BLK_F_SEG_MAX) | BIT(VIRTIO_BLK_F_BLK_SIZE) |
 		    BIT(VIRTIO_BLK_F_FLUSH) | BIT(VIRTIO_BLK_F_TOPOLOGY),
-	.queues = 1,
 	.queue_size = QUEUE_SIZE,
 	.config_size = VIRTIO_BLK_CONFIG,
 	.notify = blk_notify,
@@ -97,7 +97,7 @@ static void fill_config(struct virtio_blk *b)
 	bytes_put_le32(c + VIRTIO_BLK_BLK_SIZE, BLOCK_SECTOR);
 	c[VIRTIO_BLK_PHYSICAL_EXP] = SECTOR_EXP;
 	bytes_put_le16(c + VIRTIO_BLK_MIN_IO, 1u << SECTOR_EXP);
-	bytes_put_le16(c + VIRTIO_BLK_NUM_QUEUES, 1);
+	bytes_put_le16(c + VIRTIO_BLK_NUM_QUEUES, b->pci.d.queues);
 	bytes_put_le32(c + VIRTIO_BLK_MAX_DISCARD, VIRTIO_BLK_RANGE_MAX);
 	bytes_put_le32(c + VIRTIO_BLK_MAX_DISCARD_SEG, VIRTIO_BLK_RANGES_MAX);
 	bytes_put_le32(c + VIRTIO_BLK_DISCARD_ALIGN, dev->granularity / BLOCK_SECTOR);
@@ -128,6 +128,8 @@ static int create(struct vm *vm, void *dev, unsigned int i)
 	b->pci.d.features = b->target.dev->readonly
 				    ? BIT(VIRTIO_BLK_F_RO)
 				    : BIT(VIRTIO_BLK_F_DISCARD) | BIT(VIRTIO_BLK_F_WRITE_ZEROES);
+	b->pci.d.queues = (uint16_t)u64_min(vm->cfg.cpus, QUEUES_MAX);
+	b->pci.d.features |= b->pci.d.queues > 1 ? BIT(VIRTIO_BLK_F_MQ) : 0;
 	b->s.sectors = b->target.dev->size / BLOCK_SECTOR;
 	fill_config(b);
 	err = virtio_pci_create(&b->pci, vm, &blk_class, &b->s.pci, b->config,
@@ -193,7 +195,7 @@ static const struct vdev_class virtio_blk_class = {
 	.destroy = destroy,
 	.state_offset = offsetof(struct virtio_blk, s),
 	.state_size = sizeof(struct virtio_blk_state),
-	.state_version = VIRTIO_PCI_STATE_VERSION + 1,
+	.state_version = VIRTIO_PCI_STATE_VERSION + 2,
 	.after_load = after_load,
 };
 VDEV_REGISTER(virtio_blk_class);

@@ -30,7 +30,7 @@ bool virtio_blk_retry_is_sane(const struct virtio_blk_retry *r, const struct vir
 {
 	uint16_t taken[VIRTIO_DEV_QUEUES];
 
-	for (unsigned int i = 0; i < VIRTIO_DEV_QUEUES; i++) {
+	for (unsigned int i = 0; i < d->queues; i++) {
 		taken[i] = (uint16_t)(d->s->queue[i].next - d->s->queue[i].used);
 	}
 	if (r->count > VIRTIO_BLK_RETRIES) {
@@ -39,7 +39,7 @@ bool virtio_blk_retry_is_sane(const struct virtio_blk_retry *r, const struct vir
 	for (unsigned int i = 0; i < r->count; i++) {
 		const struct virtio_blk_retry_one *one = &r->one[i];
 
-		if (one->queue >= d->cls->queues || taken[one->queue]-- == 0 ||
+		if (one->queue >= d->queues || taken[one->queue]-- == 0 ||
 		    one->head >= d->s->queue[one->queue].size) {
 			return false;
 		}

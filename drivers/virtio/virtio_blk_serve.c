@@ -83,7 +83,7 @@ static void complete(struct virtio_blk *b, struct virtq *q, const struct virtio_
 /* A new request, from the queues in turn; NULL: there is none, and their driver is asked to notify. */
 static struct virtq *pop_request(struct virtio_blk *b, struct virtio_blk_request *r)
 {
-	const unsigned int queues = b->pci.d.cls->queues;
+	const unsigned int queues = b->pci.d.queues;
 
 	for (unsigned int n = 0; n < queues && b->waiting != 0; n++) {
 		unsigned int i = (b->turn + n) % queues;
@@ -150,7 +150,7 @@ static bool more_waits(struct virtio_blk *b)
 {
 	bool more = b->s.retry.count > 0;
 
-	for (unsigned int i = 0; !more && i < b->pci.d.cls->queues; i++) {
+	for (unsigned int i = 0; !more && i < b->pci.d.queues; i++) {
 		more = (b->waiting >> i & 1) != 0 && virtq_more(&b->pci.d.queue[i]);
 	}
 	return more;
@@ -193,7 +193,7 @@ bool virtio_blk_serve(struct virtio_blk *b)
 	}
 	more = serve_some(b, r);
 	give_request(b, r);
-	for (unsigned int i = 0; i < b->pci.d.cls->queues; i++) {
+	for (unsigned int i = 0; i < b->pci.d.queues; i++) {
 		virtq_signal(&b->pci.d.queue[i]);
 	}
 	return more;

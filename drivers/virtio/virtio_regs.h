@@ -178,6 +178,7 @@
 #define VIRTIO_BLK_F_BLK_SIZE	    6u
 #define VIRTIO_BLK_F_FLUSH	    9u
 #define VIRTIO_BLK_F_TOPOLOGY	    10u
+#define VIRTIO_BLK_F_MQ		    12u
 #define VIRTIO_BLK_F_DISCARD	    13u
 #define VIRTIO_BLK_F_WRITE_ZEROES   14u
 #define VIRTIO_BLK_CAPACITY	    0u

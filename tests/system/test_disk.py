@@ -87,6 +87,7 @@ def test_formats(kind):
         assert sums(m) == {disk: whole for disk in disks}
         text = shell(m, "cat /sys/block/vd[ab]/ro /sys/block/vdb/serial")
         assert re.search(r"^1\n0\ndisk1-disks", text, re.MULTILINE), text
+        assert "vda: 0 1" in shell(m, "echo vda: $(ls /sys/block/vda/mq)")  # a queue for each vCPU
         # A pattern of its own over a part of each overlay, not in whole pages, and into the hole.
         text = shell(m, "for d in b c d e f g; do seq 9000 | sed s/^/$d/ | head -c 50176 >/tmp/$d; "
                         "dd if=/tmp/$d of=/dev/vd$d bs=512 seek=1001 conv=notrunc,fsync || "

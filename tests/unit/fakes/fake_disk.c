@@ -77,6 +77,7 @@ static const struct block_dev_ops ops = {
 };
 
 bool fake_disk_sleeps;
+unsigned int fake_disk_cpus = 1;
 
 static struct block_dev disks[] = {
 	{ .ops = &ops, .size = FAKE_DISK, .granularity = 4096, .immediate = true },
@@ -90,6 +91,7 @@ static struct block_dev disks[] = {
 void fake_pc_configure(struct vm *vm)
 {
 	snprintf(vm->cfg.name, sizeof(vm->cfg.name), "web1");
+	vm->cfg.cpus = fake_disk_cpus;
 	vm->cfg.disk_count = ARRAY_SIZE(disks);
 	for (unsigned int i = 0; i < ARRAY_SIZE(disks); i++) {
 		snprintf(vm->cfg.disks[i].file, sizeof(vm->cfg.disks[i].file), "boot:%c.raw",

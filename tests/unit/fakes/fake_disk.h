@@ -11,6 +11,7 @@
 extern uint8_t fake_disk[FAKE_DISK];
 extern int fake_disk_fails;   /* what every call returns, 0: it works */
 extern bool fake_disk_sleeps; /* before fake_disk_start: its calls may wait, so workers make them */
+extern unsigned int fake_disk_cpus; /* before fake_disk_start: of the VM */
 extern unsigned int fake_disk_calls, fake_disk_flushes;
 extern uint64_t fake_disk_discarded;	  /* bytes */
 extern uint64_t fake_disk_longest;	  /* bytes of one call */

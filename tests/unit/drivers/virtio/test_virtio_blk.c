@@ -597,14 +597,19 @@ static void test_worker(void **state)
 /* ---- disks that sleep: several requests under way ---- */
 
 /* Reads sector i to a place of its own. */
-static void offer_read(unsigned int i)
+static void offer_read_on(unsigned int q, unsigned int i)
 {
 	fake_guest_mem_put32(HEAD + 16 * i, VIRTIO_BLK_T_IN);
 	fake_guest_mem_put64(HEAD + 16 * i + 8, i);
-	drv_desc(0, 3 * i, HEAD + 16 * i, 16, N, (uint16_t)(3 * i + 1));
-	drv_desc(0, 3 * i + 1, DATA + 512 * i, 512, N | W, (uint16_t)(3 * i + 2));
-	drv_desc(0, 3 * i + 2, STATUS + i, 1, W, 0);
-	drv_offer(0, (uint16_t)(3 * i));
+	drv_desc(q, 3 * i, HEAD + 16 * i, 16, N, (uint16_t)(3 * i + 1));
+	drv_desc(q, 3 * i + 1, DATA + 512 * i, 512, N | W, (uint16_t)(3 * i + 2));
+	drv_desc(q, 3 * i + 2, STATUS + i, 1, W, 0);
+	drv_offer(q, (uint16_t)(3 * i));
+}
+
+static void offer_read(unsigned int i)
+{
+	offer_read_on(0, i);
 }
 
 static int start_sleeping(void **state)
@@ -750,6 +755,144 @@ static void test_servers_limit(void **state)
 	assert_int_equal(drv_used(0), 2);
 }
 
+/* ---- several queues ---- */
+
+#define MQ (FEATURES | BIT(VIRTIO_BLK_F_MQ))
+
+static int start_queues(void **state)
+{
+	fake_disk_cpus = 2;
+	return fake_disk_start(state);
+}
+
+static int stop_queues(void **state)
+{
+	fake_disk_cpus = 1;
+	return fake_pc_stop(state);
+}
+
+static void test_number_of_queues(void **state)
+{
+	static const unsigned int cpus[] = { 1, 2, 8, 16 };
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(cpus); i++) {
+		unsigned int queues = cpus[i] < 8 ? cpus[i] : 8;
+
+		fake_pc_stop(state);
+		fake_disk_cpus = cpus[i];
+		fake_disk_start(state);
+		drv_map(RW);
+		assert_int_equal(drv_offered() >> VIRTIO_BLK_F_MQ & 1, queues > 1);
+		assert_int_equal(drv_get(DRV_DEVICE + VIRTIO_BLK_NUM_QUEUES, 2), queues);
+		assert_int_equal(drv_get(VIRTIO_COMMON_NUM_QUEUES, 2), queues);
+		drv_set(VIRTIO_COMMON_QUEUE_SELECT, 2, queues);
+		assert_int_equal(drv_get(VIRTIO_COMMON_QUEUE_SIZE, 2), 0); /* no such queue */
+	}
+}
+
+/* Each has its own ring and vector. */
+static void test_queues(void **state)
+{
+	(void)state;
+	drv_start(RW, MQ, 2);
+	drv_msix_on(3);
+	offer_read_on(1, 0);
+	drv_kick(1);
+	fake_pc_work();
+	assert_int_equal(drv_used(0), 0);
+	assert_int_equal(drv_used(1), 1);
+	assert_int_equal(fake_msg.vector, 0x42);
+	offer_read_on(0, 1);
+	drv_kick(0);
+	fake_pc_work();
+	assert_int_equal(drv_used(0), 1);
+	assert_int_equal(fake_msg.vector, 0x41);
+	assert_memory_equal(&fake_ram[DATA], fake_disk, 2 * 512);
+	drv_kick(2);
+	assert_int_equal(drv_status(), LIVE);
+}
+
+static void second_is_in_turn(void)
+{
+	if (fake_disk_calls == 3) {
+		assert_int_equal(drv_used(0), 1);
+		assert_int_equal(drv_used(1), 1);
+	}
+}
+
+/* A queue with many requests leaves the other its turn. */
+static void test_queues_in_turn(void **state)
+{
+	(void)state;
+	drv_start(RW, MQ, 2);
+	for (unsigned int i = 0; i < 4; i++) {
+		offer_read_on(0, i);
+	}
+	offer_read_on(1, 4);
+	drv_kick(0);
+	drv_kick(1);
+	fake_disk_meanwhile = second_is_in_turn;
+	fake_pc_work();
+	assert_int_equal(drv_used(0), 4);
+	assert_int_equal(drv_used(1), 1);
+}
+
+static void other_queue_works(void)
+{
+	fake_disk_meanwhile = NULL;
+	offer_read_on(1, 1);
+	drv_kick(1);
+	fake_pc_work();
+}
+
+static void fail_on_both(void)
+{
+	fake_vm.cfg.disks[0].on_io_error = VM_DISK_PAUSE;
+	drv_start(RW, MQ, 2);
+	fake_disk_fails = -EIO;
+	fake_disk_meanwhile = other_queue_works;
+	offer_read_on(0, 0);
+	drv_kick(0);
+	fake_pc_work();
+	fake_disk_fails = 0;
+}
+
+/* What is to be tried again goes back to where it came from, after saving, too. */
+static void test_queues_pause(void **state)
+{
+	(void)state;
+	fail_on_both();
+	assert_int_equal(fake_pauses, 2);
+	assert_int_equal(fake_pc_save_and_load("virtio-blk", 1000), 0);
+	fake_pass(2000000000ul);
+	work();
+	assert_int_equal(drv_used(0), 1);
+	assert_int_equal(drv_used(1), 1);
+	assert_memory_equal(&fake_ram[DATA], fake_disk, 2 * 512);
+}
+
+static void test_queues_pause_damaged(void **state)
+{
+	static const struct {
+		size_t at;
+		uint8_t val;
+	} rows[] = {
+		{ 3, 2 },    /* of a queue that there is not */
+		{ 2, 0 },    /* both of one queue, which has taken one */
+		{ 5, 0x10 }, /* no such head */
+	};
+	size_t retry = fake_pc_state_size("virtio-blk") - 80;
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
+		fail_on_both();
+		assert_int_equal(
+			fake_pc_load_corrupt("virtio-blk", retry + rows[i].at, rows[i].val),
+			-EINVAL);
+		fake_pass(2000000000ul);
+	}
+}
+
 /* The VM ends: a long request is not finished, nor completed. */
 static void test_vm_ends(void **state)
 {
@@ -849,10 +992,15 @@ static void test_limit_lifted(void **state)
 	assert_int_equal(read_sectors(0, 512), VIRTIO_BLK_S_OK);
 	vm_disk_limit_charge(&fake_vm.disk[0].limit, 1000, 0, fake_now);
 	assert_int_equal(read_sectors(0, 512), NONE);
-	vm_disk_limit_set(&fake_vm.disk[0].limit, 0, 0, fake_now);
+	vm_disk_change_limit(&fake_vm, 0, 0, 0);
 	fake_pass(2 * SECOND);
 	work();
 	assert_int_equal(fake_ram[STATUS], VIRTIO_BLK_S_OK);
+	vm_disk_change_limit(&fake_vm, 0, 5, 4 * MIB);
+	assert_int_equal(fake_vm.cfg.disks[0].iops, 5);
+	assert_int_equal(fake_vm.cfg.disks[0].bandwidth, 4 * MIB);
+	assert_int_equal(read_sectors(0, 512), VIRTIO_BLK_S_OK);
+	assert_true(vm_disk_limit_wait(&fake_vm.disk[0].limit, fake_now) > fake_now);
 	vm_disk_limit_set(&fake_vm.disk[0].limit, 1, 0, fake_now);
 	assert_int_equal(read_sectors(0, 512), VIRTIO_BLK_S_OK);
 	assert_int_equal(read_sectors(0, 512),
@@ -877,6 +1025,7 @@ static void test_save(void **state)
 }
 
 #define TEST(name)     cmocka_unit_test_setup_teardown(name, start, fake_pc_stop)
+#define QUEUES(name)   cmocka_unit_test_setup_teardown(name, start_queues, stop_queues)
 #define SLEEPING(name) cmocka_unit_test_setup_teardown(name, start_sleeping, stop_sleeping)
 
 int main(void)
@@ -910,6 +1059,11 @@ int main(void)
 		SLEEPING(test_servers_pause),
 		SLEEPING(test_servers_reset),
 		SLEEPING(test_servers_limit),
+		QUEUES(test_number_of_queues),
+		QUEUES(test_queues),
+		QUEUES(test_queues_in_turn),
+		QUEUES(test_queues_pause),
+		QUEUES(test_queues_pause_damaged),
 		TEST(test_vm_ends),
 		TEST(test_limits),
 		TEST(test_limits_of_ranges),
