@@ -122,6 +122,11 @@ static int open_loan(struct loan *l, struct host_disk *d, const struct disk_host
 	l->size = d->dev.size;
 	l->readonly = p->readonly;
 	string_copy(l->user, p->user, sizeof(l->user));
+	if (d->dev.readonly && !p->readonly) {
+		fmt_snprintf(why, size, "%s is read-only: its guest needs readonly = true there",
+			     d->name);
+		return -EROFS;
+	}
 	if (p->partition != 0) {
 		err = find_partition(d, p->partition, l, why, size);
 	}

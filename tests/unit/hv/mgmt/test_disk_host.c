@@ -177,6 +177,19 @@ static void test_readers(void **state)
 	assert_int_equal(block_close(second), 0);
 }
 
+/* Whoever would write hears of it at once, not from a guest. */
+static void test_read_only(void **state)
+{
+	(void)state;
+	disks[1].dev.readonly = true;
+	assert_int_equal(use("ide1", 0, false, "web1"), -EROFS);
+	assert_string_equal(why, "ide1 is read-only: its guest needs readonly = true there");
+	assert_int_equal(use("ide1", 1, false, "web1"), -EROFS);
+	assert_int_equal(use("ide1", 1, true, "web1"), 0);
+	assert_int_equal(block_close(dev), 0);
+	disks[1].dev.readonly = false;
+}
+
 static void test_trouble(void **state)
 {
 	(void)state;
@@ -210,6 +223,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_names, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_parts, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_readers, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_read_only, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_trouble, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_told_once, setup, teardown),
 	};
