@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Owns the rows of `disk list` for the machine's own disks and their partitions. */
 /* Changes nothing. */
-#include "drivers/block/partition.h"
 #include "drivers/host/host_disk.h"
 #include "hv/base/heap.h"
 #include "hv/lib/fmt.h"
 #include "hv/mgmt/cmd.h"
 #include "hv/mgmt/disk_host.h"
+#include "hv/mgmt/disk_table.h"
 #include "hv/vm_config.h"
 
 #define GUID_TEXT 37u
@@ -47,7 +47,8 @@ static struct partition_table *read_table(struct host_disk *d, const char **dama
 	const char *why;
 
 	*damage = NULL;
-	if (t != NULL && partition_read(&d->dev, t, &why) != 0) {
+	if (t != NULL && disk_table_read(d, t, &why) != 0) {
+		t->count = 0;
 		*damage = why;
 	}
 	return t;

@@ -163,6 +163,7 @@ class Emulator:
     def _qemu_disk(name, spec, nth):
         """FILE[,bus=ahci|nvme|virtio|ide][,format=raw|qcow2|...][,rate=BYTES/S]; default ahci, raw.
 
+        latency=SECONDS instead of those behind bus: 64 MiB of zeros, and each request takes so long.
         nth: how many there are of that bus before. IDE disks take turns on the two channels: the first
         two do not wait for each other. The third port of AHCI is the CD drive's.
         """
@@ -171,6 +172,9 @@ class Emulator:
                  ",cache=writeback,discard=unmap")
         if "rate" in options:
             drive += f",throttling.bps-total={options['rate']}"
+        if "latency" in options:
+            drive = (f"if=none,id={name},driver=null-co,size=64M,read-zeroes=on,"
+                     f"latency-ns={options['latency']}000000000")
         told = "werror=report,rerror=report"  # QEMU would stop itself when there is no space
         devices = {"ahci": f"ide-hd,bus=ide.{nth + nth // 2},drive={name},{told}",
                    "nvme": f"nvme,drive={name},serial={name}",
