@@ -35,6 +35,15 @@ int vm_disk_open_all(struct vm *vm, const char **why)
 	return err;
 }
 
+void vm_disk_change_limit(struct vm *vm, unsigned int i, unsigned int iops, uint64_t bandwidth)
+{
+	vm->cfg.disks[i].iops = iops;
+	vm->cfg.disks[i].bandwidth = bandwidth;
+	spin_lock(&vm->dev_lock);
+	vm_disk_limit_set(&vm->disk[i].limit, iops, bandwidth, clock_ticks_to_ns(clock_now()));
+	spin_unlock(&vm->dev_lock);
+}
+
 void vm_disk_close_all(struct vm *vm)
 {
 	for (unsigned int i = 0; i < VM_DISKS_MAX; i++) {

@@ -37,6 +37,9 @@ void vm_disk_set_ops(const struct vm_disk_ops *ops);
 int vm_disk_open_all(struct vm *vm, const char **why);
 void vm_disk_close_all(struct vm *vm);
 
+/* Other limits for one of vm's disks, from now on and in its configuration. List locked, vm not claimed. */
+void vm_disk_change_limit(struct vm *vm, unsigned int i, unsigned int iops, uint64_t bandwidth);
+
 const char *vm_disk_op_name(enum vm_disk_op op); /* "read" … */
 
 #endif

@@ -20,6 +20,7 @@ extern const struct shell_table cmd_store_table;
 extern const struct shell_table cmd_disk_table;
 extern const struct shell_table cmd_disk_image_table;
 extern const struct shell_table cmd_disk_copy_table;
+extern const struct shell_table cmd_disk_limit_table;
 extern const struct shell_table cmd_net_table;
 extern const struct shell_table cmd_net_capture_table;
 extern const struct shell_table cmd_nic_table;

@@ -269,16 +269,17 @@ void config_free(struct config *c)
 
 /* ---- one key from a command ---- */
 
-static void set_key(struct config_reader *r, const struct config_key *key, struct vm_config *cfg,
+/* In the struct of `size` bytes at base that key is of. */
+static void set_key(struct config_reader *r, const struct config_key *key, void *base, size_t size,
 		    const char *text)
 {
 	char *line = heap_alloc(CONFIG_LINE_MAX);
-	struct vm_config *copy = heap_alloc(sizeof(*copy));
+	void *copy = heap_alloc(size);
 	struct toml_node *root = NULL;
 	unsigned int before = r->d->count;
 
 	if (line != NULL && copy != NULL) {
-		*copy = *cfg;
+		memcpy(copy, base, size);
 		root = toml_parse(line, config_line_make(line, key->type, text), r->d);
 	}
 	if (root == NULL) {
@@ -288,7 +289,7 @@ static void set_key(struct config_reader *r, const struct config_key *key, struc
 		diag_add(r->d, (struct diag_place){ 0, 0 }, "%s: found %.60s, allowed: %s", r->path,
 			 text, key->allowed);
 	} else if (root->children != NULL && config_read_key(r, key, copy, root->children)) {
-		*cfg = *copy;
+		memcpy(base, copy, size);
 	}
 	toml_free(root);
 	heap_free(copy);
@@ -311,9 +312,24 @@ void config_set_vm(struct vm_config *cfg, const char *name, const char *text,
 	} else if (key->type == NULL) {
 		config_read_key(&r, key, cfg, &nowhere);
 	} else {
-		set_key(&r, key, cfg, text);
+		set_key(&r, key, cfg, sizeof(*cfg), text);
 	}
 	for (; first < d->count; first++) {
 		d->entries[first].at = nowhere.at;
+	}
+}
+
+void config_set_disk(struct vm_disk_config *disk, const char *name, const char *text,
+		     const struct config_env *env, struct diag *d)
+{
+	struct config_reader r = { .env = env, .d = d };
+	const struct config_key *disks = config_key_in(CONFIG_VM, "disks");
+	const struct config_key *key = config_list_find(disks->list, name);
+
+	fmt_snprintf(r.path, sizeof(r.path), "%.40s", name);
+	if (key == NULL) {
+		diag_add(d, (struct diag_place){ 0, 0 }, "%s: unknown key", r.path);
+	} else {
+		set_key(&r, key, disk, sizeof(*disk), text);
 	}
 }

@@ -88,6 +88,9 @@ void config_host_defaults(struct host_config *host);
  */
 void config_set_vm(struct vm_config *cfg, const char *key, const char *text,
 		   const struct config_env *env, struct diag *d);
+/* The same for a key of one disk's. */
+void config_set_disk(struct vm_disk_config *disk, const char *key, const char *text,
+		     const struct config_env *env, struct diag *d);
 void config_check_vm(const struct host_config *host, const struct vm_config *cfg,
 		     struct diag_place at, struct diag *d);
 

@@ -13,7 +13,7 @@ static unsigned int *counter(const struct config_key *key, const void *field)
 	return (unsigned int *)((uintptr_t)field - key->offset + key->list->counter);
 }
 
-static const struct config_key *find(const struct config_list *l, const char *name)
+const struct config_key *config_list_find(const struct config_list *l, const char *name)
 {
 	for (unsigned int i = 0; i < l->count; i++) {
 		if (strcmp(l->keys[i].name, name) == 0) {
@@ -66,7 +66,7 @@ static bool read_item(struct config_reader *r, const struct config_list *l, size
 	bool ok = need_all(r, l, len, i, n);
 
 	for (const struct toml_node *c = n->children; c != NULL; c = c->next) {
-		const struct config_key *key = find(l, c->key);
+		const struct config_key *key = config_list_find(l, c->key);
 
 		name_item(r, len, i, c->key);
 		ok &= key != NULL ? config_read_key(r, key, item, c) : unknown(r, l, c);

@@ -42,6 +42,8 @@ extern const struct config_type config_type_address; /* likewise; addr 0 is "dhc
 extern const struct config_type config_type_ip;	     /* config_net.c: uint32_t, 0: none */
 extern const struct config_type config_type_forwards; /* config_net.c: of struct network_config */
 
+/* The key of a list's items, or NULL. Of config_list.c. */
+const struct config_key *config_list_find(const struct config_list *l, const char *name);
 /* One key of a table into base, by its type; false after an error. Of config.c. */
 bool config_read_key(struct config_reader *r, const struct config_key *key, void *base,
 		     const struct toml_node *n);

@@ -4,6 +4,7 @@ in the file afterwards. I/O errors reach the guest that made the request and nob
 a slow disk holds up only who waits for it."""
 import itertools
 import os
+import re
 import subprocess
 import time
 
@@ -236,6 +237,24 @@ test_errors.machines = ["qemu"]
 test_errors.timeout = 1500
 
 
+def limit(m):
+    """The limits of a disk whose guest runs: lower, and lifted. Leaves the guest's console."""
+    read = "dd if=/dev/vdb of=/dev/null bs=4k count=8 iflag=direct 2>/dev/null"
+    times = "cut -d' ' -f1 /proc/uptime"
+    leave(m)
+    assert "waits: disk 1: set" in m.command("disk limit waits 1 iops=2 bandwidth=1M")
+    assert "iops: found x, allowed" in m.command("disk limit waits 1 iops=x")
+    assert "waits has no disk 2" in m.command("disk limit waits 2 iops=0")
+    assert "at most 2 requests/s, at most 1 MiB/s" in m.command("vm info waits")
+    join(m, "waits")
+    found = re.findall(r"^(\d+\.\d+)$", shell(m, f"{times}; {read}; {times}"), re.MULTILINE)
+    begun, ended = map(float, found[-2:])
+    assert ended - begun > 3, (begun, ended)
+    leave(m)
+    assert "set" in m.command("disk limit waits 1 iops=0 bandwidth=0")
+    assert "iops = 2" not in m.command("vm info waits")
+
+
 def slow(kind, bus):
     """A disk of 16 KiB a second has several requests under way, and holds up neither the VM's other
     disk nor another VM, nor its end."""
@@ -243,7 +262,7 @@ def slow(kind, bus):
     disks = [blank(f"{bus}{i}.img", size) for i in range(3)]
     disk = [f'{{ disk = "{name}", format = "raw" }}' for name in (f"{bus}0", f"{bus}1", "ahci0")]
     with machine(kind, [f"{disks[0]},bus={bus},rate=16384", f"{disks[1]},bus={bus}",
-                        f"{disks[2]},bus=ahci"],
+                        f"{disks[2]},bus=ahci", "none,bus=ahci,latency=25"],
                  {"waits": disk[:2], "beside": disk[2:]}) as m:
         m.expect_exact("insula> ")
         start(m, "waits")
@@ -254,7 +273,7 @@ def slow(kind, bus):
             assert "FAST" in text and "slow" not in text, text
         shell(m, "for i in 1 2 3 4 5 6; do dd if=/dev/vda of=/dev/null bs=4k skip=${i}50 count=1 "
                  "2>/dev/null & done; :")
-        leave(m)
+        limit(m)
         wait_for(lambda: m.json("vm info waits")["disks"][0]["at_once"] == 4)
         start(m, "beside")
         text = shell(m, "dd if=/dev/vda of=/dev/null bs=64k && echo FA'ST'")
@@ -278,7 +297,8 @@ def slow(kind, bus):
         text = m.command("vm stop waits --force")
         assert "error" not in text and m.json("vm info waits")["state"] == "stopped", text
         rows = [row for row in m.json("disk list") if "host_disk" in row]
-        assert [row["used_by"] for row in rows] == [None] * 3, rows
+        assert [row["used_by"] for row in rows] == [None] * 4, rows
+        assert rows[-1]["table"] == "no answer in 5 s", rows  # and the console waits no longer
 
 
 def test_slow(kind):

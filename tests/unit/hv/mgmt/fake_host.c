@@ -58,6 +58,7 @@ const struct shell_table cmd_config_save_table;
 const struct shell_table cmd_disk_table;
 const struct shell_table cmd_disk_image_table;
 const struct shell_table cmd_disk_copy_table;
+const struct shell_table cmd_disk_limit_table;
 
 /* ---- one network with a gateway and a guest, once the configuration has any ---- */
 

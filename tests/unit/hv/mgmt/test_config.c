@@ -698,6 +698,33 @@ static void test_set(void **state)
 	}
 }
 
+static void test_set_disk(void **state)
+{
+	struct vm_disk_config disk = { .iops = 7 };
+
+	(void)state;
+	diag_init(&d);
+	config_set_disk(&disk, "iops", "500", &env, &d);
+	config_set_disk(&disk, "bandwidth", "10M", &env, &d);
+	assert_int_equal(d.count, 0);
+	assert_int_equal(disk.iops, 500);
+	assert_int_equal(disk.bandwidth, 10 * MIB);
+	config_set_disk(&disk, "iops", "1000001", &env, &d);
+	config_set_disk(&disk, "bandwidth", "fast", &env, &d);
+	config_set_disk(&disk, "speed", "1", &env, &d);
+	assert_int_equal(d.count, 3);
+	assert_string_equal(d.entries[0].text,
+			    "iops: found 1000001, allowed: requests per second, up to 1000000, or "
+			    "0 for no limit");
+	assert_string_equal(
+		d.entries[1].text,
+		"bandwidth: found \"fast\", allowed: bytes per second like \"10M\", up to "
+		"\"1T\", or \"0\" for no limit");
+	assert_string_equal(d.entries[2].text, "speed: unknown key");
+	assert_int_equal(disk.iops, 500);
+	assert_int_equal(disk.bandwidth, 10 * MIB);
+}
+
 static void test_set_values(void **state)
 {
 	struct vm_config vm;
@@ -762,6 +789,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_too_many_vms, teardown),
 		cmocka_unit_test_teardown(test_out_of_memory, teardown),
 		cmocka_unit_test_teardown(test_set, teardown),
+		cmocka_unit_test_teardown(test_set_disk, teardown),
 		cmocka_unit_test_teardown(test_set_values, teardown),
 		cmocka_unit_test(test_key_names),
 	};
