@@ -249,7 +249,7 @@ static int open_sparse(struct image *img, uint8_t *raw)
 		return r;
 	}
 	v->flags = bytes_get_le32(raw + VMDK_AT(flags));
-	v->overhead = VMDK_FIELD(raw, overhead) < img->file->size / BLOCK_SECTOR
+	v->overhead = VMDK_FIELD(raw, overhead) <= img->file->size / BLOCK_SECTOR
 			      ? VMDK_FIELD(raw, overhead) * BLOCK_SECTOR
 			      : BLOCK_SECTOR;
 	v->unclean = raw[VMDK_AT(unclean)];

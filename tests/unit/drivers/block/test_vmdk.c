@@ -21,6 +21,8 @@
 
 #include <cmocka.h>
 
+#define TEXT	   28u
+#define OVERHEAD   64u
 #define UNCLEAN	   72u
 #define GD	   26u /* sectors, in images of ours of one table */
 #define TABLE	   27u
@@ -72,6 +74,7 @@ static void test_flat_of_qemu(void **state)
 	lab_backing("flat-flat.vmdk", extent);
 	twin_begin(&t, lab_open(text, "vmdk"), 1);
 	assert_int_equal(t.d->size, 1111 * KIB);
+	assert_int_equal(t.d->granularity, 4096);
 	assert_int_equal(t.want[100 * KIB], 7);
 	work(&t);
 	lab_close(t.d);
@@ -215,6 +218,23 @@ static void test_long_descriptor(void **state)
 	fake_file_free(ff);
 }
 
+/* Read and parsed up to a length, refused from it on, whatever it says. */
+static void test_length_of_descriptor(void **state)
+{
+	struct fake_file *ff = fake_file_new();
+	struct block_dev *d;
+
+	(void)state;
+	set_text(ff, START FLAT);
+	fake_file_resize(ff, 20479);
+	assert_int_equal(lab_try_open(ff, "vmdk", true, &d), -ENOTSUP);
+	assert_non_null(strstr(lab_why.text, "0 extents"));
+	fake_file_resize(ff, 20480);
+	assert_int_equal(lab_try_open(ff, "vmdk", true, &d), -EINVAL);
+	assert_non_null(strstr(lab_why.text, "descriptor of 20480 bytes"));
+	fake_file_free(ff);
+}
+
 /* Any image that opens may be read where its extent begins late. */
 static void test_flat_offset(void **state)
 {
@@ -277,6 +297,46 @@ static void test_cid(void **state)
 	assert_true(ff->data[512 + 36] < '8'); /* ffffffff would be no identifier */
 	twin_end(&t);
 	fake_file_free(ff);
+}
+
+/* Writes to a flat disk of this descriptor; true if the descriptor is another now. */
+static bool changes_text(const char *text)
+{
+	struct fake_file *ff = fake_file_new(), *extent = fake_file_new();
+	struct twin t;
+	bool changed;
+
+	set_text(ff, text);
+	fake_file_resize(extent, 8 * 512);
+	lab_backing("x", extent);
+	twin_begin(&t, lab_open(ff, "vmdk"), 1);
+	twin_write(&t, 512, 512, 9);
+	lab_close(t.d);
+	assert_int_equal(extent->data[512], 9);
+	assert_int_equal(ff->file.size, strlen(text));
+	changed = memcmp(ff->data, text, strlen(text)) != 0;
+	twin_end(&t);
+	lab_forget_backing();
+	fake_file_free(ff);
+	fake_file_free(extent);
+	return changed;
+}
+
+/* It is changed by one write of a sector, or not at all. */
+static void test_place_of_cid(void **state)
+{
+	char text[700];
+
+	(void)state;
+	assert_true(changes_text(START FLAT "RW 8 FLAT \"x\" 0\n"));
+	assert_false(changes_text("# Disk DescriptorFile\n" FLAT "RW 8 FLAT \"x\" 0\n"));
+	for (int at = 503; at < 514; at++) { /* of its digits */
+		snprintf(text, sizeof(text),
+			 "# Disk DescriptorFile\n" FLAT "RW 8 FLAT \"x\" 0\n#%*s\nCID=12345678\n",
+			 at - 72, "");
+		assert_ptr_equal(strstr(text, "12345678"), text + at);
+		assert_int_equal(changes_text(text), at <= 504 || at >= 512);
+	}
 }
 
 static void test_cid_fails(void **state)
@@ -451,6 +511,46 @@ static void test_missing_tables(void **state)
 	fake_file_free(ff);
 }
 
+/* What lies before the first grain is no data, also while there is none. */
+static void test_first_grain(void **state)
+{
+	struct image_create_params p = { .format = "vmdk", .size = 64 * KIB, .cluster_size = 4096 };
+	struct fake_file *ff = lab_create(&p);
+	struct block_dev *d = NULL;
+	uint8_t buf[512];
+	struct block_vec v = { buf, 512 };
+
+	(void)state;
+	assert_int_equal(bytes_get_le64(ff->data + OVERHEAD) * 512, ff->file.size);
+	bytes_put_le32(ff->data + TABLE * 512, 1);
+	assert_int_equal(lab_try_open(ff, "vmdk", true, &d), 0);
+	assert_int_equal(block_read(d, 0, &v, 1), -EIO);
+	lab_close(d);
+	fake_file_free(ff);
+}
+
+/* The descriptor may stand behind the first places for grains: none lies on it. */
+static void test_late_descriptor(void **state)
+{
+	struct fake_file *ff = sparse(1 * MIB);
+	uint64_t sector = bytes_get_le64(ff->data + OVERHEAD) + 300;
+	struct twin t;
+
+	(void)state;
+	fake_file_resize(ff, (sector + 20) * 512);
+	memcpy(ff->data + sector * 512, ff->data + 512, 20 * 512ul);
+	bytes_put_le64(ff->data + TEXT, sector);
+	fake_file_fix(ff, ff->file.size + 2 * MIB);
+	twin_begin(&t, lab_open(ff, "vmdk"), 1);
+	work(&t);
+	lab_close(t.d);
+	t.d = lab_open(ff, "vmdk");
+	twin_check(&t);
+	lab_close(t.d);
+	twin_end(&t);
+	fake_file_free(ff);
+}
+
 /* ---- streamOptimized ---- */
 
 static struct fake_file *stream(void)
@@ -541,7 +641,11 @@ int main(void)
 		cmocka_unit_test(test_long_descriptor),
 		cmocka_unit_test(test_flat_offset),
 		cmocka_unit_test(test_cid),
+		cmocka_unit_test(test_length_of_descriptor),
+		cmocka_unit_test(test_place_of_cid),
 		cmocka_unit_test(test_cid_fails),
+		cmocka_unit_test(test_first_grain),
+		cmocka_unit_test(test_late_descriptor),
 		cmocka_unit_test(test_no_twin),
 		cmocka_unit_test(test_twin_is_kept),
 		cmocka_unit_test(test_twin_after_a_crash),
