@@ -279,18 +279,61 @@ void natnet_unreserve(struct natnet *n, uint64_t mac)
 	spin_unlock(&n->lock);
 }
 
-bool natnet_next_lease(struct natnet *n, unsigned int *cursor, uint64_t now,
+/* [L] Copies the lease at *cursor that is in use, and moves on. */
+static bool next_lease(const struct natnet *n, unsigned int *cursor, uint64_t now,
 		       struct dhcps_lease *out)
 {
 	bool found = false;
 
-	spin_lock(&n->lock);
 	while (!found && *cursor < n->dhcp.leases) {
 		const struct dhcps_lease *l = &n->dhcp.lease[(*cursor)++];
 
 		found = dhcps_is_used(l, now) && l->state == DHCPS_BOUND;
 		*out = *l;
 	}
+	return found;
+}
+
+bool natnet_next_lease(struct natnet *n, unsigned int *cursor, uint64_t now,
+		       struct dhcps_lease *out)
+{
+	bool found;
+
+	spin_lock(&n->lock);
+	found = next_lease(n, cursor, now, out);
 	spin_unlock(&n->lock);
 	return found;
+}
+
+/* What takes the place of n's DHCP server is that one's then. */
+static int replace(struct natnet *n, struct dhcps *fresh, uint64_t now)
+{
+	struct dhcps old = n->dhcp;
+	struct dhcps_lease lease;
+	unsigned int cursor = 0;
+
+	if (next_lease(n, &cursor, now, &lease) || n->dhcp.c.hosts != n->dhcp.configured) {
+		return -EBUSY;
+	}
+	n->dhcp = *fresh;
+	*fresh = old;
+	return 0;
+}
+
+int natnet_move(struct natnet *n, const struct dhcps_config *c, uint64_t now)
+{
+	struct dhcps *fresh = heap_alloc(sizeof(*fresh));
+	int err = fresh != NULL ? dhcps_init(fresh, c) : -ENOMEM;
+
+	if (err == 0) {
+		spin_lock(&n->lock);
+		err = replace(n, fresh, now);
+		spin_unlock(&n->lock);
+		dhcps_exit(fresh);
+	}
+	if (err == 0) {
+		ipif_set_address(&n->inside, c->addr, c->mask, 0);
+	}
+	heap_free(fresh);
+	return err;
 }

@@ -31,6 +31,8 @@ int natnet_init(struct natnet *n, const char *name, uint64_t mac, struct hostif 
 		const struct natnet_config *c);
 /* After the port was detached. Thread context. */
 void natnet_exit(struct natnet *n);
+/* From now on it has these addresses. -EBUSY: a guest has one that it had; -EINVAL, -ENOMEM. Thread context. */
+int natnet_move(struct natnet *n, const struct dhcps_config *c, uint64_t now);
 /* Every second. Thread context, no lock held. */
 void natnet_tick(struct natnet *n, uint64_t now);
 

@@ -3,6 +3,7 @@
 /* How a switch forwards and what a gateway does is netswitch.c's and natnet.c's. */
 #include "drivers/net/network.h"
 #include "drivers/net/network_forward.h"
+#include "drivers/net/network_subnet.h"
 #include "drivers/net/uplink.h"
 #include "drivers/net/wire.h"
 #include "hv/base/heap.h"
@@ -23,30 +24,18 @@ static struct hostif *nowhere; /* the host's side of networks without an uplink:
 
 /* ---- segments ---- */
 
-/* The first address is the gateway's; the others, as many as there may be, its leases. */
-static int make_gateway(struct network_segment *s, const struct network_config *c,
-			struct hostif *host)
+static int make_gateway(struct network_segment *s, const struct network *net)
 {
-	struct network_subnet sub = network_config_subnet(c);
-	uint32_t mask = network_mask(&sub);
-	struct natnet_config *n;
-	int err;
+	struct hostif *host = net->uplink != NULL ? net->uplink->host : nowhere;
+	struct natnet_config *n = heap_alloc(sizeof(*n));
+	int err = n != NULL ? network_subnet_dhcp(net, s->subnet, &n->dhcp) : -ENOMEM;
 
-	if (sub.prefix < NETWORK_PREFIX_MIN || sub.prefix > NETWORK_PREFIX_MAX) {
-		return -EINVAL;
-	}
-	n = heap_alloc(sizeof(*n));
-	s->gateway = heap_alloc(sizeof(*s->gateway));
-	if (n == NULL || s->gateway == NULL) {
+	s->gateway = err == 0 ? heap_alloc(sizeof(*s->gateway)) : NULL;
+	if (s->gateway == NULL) {
 		heap_free(n);
-		return -ENOMEM;
+		return err != 0 ? err : -ENOMEM;
 	}
 	n->connections = NETWORK_NAT_MOST;
-	n->dhcp.addr = (sub.addr & mask) + 1;
-	n->dhcp.mask = mask;
-	n->dhcp.first = n->dhcp.addr + 1;
-	n->dhcp.last = (uint32_t)u64_min((sub.addr | ~mask) - 1, n->dhcp.addr + DHCPS_RANGE_MAX);
-	n->dhcp.lease = c->lease / 1000;
 	err = natnet_init(s->gateway, "gateway", GATEWAY_MAC, host, n);
 	heap_free(n);
 	if (err != 0) {
@@ -99,10 +88,11 @@ static int make_segment(const struct network *net, struct network_segment **out)
 		return -ENOMEM;
 	}
 	s->net = net;
+	s->subnet = network_subnet(net);
 	err = netswitch_init(&s->sw, net->c.name, addresses);
 	thread_checkpoint();
 	if (err == 0 && net->c.mode != NETWORK_INTERNAL) {
-		err = make_gateway(s, &net->c, net->uplink != NULL ? net->uplink->host : nowhere);
+		err = make_gateway(s, net);
 	}
 	if (err != 0) {
 		destroy(s);
@@ -241,6 +231,7 @@ void network_tick(uint64_t now)
 		netswitch_tick(&s->sw, now);
 		thread_checkpoint();
 		if (s->gateway != NULL) {
+			network_subnet_keep_apart(s, now);
 			natnet_tick(s->gateway, now);
 			thread_checkpoint();
 		}

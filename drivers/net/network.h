@@ -22,7 +22,9 @@ struct network_segment {
 	uint64_t id;		   /* (c) from 1 on */
 	uint32_t users;		   /* [list] */
 	struct netswitch sw;
-	struct natnet *gateway; /* (c) NULL: none */
+	struct natnet *gateway;	      /* (c) NULL: none */
+	struct network_subnet subnet; /* the gateway's; whoever ticks changes it */
+	bool collides;		      /* with the host's own network, which has been said */
 };
 
 /* The gateway that a forward is open at. */
@@ -46,6 +48,8 @@ int network_create(const struct network_config *c);
 const struct network *network_find(const char *name);
 /* In order of creation; NULL gives the first, NULL after the last. */
 const struct network *network_next(const struct network *prev);
+/* The subnet that it has; of nat: that the next segment gets. 0: none. */
+struct network_subnet network_subnet(const struct network *net);
 /* Every second. Thread context, no lock held. */
 void network_tick(uint64_t now);
 

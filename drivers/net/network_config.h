@@ -22,7 +22,7 @@
 enum network_mode { NETWORK_INTERNAL, NETWORK_NATNET, NETWORK_NAT, NETWORK_BRIDGE };
 
 struct network_subnet {
-	uint32_t addr; /* the subnet's own; 0: the mode's default */
+	uint32_t addr; /* the subnet's own; 0: one of the mode's */
 	uint32_t prefix;
 };
 
@@ -53,11 +53,17 @@ struct uplink_config {
 
 /* No name; internal. */
 void network_config_defaults(struct network_config *c);
-/* The subnet that it has: its own or the mode's. */
-struct network_subnet network_config_subnet(const struct network_config *c);
+/* Its own subnet, or else the first of the mode's that has nothing in common with addr/mask (0: nobody's). */
+struct network_subnet network_config_subnet(const struct network_config *c, uint32_t addr,
+					    uint32_t mask);
 static inline uint32_t network_mask(const struct network_subnet *s)
 {
 	return s->prefix == 0 ? 0 : ~0u << (32 - s->prefix);
+}
+/* Has it an address in common with addr/mask? */
+static inline bool network_overlaps(const struct network_subnet *s, uint32_t addr, uint32_t mask)
+{
+	return ((s->addr ^ addr) & network_mask(s) & mask) == 0;
 }
 
 #endif

@@ -25,7 +25,7 @@ static const char *mode_name(const struct network *net)
 /* "10.0.3.0/24", "-" of a network without addresses of its own. */
 static const char *subnet_text(char *buf, size_t size, const struct network *net)
 {
-	struct network_subnet sub = network_config_subnet(&net->c);
+	struct network_subnet sub = network_subnet(net);
 	char ip[SHOW_MAX];
 
 	if (sub.addr == 0) {

@@ -309,7 +309,7 @@ static const struct config_key keys[] = {
 	  .type = &config_type_subnet,
 	  .allowed = "a subnet like \"10.20.0.0/24\", /8 to /29",
 	  .def = "\"\"",
-	  .help = "natnet: 10.0.3.0/24; nat: 10.0.2.0/24 for each NIC",
+	  .help = "natnet: 10.0.3.0/24, nat: 10.0.2.0/24, or 172.31.x.0/24",
 	  FIELD(struct network_config, subnet) },
 	{ .table = CONFIG_NET,
 	  .name = "mtu",

@@ -11,7 +11,7 @@
 /* TEST_SOURCES: tests/unit/fakes/fake_heap.c tests/unit/fakes/fake_panic_abort.c */
 /* TEST_SOURCES: tests/unit/drivers/net/netfake.c */
 /* TEST_SOURCES: drivers/net/network.c drivers/net/network_config.c drivers/net/uplink.c hv/lib/fmt.c */
-/* TEST_SOURCES: drivers/net/network_forward.c hv/lib/errno.c */
+/* TEST_SOURCES: drivers/net/network_forward.c drivers/net/network_subnet.c hv/lib/errno.c */
 #include "drivers/net/network.h"
 #include "drivers/net/network_forward.h"
 #include "drivers/net/uplink.h"
@@ -75,6 +75,7 @@ static void test_address_from_elsewhere(void **state)
 #define NIC_PEER FAKE_MAC(0x60)
 #define PEER_IP	 0xc0000201u /* 192.0.2.1 */
 #define HOST_IP	 0xc0000205u
+static uint32_t host_ip = HOST_IP;
 
 static struct fake_port nic;
 static bool promiscuous;
@@ -183,7 +184,7 @@ static void test_bridge(void **state)
 /* A packet to that port of the host's arrives: does p get it? The guest's address is then in *ip. */
 static bool leads_to(struct fake_port *p, uint16_t out_port, uint16_t in_port, uint32_t *ip)
 {
-	uint32_t len = fake_udp(frame, NIC_MAC, NIC_PEER, PEER_IP, HOST_IP, 999, out_port, 30);
+	uint32_t len = fake_udp(frame, NIC_MAC, NIC_PEER, PEER_IP, host_ip, 999, out_port, 30);
 	bool got = false;
 
 	fake_port_clear(p);
@@ -371,6 +372,120 @@ static void test_forward_to_a_leaving_nic(void **state)
 	assert_int_equal(network_forward_remove(own, 17, 5000), 0);
 }
 
+/* ---- RFC 4787, REQ-7: the host's network has the addresses that a private segment has ---- */
+
+#define NAT_SUBNET   0x0a000200u /* 10.0.2.0/24 */
+#define NAT_INSTEAD  0xac1f0200u /* 172.31.2.0/24 */
+#define COLLIDING_IP (NAT_SUBNET + 5)
+
+static const struct network_forward home = { 17, 8000, 80, "web1" };
+
+/* As DHCP would: the host, and what is beyond its NIC. */
+static void move_host(uint32_t ip)
+{
+	struct hostif *h = uplink_find("nic0")->host;
+
+	host_ip = ip;
+	ipif_set_address(&h->outside, ip, 0xffffff00, (ip & 0xffffff00) + 1);
+	logged = 0;
+	network_tick(fake_time);
+}
+
+static int setup_home(void **state)
+{
+	(void)state;
+	return network_forward_add(network_find("own"), &home);
+}
+
+static int teardown_home(void **state)
+{
+	(void)state;
+	move_host(HOST_IP);
+	return network_forward_remove(network_find("own"), 17, 8000);
+}
+
+static struct natnet *gateway_of(const struct fake_port *p)
+{
+	return container_of(p->p.sw, struct network_segment, sw)->gateway;
+}
+
+/* Known beforehand, it is kept clear of from the first; the guest reaches its neighbours there. */
+static void test_rfc4787_req7_known(void **state)
+{
+	uint32_t ip = 0, len;
+
+	(void)state;
+	move_host(COLLIDING_IP);
+	assert_int_equal(network_subnet(network_find("own")).addr, NAT_INSTEAD);
+	assert_int_equal(network_subnet(network_find("dmz")).addr, SUBNET); /* is another */
+	plug_vm(&port[0], "web1.0", FAKE_MAC(1), "own");
+	assert_true(leads_to(&port[0], 8000, 80, &ip));
+	assert_int_equal(ip, NAT_INSTEAD + 2);
+	len = fake_udp(frame, wire_get48(gateway_of(&port[0])->inside.port.mac), FAKE_MAC(1), ip,
+		       NAT_SUBNET + 77, 1, 2, 30);
+	fake_send(&port[0], frame, len);
+	assert_int_equal(nic.count, 1);
+	assert_int_equal(wire_get16(nic.got[0].data + ETH_TYPE), ETH_ARP);
+	assert_int_equal(wire_get32(nic.got[0].data + ETH_LEN + ARP_TPA), NAT_SUBNET + 77);
+	fake_port_clear(&nic);
+	netport_unplug(&port[0].p);
+	assert_int_equal(logged, 0);
+}
+
+/* Learnt while a VM runs that has no address yet: the forward moves, too. */
+static void test_rfc4787_req7_learnt(void **state)
+{
+	uint32_t ip = 0;
+
+	(void)state;
+	plug_vm(&port[0], "web1.0", FAKE_MAC(1), "own");
+	assert_int_equal(gateway_of(&port[0])->inside.addr, NAT_SUBNET + 1);
+	move_host(COLLIDING_IP);
+	assert_int_equal(logged, 1);
+	assert_int_equal(gateway_of(&port[0])->inside.addr, NAT_INSTEAD + 1);
+	assert_true(leads_to(&port[0], 8000, 80, &ip));
+	assert_int_equal(ip, NAT_INSTEAD + 2);
+	network_tick(fake_time);
+	assert_int_equal(logged, 1);
+	netport_unplug(&port[0].p);
+}
+
+/* An address that a guest has stays, and so does a subnet that was configured: the log says so, once. */
+static void test_rfc4787_req7_in_use(void **state)
+{
+	struct network_config c;
+	struct dhcps_lease *l;
+
+	(void)state;
+	plug_vm(&port[0], "web1.0", FAKE_MAC(1), "own");
+	l = &gateway_of(&port[0])->dhcp.lease[7];
+	l->state = DHCPS_BOUND;
+	l->expires = fake_time + 1;
+	move_host(COLLIDING_IP);
+	network_tick(fake_time);
+	assert_int_equal(gateway_of(&port[0])->inside.addr, NAT_SUBNET + 1);
+	assert_int_equal(logged, 1);
+	l->state = DHCPS_FREE;
+	netport_set_leased(&port[0].p, NAT_SUBNET + 2); /* a restored VM's */
+	network_tick(fake_time);
+	assert_int_equal(gateway_of(&port[0])->inside.addr, NAT_SUBNET + 1);
+	port[0].p.guard.leased = 0;
+	network_tick(fake_time);
+	assert_int_equal(gateway_of(&port[0])->inside.addr, NAT_INSTEAD + 1);
+	netport_unplug(&port[0].p);
+	network_config_defaults(&c);
+	string_copy(c.name, "fixed", sizeof(c.name));
+	string_copy(c.uplink, "nic0", sizeof(c.uplink));
+	c.mode = NETWORK_NATNET;
+	c.subnet = (struct network_subnet){ NAT_SUBNET, 23 };
+	assert_int_equal(network_create(&c), 0);
+	logged = 0;
+	network_tick(fake_time);
+	network_tick(fake_time);
+	assert_int_equal(logged, 1);
+	assert_int_equal(network_subnet(network_find("fixed")).addr, NAT_SUBNET);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -385,6 +500,11 @@ int main(void)
 		cmocka_unit_test(test_forward_taken),
 		cmocka_unit_test(test_forward_beside_one_that_is_not_open),
 		cmocka_unit_test(test_forward_to_a_leaving_nic),
+		cmocka_unit_test_setup_teardown(test_rfc4787_req7_known, setup_home, teardown_home),
+		cmocka_unit_test_setup_teardown(test_rfc4787_req7_learnt, setup_home,
+						teardown_home),
+		cmocka_unit_test_setup_teardown(test_rfc4787_req7_in_use, setup_home,
+						teardown_home),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);

@@ -88,6 +88,11 @@ const struct network *network_next(const struct network *prev)
 	return prev == NULL && net.c.name[0] != '\0' ? &net : NULL;
 }
 
+struct network_subnet network_subnet(const struct network *net)
+{
+	return network_config_subnet(&net->c, 0, 0);
+}
+
 const struct network *network_find(const char *name)
 {
 	return strcmp(net.c.name, name) == 0 && name[0] != '\0' ? &net : NULL;
