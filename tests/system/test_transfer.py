@@ -160,7 +160,7 @@ def check_outside(lab, net, size):
         with nothing_wrong(lab, f"a.{net}", "peer"), \
                 netcapture.of_device("tap0", path, LONG):
             transfer(lab, f"a.{net}", "peer", size, way)
-        wrong, data = netjudge.faults(path, PORT)
+        wrong, data = netjudge.faults(path, PORT, card=True)
         assert not wrong and data == size, (net, way, data, wrong[:4000])
         print(f"{net} {way}: {size} bytes, {netjudge.checked(path, PORT)} packets with good checksums",
               flush=True)
