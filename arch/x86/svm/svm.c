@@ -3,6 +3,7 @@
 /* What an exit means is svm_exit.c's, what gets injected svm_event.c's. */
 #include "arch/x86/svm/svm.h"
 
+#include "arch/clock.h"
 #include "arch/cpu.h"
 #include "arch/paging.h"
 #include "arch/x86/cpu/x86.h"
@@ -20,6 +21,7 @@
 #include "hv/base/trace.h"
 #include "hv/lib/errno.h"
 #include "hv/lib/string.h"
+#include "hv/timer.h"
 #include "hv/vm.h"
 
 #define MSR_VM_CR	0xc0010114u
@@ -107,6 +109,7 @@ static void read_features(void)
 		.keeps_breakpoints = is_tcg(),
 		.repeats_interrupts = is_tcg(),
 		.minds_lme = is_tcg(),
+		.loses_interrupts = is_tcg(),
 		.clean_bits = (r.edx & CPUID_SVM_CLEAN) != 0,
 		.flush_by_asid = (r.edx & CPUID_SVM_FLUSH) != 0,
 		.decode_assists = (r.edx & CPUID_SVM_DECODE) != 0,
@@ -281,6 +284,7 @@ static void switched_in(struct vcpu *v)
 	s->cpu = &cpus[cpu];
 	s->ring = &trace_rings[cpu];
 	s->stretch = &stretches[cpu];
+	s->alarm = timer_next_of(cpu);
 	svm_event_watch_pauses(v, true);
 	vcpu_x86_load(v);
 }
@@ -330,11 +334,27 @@ static void write_dr7(uint64_t val)
 	__asm__ volatile("mov %0, %%db7" : : "r"(val) : "memory");
 }
 
+/*
+ * QEMU's TCG drops an interrupt request of the host that comes from its other thread in the very moment
+ * of a #VMEXIT (it changes the word of requests without a lock there). The local APIC keeps the vector
+ * and asks again with the next one; but nothing comes behind a lost alarm: without this time would stand
+ * still until a key is pressed. Elsewhere the interrupt of an alarm that is over ends the guest's stay.
+ */
+static void renew_alarm(const struct svm_vcpu *s, uint64_t now)
+{
+	uint64_t deadline = __atomic_load_n(s->alarm, __ATOMIC_RELAXED);
+
+	if (unlikely(now > deadline) && svm_features.loses_interrupts) {
+		clock_arm(deadline);
+	}
+}
+
 static enum hvm_next vcpu_run(struct vcpu *v)
 {
 	struct svm_vcpu *s = svm_of(v);
 	struct svm_cpu *c = s->cpu;
 	struct vmcb *b = s->b;
+	uint64_t now;
 
 	svm_event_prepare(v, s);
 	prepare_tlb(v, s, c);
@@ -344,7 +364,9 @@ static enum hvm_next vcpu_run(struct vcpu *v)
 	if (dr7_needs_switch(b)) {
 		write_dr7(b->s.dr7);
 	}
-	stretch_end(s->stretch, x86_rdtsc());
+	now = x86_rdtsc();
+	renew_alarm(s, now);
+	stretch_end(s->stretch, now);
 	svm_entry(v->gprs, s->hpa.v, c->host.v);
 	v->exit_tsc = x86_rdtsc();
 	stretch_begin(s->stretch, v->exit_tsc);

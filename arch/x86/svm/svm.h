@@ -17,6 +17,7 @@ struct svm_features {
 	bool loads_null_tr;	 /* a deviation: see svm_event_step_ltr */
 	bool repeats_interrupts; /* a deviation: see inject_virtual */
 	bool minds_lme;		 /* a deviation: see place_lme */
+	bool loses_interrupts;	 /* a deviation: see renew_alarm */
 	bool clean_bits;
 	bool flush_by_asid;
 	bool decode_assists;
@@ -46,6 +47,7 @@ struct svm_vcpu { /* all [O], as struct vcpu says */
 	struct svm_cpu *cpu;	 /* the one it has */
 	struct trace_ring *ring; /* that CPU's */
 	struct stretch *stretch;
+	const uint64_t *alarm; /* timer_next_of() that CPU */
 	struct asid_tag asid;
 	uint64_t redo;	    /* EXITINTINFO of an event to deliver again, 0: none */
 	uint64_t entry_rip; /* with entry_shadow: where it was */
