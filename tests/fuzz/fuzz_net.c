@@ -110,6 +110,15 @@ static uint32_t build_icmp(const struct station *s)
 			 take(1));
 }
 
+/* Does what the IPv4 header says of lengths hold, so that checksums can be made right? */
+static bool is_whole(uint32_t len)
+{
+	uint16_t total = wire_get16(frame + ETH_LEN + IPV4_TOTAL);
+
+	return frame[ETH_LEN] == 0x45 && total >= (frame[23] == IP_TCP ? 40 : 28) &&
+	       total + ETH_LEN <= len;
+}
+
 /* About something that was received; the same bytes are also sent back as they are. */
 static uint32_t build_error(const struct station *s)
 {
@@ -142,7 +151,9 @@ static uint32_t build_reply(const struct station *s)
 	if (frame[23] == IP_TCP && len >= 54) {
 		frame[34 + TCP_FLAGS] = (uint8_t)take(1);
 	}
-	fake_fix_checksums(frame, len);
+	if (is_whole(len)) {
+		fake_fix_checksums(frame, len);
+	}
 	return len;
 }
 
@@ -225,9 +236,7 @@ static void bend(uint32_t len)
 		frame[at < len ? at : len - 1] ^= (uint8_t)take(1);
 	}
 	clean = false;
-	if (ipv4 && take(1) < 0xc0 && frame[ETH_LEN] == 0x45 &&
-	    wire_get16(frame + ETH_LEN + IPV4_TOTAL) >= 40 &&
-	    wire_get16(frame + ETH_LEN + IPV4_TOTAL) + ETH_LEN <= len) {
+	if (ipv4 && take(1) < 0xc0 && is_whole(len)) {
 		fake_fix_checksums(frame, len);
 	}
 }
