@@ -76,6 +76,12 @@ static inline void svm_dirty(struct svm_vcpu *s, uint32_t groups)
 /* svm_entry.S: one VMRUN; GPRs but RAX and RSP go through gprs. */
 void svm_entry(uint64_t gprs[16], uint64_t guest_vmcb, uint64_t host_vmcb);
 
+/* svm_reg.c: as struct hvm_ops says; from v's thread, or before it has one. */
+uint64_t svm_reg_get(const struct vcpu *v, enum hvm_reg r);
+void svm_reg_set(struct vcpu *v, enum hvm_reg r, uint64_t val);
+void svm_reg_get_seg(const struct vcpu *v, enum hvm_seg seg, struct hvm_segment *out);
+void svm_reg_set_seg(struct vcpu *v, enum hvm_seg seg, const struct hvm_segment *in);
+
 /* svm_event.c: chooses what is injected and which windows are open. */
 void svm_event_pending(struct vcpu *v);
 /* An interrupted delivery, an interrupted step, a shadow that was lost. */
