@@ -13,7 +13,8 @@ import re
 import emulated
 import boot
 
-NAMES = ("sched.share_error", "sched.cap_error", "sched.wake_latency")
+NAMES = ("sched.share_error", "sched.cap_error", "sched.reserve_missing", "sched.wake_latency",
+         "sched.reserve_wake")
 FAST = {"qemu": {"extra": ["-icount", "shift=3,sleep=off"]}, "bochs": {"ips": 125000000}}
 REPORT_MS, REPORTS = 2500, 4  # ten seconds of guest time
 WORK = "build/guests/work.elf"
@@ -22,6 +23,8 @@ TIMER = "build/guests/timer.elf"
 SHARES = {"qemu": ((1, 1), (1, 2)), "bochs": ((1, 1), (1, 2), (2, 1), (2, 2))}
 WEIGHTS = (100, 200, 400)
 CAP = 25
+RESERVE = 20
+CROWD = [{"weight": 100, "cpus": 1}] * 20
 
 
 def ideal(cpus, vms):
@@ -64,11 +67,11 @@ def start(kind, text, modules, **options):
     return machine
 
 
-def rates(kind, cpus, vms, reports=REPORTS):
-    """Counts per tick of each VM's TSC, over its last `reports` reports."""
+def rates(kind, cpus, vms, reports=REPORTS, whose=None):
+    """Counts per tick of the TSC of each VM, or of those in whose, over its last `reports` reports."""
     found = []
     with start(kind, config(vms), {"work.elf": WORK}, cpus=cpus, **FAST[kind]) as m:
-        for i in range(len(vms)):
+        for i in whose or range(len(vms)):
             said = []
             m.send(f"vm console v{i}\r")
             while len(said) <= reports + 1:  # the first: others were not there yet
@@ -89,13 +92,14 @@ def error(kind, alone, cpus, vms):
     return max(100 * abs(g - w) / w for g, w in zip(got, want)), got
 
 
-def wake_latency(kind):
-    """Mean lateness of a local APIC's timer for a vCPU in HLT, another VM being busy on that CPU."""
-    text = config([{"cpus": 1}]) + """[vm.timer]
+def wake_latency(kind, busy, keys=""):
+    """Lateness of a local APIC's timer for a vCPU in HLT, mean and worst, VMs being busy on that CPU."""
+    text = config(busy) + f"""[vm.timer]
 memory = "4M"
 boot = "multiboot"
 kernel = "boot:timer.elf"
 cmdline = "count=20"
+{keys}
 """
     with start(kind, text, {"work.elf": WORK, "timer.elf": TIMER}, **emulated.EXACT[kind]) as m:
         m.command("vm start timer")
@@ -115,5 +119,11 @@ def measure(kind):
     capped, got = error(kind, alone, 1, [{"weight": 256, "cpus": 1, "cap": CAP}])
     yield {"name": "sched.cap_error", "value": round(capped, 2), "unit": "%",
            "shares": {f"cap {CAP} %": [round(g, 4) for g in got]}}
-    mean, worst = wake_latency(kind)
-    yield {"name": "sched.wake_latency", "value": mean, "unit": "instructions", "worst": worst}
+    crowd = CROWD + [{"weight": 1, "cpus": 1, "reserve": RESERVE}]
+    got = rates(kind, 1, crowd, whose=[len(CROWD)])[0] / alone
+    yield {"name": "sched.reserve_missing", "value": round(max(100 - 100 * got / (RESERVE / 100), 0), 2),
+           "unit": "%", "shares": {f"{RESERVE} % beside {len(CROWD)} busy VMs": [round(got, 4)]}}
+    for name, busy, keys in (("sched.wake_latency", [{"cpus": 1}], ""),
+                             ("sched.reserve_wake", CROWD, f"weight = 1\nreserve = {RESERVE}")):
+        mean, worst = wake_latency(kind, busy, keys)
+        yield {"name": name, "value": mean, "unit": "instructions", "worst": worst}
