@@ -272,8 +272,9 @@ static void run_slice(struct machine *m)
 	}
 }
 
-/* All on the first CPU to begin with. */
-static void start_machine(struct machine *m, unsigned int cpus, unsigned int count)
+/* Task i on CPU i / first to begin with: all on the first one, or spread. */
+static void start_machine(struct machine *m, unsigned int cpus, unsigned int count,
+			  unsigned int first)
 {
 	m->cpus = cpus;
 	m->count = count;
@@ -281,7 +282,7 @@ static void start_machine(struct machine *m, unsigned int cpus, unsigned int cou
 		sched_share_ops.init(&m->q[cpu], HZ);
 	}
 	for (unsigned int i = 0; i < count; i++) {
-		sched_share_ops.enqueue(&m->q[0], &m->tasks[i].se, false);
+		sched_share_ops.enqueue(&m->q[i / first % cpus], &m->tasks[i].se, false);
 	}
 	for (unsigned int cpu = 0; cpu < cpus; cpu++) {
 		end_slice(m, cpu);
@@ -311,8 +312,8 @@ static void fill_water(const uint32_t *weights, unsigned int count, double cpus,
 	}
 }
 
-static void check_shares(unsigned int cpus, unsigned int count, const uint32_t *weights,
-			 double error)
+static void check_start(unsigned int cpus, unsigned int count, const uint32_t *weights,
+			double error, unsigned int first)
 {
 	static struct machine m;
 	double ideal[TASKS_MAX];
@@ -321,7 +322,7 @@ static void check_shares(unsigned int cpus, unsigned int count, const uint32_t *
 	for (unsigned int i = 0; i < count; i++) {
 		m.tasks[i].se.weight = weights[i];
 	}
-	start_machine(&m, cpus, count);
+	start_machine(&m, cpus, count, first);
 	while (m.now < 20 * HZ) {
 		run_slice(&m);
 	}
@@ -330,10 +331,19 @@ static void check_shares(unsigned int cpus, unsigned int count, const uint32_t *
 		double got = (double)m.tasks[i].ran / (double)m.now;
 
 		if (got < ideal[i] * (1 - error) || got > ideal[i] * (1 + error)) {
-			print_error("%u CPUs, task %u of %u, weight %u: %.4f, not %.4f\n", cpus, i,
-				    count, weights[i], got, ideal[i]);
+			print_error(
+				"%u CPUs, %u to begin with, task %u of %u, weight %u: %.4f, not %.4f\n",
+				cpus, first, i, count, weights[i], got, ideal[i]);
 			fail();
 		}
+	}
+}
+
+static void check_shares(unsigned int cpus, unsigned int count, const uint32_t *weights,
+			 double error)
+{
+	for (unsigned int first = 1; first <= count; first++) {
+		check_start(cpus, count, weights, error, first);
 	}
 }
 
@@ -383,7 +393,7 @@ static void old_debts_are_forgotten(void **state)
 	m.tasks[0].se.weight = 65536;
 	m.tasks[1].se.weight = 256;
 	m.tasks[2].se.weight = 256;
-	start_machine(&m, 2, 3);
+	start_machine(&m, 2, 3, 3);
 	while (m.now < 100 * HZ) {
 		run_slice(&m);
 	}

@@ -27,6 +27,7 @@ static void (*during_switch)(void); /* what another CPU does while one is on its
 static void (*before_sleep)(void);  /* ... and before one sleeps */
 static uint64_t sleeping;	    /* mask: those whose idle loop sleeps */
 static struct spinlock *held;
+static bool tries_succeed;
 static struct thread *threads[THREADS];
 static struct thread pool[THREADS];
 static unsigned int pool_used;
@@ -57,11 +58,14 @@ void spin_lock(struct spinlock *l)
 	held = l;
 }
 
-/* A lock that is merely tried is always somebody else's at that moment. */
+/* A lock that is merely tried is somebody else's at that moment, but in the test that wants it. */
 bool spin_trylock(struct spinlock *l)
 {
-	(void)l;
-	return false;
+	if (!tries_succeed) {
+		return false;
+	}
+	spin_lock(l);
+	return true;
 }
 
 void spin_unlock(struct spinlock *l)
@@ -224,6 +228,7 @@ static int start(void **state)
 	memset(thread_runs, 0, sizeof(thread_runs));
 	thread_run_count = pool_used = 0;
 	during_switch = before_sleep = NULL;
+	tries_succeed = false;
 	fake_timer_reset();
 	for (fake_cpu = 0; fake_cpu < CPUS; fake_cpu++) {
 		thread_init_cpu();
@@ -323,6 +328,24 @@ static void one_that_may_not_leave_wakes_nobody(void **state)
 	threads[1]->p.cpus = 1;
 	thread_place_offer(&thread_runs[0]);
 	assert_int_equal(kicked, 0);
+}
+
+/* One that runs slice after slice, being owed much, does not keep those behind it from another CPU. */
+static void one_that_runs_on_lets_others_go(void **state)
+{
+	uint64_t slice = thread_runs[0].q.slice;
+
+	(void)state;
+	two_on_cpu_0();
+	threads[2] = make(BIT(1));
+	assert_ptr_equal(idle_on(1), threads[2]);
+	threads[2]->se.vruntime = 15 * slice;
+	threads[1]->se.vruntime = 10 * slice;
+	tries_succeed = true;
+	fake_now += slice;
+	yield_on(0);
+	assert_ptr_equal(thread_runs[0].current, threads[0]);
+	assert_int_equal(threads[1]->cpu, 1);
 }
 
 /* Its time goes to the group's account while it works for it, and the group has a sharer more. */
@@ -492,6 +515,7 @@ int main(void)
 		cmocka_unit_test_setup(one_that_begins_to_wait_before_it_sleeps_is_offered, start),
 		cmocka_unit_test_setup(each_sleeper_gets_one, start),
 		cmocka_unit_test_setup(one_that_may_not_leave_wakes_nobody, start),
+		cmocka_unit_test_setup(one_that_runs_on_lets_others_go, start),
 		cmocka_unit_test_setup(work_for_a_group_is_charged_to_it, start),
 		cmocka_unit_test_setup(waiting_is_counted, start),
 		cmocka_unit_test_setup(nobody_sleeps_beside_one_that_waits, start),
