@@ -15,24 +15,41 @@ void spin_init(struct spinlock *l, enum lock_rank rank)
 	l->rank = rank;
 }
 
-static void check_rank(const struct spinlock *l, uint32_t mine)
+static void take(struct spinlock *l, unsigned int cpu)
 {
-	if (unlikely(mine >> l->rank) && !bypassed) {
-		panic_stop("lock of rank %d taken under ranks %x", l->rank, mine);
+	held[cpu] |= 1u << l->rank;
+}
+
+/* Apart, so that the way to a free lock is short. */
+static __attribute__((noinline)) void wait_and_take(struct spinlock *l, unsigned int cpu)
+{
+	while (__atomic_exchange_n(&l->taken, 1, __ATOMIC_ACQUIRE) && !bypassed) {
+		while (!bypassed && __atomic_load_n(&l->taken, __ATOMIC_RELAXED)) {
+			cpu_relax();
+		}
 	}
+	take(l, cpu);
+}
+
+static __attribute__((noinline)) void out_of_order(struct spinlock *l, unsigned int cpu)
+{
+	if (!bypassed) {
+		panic_stop("lock of rank %d taken under ranks %x", l->rank, held[cpu]);
+	}
+	wait_and_take(l, cpu);
 }
 
 void spin_lock(struct spinlock *l)
 {
 	unsigned int cpu = cpu_id();
 
-	check_rank(l, held[cpu]);
-	while (unlikely(__atomic_exchange_n(&l->taken, 1, __ATOMIC_ACQUIRE)) && !bypassed) {
-		while (!bypassed && __atomic_load_n(&l->taken, __ATOMIC_RELAXED)) {
-			cpu_relax();
-		}
+	if (unlikely(held[cpu] >> l->rank)) {
+		out_of_order(l, cpu);
+	} else if (unlikely(__atomic_exchange_n(&l->taken, 1, __ATOMIC_ACQUIRE))) {
+		wait_and_take(l, cpu);
+	} else {
+		take(l, cpu);
 	}
-	held[cpu] |= 1u << l->rank;
 }
 
 bool spin_trylock(struct spinlock *l)
