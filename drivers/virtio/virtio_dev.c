@@ -38,12 +38,6 @@ void virtio_dev_reset(struct virtio_dev *d)
 	}
 }
 
-bool virtio_dev_is_live(const struct virtio_dev *d)
-{
-	return (d->s->status & (VIRTIO_DRIVER_OK | VIRTIO_NEEDS_RESET)) == VIRTIO_DRIVER_OK &&
-	       d->is_master(d);
-}
-
 void virtio_dev_interrupt(struct virtio_dev *d, uint16_t vector, uint8_t isr)
 {
 	d->interrupts++;

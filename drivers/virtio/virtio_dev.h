@@ -59,7 +59,7 @@ struct virtio_dev {
 	uint16_t vectors;		    /* (c) interrupt vectors that there are */
 	/* (c) The transport: an interrupt by vector or line; the line's cause in isr. */
 	void (*interrupt)(struct virtio_dev *d, uint16_t vector, uint8_t isr);
-	bool (*is_master)(const struct virtio_dev *d);
+	bool master;	/* the transport's: it may read memory and send messages */
 	uint32_t again; /* queues to look at again, by bit */
 	struct virtq queue[VIRTIO_DEV_QUEUES];
 	/* Counted since power-on. */
@@ -76,7 +76,11 @@ static inline bool virtio_dev_has(const struct virtio_dev *d, unsigned int featu
 }
 
 /* May it touch its queues? */
-bool virtio_dev_is_live(const struct virtio_dev *d);
+static inline bool virtio_dev_is_live(const struct virtio_dev *d)
+{
+	return (d->s->status & (VIRTIO_DRIVER_OK | VIRTIO_NEEDS_RESET)) == VIRTIO_DRIVER_OK &&
+	       d->master;
+}
 /*
  * The driver broke a rule: the device stops, DEVICE_NEEDS_RESET is set, the driver told, the log says
  * why, once until the reset.

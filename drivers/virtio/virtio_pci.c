@@ -52,11 +52,6 @@ static void interrupt(struct virtio_dev *d, uint16_t vector, uint8_t isr)
 	update_pin(p);
 }
 
-static bool is_master(const struct virtio_dev *d)
-{
-	return vpci_is_master(&container_of(d, const struct virtio_pci, d)->f);
-}
-
 /* ---- BARs ---- */
 
 /* 4.1.4.5: reading resets it and releases the pin. */
@@ -163,17 +158,17 @@ static void write_window(struct virtio_pci *p)
 static void config_written(struct vpci_function *f, unsigned int off, unsigned int size)
 {
 	struct virtio_pci *p = f->dev;
-	bool master = vpci_is_master(f);
+	bool was_master = p->d.master;
 
 	if (touches(off, size, p->cap + WINDOW_DATA, 4)) {
 		write_window(p);
 	}
 	vpci_msix_config_written(&p->msix);
 	update_pin(p);
-	if (master && !p->was_master) {
+	p->d.master = vpci_is_master(f);
+	if (p->d.master && !was_master) {
 		virtio_dev_notify_all(&p->d);
 	}
-	p->was_master = master;
 }
 
 /* ---- making one ---- */
@@ -276,7 +271,6 @@ int virtio_pci_create(struct virtio_pci *p, struct vm *vm, const struct virtio_d
 	p->d.s = &s->dev;
 	p->d.config = config;
 	p->d.interrupt = interrupt;
-	p->d.is_master = is_master;
 	virtio_dev_init(&p->d, cls);
 	p->d.vectors = (uint16_t)(p->d.queues + 1);
 	identify(p, cls);
@@ -290,7 +284,7 @@ void virtio_pci_reset(struct virtio_pci *p)
 {
 	vpci_reset_function(&p->f);
 	vpci_msix_reset(&p->msix);
-	p->was_master = false;
+	p->d.master = false;
 	virtio_dev_reset(&p->d);
 }
 
@@ -298,7 +292,7 @@ int virtio_pci_load(struct virtio_pci *p)
 {
 	int err = vpci_load_function(&p->f);
 
-	p->was_master = vpci_is_master(&p->f);
+	p->d.master = vpci_is_master(&p->f);
 	err = err ? err : vpci_msix_load(&p->msix);
 	err = err ? err : virtio_dev_load(&p->d);
 	update_pin(p);

@@ -31,7 +31,6 @@ struct virtio_pci {
 	struct vpci_msix msix;
 	struct virtio_pci_state *s;
 	unsigned int cap; /* (c) offset of the capability that is a window to the BARs */
-	bool was_master;  /* before the last configuration write */
 };
 
 static inline struct virtio_pci *virtio_pci_of(struct virtio_dev *d)
