@@ -90,7 +90,8 @@ int netguard_check(const struct netguard *g, const uint8_t mac[6], uint32_t host
 	if (g->flags == 0) {
 		return PASS;
 	}
-	if ((g->flags & NETGUARD_MAC) && memcmp(pkt->seg[0].base + ETH_SRC, mac, 6) != 0) {
+	if ((g->flags & NETGUARD_MAC) &&
+	    wire_get48(pkt->seg[0].base + ETH_SRC) != wire_get48(mac)) {
 		return NETPORT_DROP_SPOOFED;
 	}
 	if (!frame_parse(pkt, &f)) {

@@ -37,16 +37,9 @@ void virtio_net_ask(struct virtio_net *n, uint32_t what)
 	}
 }
 
-/* Segments that are cut go to one address; room is kept for the rest when the first was taken. */
 static bool port_receive(struct netport *p, const struct netpkt *pkt)
 {
-	struct virtio_net *n = net_of_port(p);
-	bool cut = pkt->more != 0 || (pkt->flags & NETPKT_CUT);
-
-	if (!cut && !virtio_net_filter_takes(&n->filter, pkt->seg[0].base)) {
-		return true;
-	}
-	return virtio_net_rx_receive(&n->rx, pkt);
+	return virtio_net_rx_receive(&net_of_port(p)->rx, pkt);
 }
 
 static void port_resume(struct netport *p)
@@ -401,7 +394,7 @@ static int after_load(void *dev)
 	}
 	memcpy(&n->config[VIRTIO_NET_MAC], n->s.filter.mac, 6);
 	ask_to_announce(n);
-	virtio_net_ask(n, VIRTIO_NET_ASK_RESEND | VIRTIO_NET_ASK_ANNOUNCE);
+	virtio_net_ask(n, VIRTIO_NET_ASK_RESEND | (n->s.announce ? VIRTIO_NET_ASK_ANNOUNCE : 0));
 	netport_set_leased(&n->port, n->s.leased);
 	return 0;
 }

@@ -74,14 +74,13 @@ static bool is_listed(struct virtio_net_filter *f, uint64_t dst)
 	return found;
 }
 
-bool virtio_net_filter_takes(struct virtio_net_filter *f, const uint8_t dst[6])
+bool virtio_net_filter_lists(struct virtio_net_filter *f, const uint8_t dst[6])
 {
 	uint8_t mode = __atomic_load_n(&f->s->mode, __ATOMIC_RELAXED);
 	uint8_t all = VIRTIO_NET_MANY_UNI;
 	uint64_t to = number(dst);
 
-	if ((mode & VIRTIO_NET_PROMISC) || to == BROADCAST ||
-	    to == __atomic_load_n(&f->own, __ATOMIC_RELAXED)) {
+	if (to == BROADCAST || to == __atomic_load_n(&f->own, __ATOMIC_RELAXED)) {
 		return true;
 	}
 	if (to & GROUP) {

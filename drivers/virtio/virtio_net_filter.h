@@ -44,7 +44,13 @@ int virtio_net_filter_set_mac(struct virtio_net_filter *f, const uint8_t mac[6])
 /* Of the modes in `mask` those in `on`. */
 void virtio_net_filter_set_mode(struct virtio_net_filter *f, uint8_t mask, uint8_t on);
 void virtio_net_filter_set_table(struct virtio_net_filter *f, const struct virtio_net_macs *table);
+/* That of one that is not promiscuous. */
+bool virtio_net_filter_lists(struct virtio_net_filter *f, const uint8_t dst[6]);
 /* Any thread, no lock of rank LOCK_NET_PORT held. */
-bool virtio_net_filter_takes(struct virtio_net_filter *f, const uint8_t dst[6]);
+static inline bool virtio_net_filter_takes(struct virtio_net_filter *f, const uint8_t dst[6])
+{
+	return (__atomic_load_n(&f->s->mode, __ATOMIC_RELAXED) & VIRTIO_NET_PROMISC) ||
+	       virtio_net_filter_lists(f, dst);
+}
 
 #endif

@@ -3,7 +3,6 @@
 /* Looks at no queue. */
 #include "drivers/virtio/virtio_net_hdr.h"
 #include "hv/lib/bytes.h"
-#include "hv/lib/string.h"
 
 #define TCP_OFFSET 12u /* RFC 9293, "Header Format": data offset in the upper half of the byte */
 
@@ -83,7 +82,8 @@ static void write_gso(uint8_t *hdr, const struct netpkt *p)
 void virtio_net_hdr_write(uint8_t hdr[VIRTIO_NET_HDR], uint64_t features, const struct netpkt *p,
 			  uint32_t buffers)
 {
-	memset(hdr, 0, VIRTIO_NET_HDR);
+	bytes_put_le64(hdr, 0);
+	bytes_put_le32(hdr + 8, 0);
 	bytes_put_le16(hdr + VIRTIO_NET_HDR_BUFFERS, (uint16_t)buffers);
 	if (!has(features, VIRTIO_NET_F_GUEST_CSUM)) {
 		return;

@@ -23,8 +23,10 @@ uint32_t virtio_net_offload(uint64_t features);
 /* enum netport_offload of what must be taken to take pkt. */
 static inline uint32_t virtio_net_hdr_needs(const struct netpkt *pkt)
 {
-	return (pkt->flags & NETPKT_CSUM_PARTIAL ? NETPORT_CSUM : 0u) |
-	       (pkt->gso == NETPKT_GSO_TCP4 ? NETPORT_TCP4 : 0u) |
+	if (!(pkt->flags & NETPKT_CSUM_PARTIAL)) {
+		return 0;
+	}
+	return NETPORT_CSUM | (pkt->gso == NETPKT_GSO_TCP4 ? NETPORT_TCP4 : 0u) |
 	       (pkt->gso == NETPKT_GSO_TCP6 ? NETPORT_TCP6 : 0u);
 }
 /* A driver's header: fills pkt's offload fields. False: it asks for what was not negotiated. */

@@ -8,6 +8,7 @@
 #include "hv/guest_mem.h"
 #include "hv/lib/bytes.h"
 #include "hv/lib/errno.h"
+#include "hv/lib/string.h"
 #include "hv/thread.h"
 #include "hv/vdev.h"
 #include "hv/vm.h"
@@ -28,11 +29,23 @@ static struct virtio_net_buffer *buffer_at(struct virtio_net_rxq *rx, uint32_t i
 	return &rx->buffer[i % VIRTIO_NET_BUFFERS];
 }
 
+/* How far they go at one look: more may come right behind it. */
+struct at_hand {
+	uint32_t last, last_piece;
+};
+
+static struct at_hand look(const struct virtio_net_rxq *rx)
+{
+	uint32_t last_piece = __atomic_load_n(&rx->last_piece, __ATOMIC_ACQUIRE);
+
+	return (struct at_hand){ __atomic_load_n(&rx->last, __ATOMIC_ACQUIRE), last_piece };
+}
+
 /* 5.1.6.3.1: without MRG_RXBUF a packet has one buffer only. 0: they are too few, or too small. */
-static uint32_t buffers_for(struct virtio_net_rxq *rx, uint32_t len)
+static uint32_t buffers_for(struct virtio_net_rxq *rx, struct at_hand h, uint32_t len)
 {
 	bool merge = virtio_dev_has(&rx->nic->pci.d, VIRTIO_NET_F_MRG_RXBUF);
-	uint32_t end = merge || rx->filled == rx->last ? rx->last : rx->filled + 1;
+	uint32_t end = merge || rx->filled == h.last ? h.last : rx->filled + 1;
 	uint32_t pieces = 0;
 
 	for (uint32_t i = rx->filled; i != end; i++) {
@@ -58,20 +71,19 @@ struct source {
 
 /* Where the next byte goes. */
 struct target {
-	struct virtio_net_rxq *rx;
+	const struct virtio_net_rxq *rx;
 	struct guest_mem_window w;
-	struct virtio_net_piece left; /* of the piece that is being filled */
+	uint32_t piece;		      /* the next */
+	struct virtio_net_piece left; /* of the one before */
 };
 
 static void write(struct target *t, const uint8_t *from, uint32_t len)
 {
-	struct virtio_net_rxq *rx = t->rx;
-
 	while (len > 0) {
 		uint32_t n;
 
 		if (t->left.len == 0) {
-			t->left = rx->pieces[rx->piece++ % VIRTIO_NET_PIECES];
+			t->left = t->rx->pieces[t->piece++ % VIRTIO_NET_PIECES];
 		}
 		n = (uint32_t)u64_min(len, t->left.len);
 		guest_mem_window_write(&t->w, t->left.gpa, from, n);
@@ -82,16 +94,27 @@ static void write(struct target *t, const uint8_t *from, uint32_t len)
 	}
 }
 
-static void write_frame(struct target *t, const struct netpkt *pkt)
+/* Header and head of the frame in one go: most frames are not much longer. */
+static void write_packet(struct target *t, const struct netpkt *pkt, uint32_t buffers)
 {
-	for (unsigned int i = 0; i < pkt->segs; i++) {
+	uint64_t offloads = __atomic_load_n(&t->rx->nic->s.offloads, __ATOMIC_RELAXED);
+	uint32_t head = (uint32_t)u64_min(pkt->seg[0].len, NETPKT_HEAD);
+	uint8_t first[VIRTIO_NET_HDR + NETPKT_HEAD];
+
+	virtio_net_hdr_write(first, offloads, pkt, buffers);
+	memcpy(first + VIRTIO_NET_HDR, pkt->seg[0].base, head);
+	write(t, first, VIRTIO_NET_HDR + head);
+	write(t, pkt->seg[0].base + head, pkt->seg[0].len - head);
+	for (unsigned int i = 1; i < pkt->segs; i++) {
 		write(t, pkt->seg[i].base, pkt->seg[i].len);
 	}
 }
 
 /* The bytes in each of these buffers; whatever of their pieces was not needed is skipped. */
-static void close_buffers(struct virtio_net_rxq *rx, uint32_t count, uint32_t len, uint32_t piece)
+static void close_buffers(struct virtio_net_rxq *rx, uint32_t count, uint32_t len)
 {
+	uint32_t piece = rx->piece;
+
 	for (; count > 0; count--) {
 		struct virtio_net_buffer *b = buffer_at(rx, rx->filled++);
 
@@ -99,16 +122,16 @@ static void close_buffers(struct virtio_net_rxq *rx, uint32_t count, uint32_t le
 		len -= b->room;
 		piece += b->pieces;
 	}
-	rx->piece = piece;
+	__atomic_store_n(&rx->piece, piece, __ATOMIC_RELEASE);
 }
 
 /* All buffers that the driver can offer are at hand and empty, and a packet does not fit. */
-static bool can_never_fit(struct virtio_net_rxq *rx)
+static bool can_never_fit(struct virtio_net_rxq *rx, struct at_hand h)
 {
-	uint32_t buffers = rx->last - rx->filled;
+	uint32_t buffers = h.last - rx->filled;
 
 	return buffers >= u64_min(rx->q->s->size, VIRTIO_NET_BUFFERS) ||
-	       rx->last_piece - rx->piece > PIECES_MAX ||
+	       h.last_piece - rx->piece > PIECES_MAX ||
 	       (buffers > 0 && !virtio_dev_has(&rx->nic->pci.d, VIRTIO_NET_F_MRG_RXBUF));
 }
 
@@ -117,9 +140,9 @@ enum put_result { PUT_DONE, PUT_LATER, PUT_NEVER };
 static enum put_result put(struct virtio_net_rxq *rx, const struct netpkt *pkt)
 {
 	struct virtio_dev *d = &rx->nic->pci.d;
-	uint32_t count = buffers_for(rx, VIRTIO_NET_HDR + pkt->len), piece = rx->piece;
-	struct target t = { .rx = rx };
-	uint8_t hdr[VIRTIO_NET_HDR];
+	struct at_hand h = look(rx);
+	uint32_t count = buffers_for(rx, h, VIRTIO_NET_HDR + pkt->len);
+	struct target t = { .rx = rx, .piece = rx->piece };
 
 	if (rx->pair >= virtio_net_active(rx->nic)) {
 		return PUT_LATER; /* by another one */
@@ -129,19 +152,15 @@ static enum put_result put(struct virtio_net_rxq *rx, const struct netpkt *pkt)
 		return PUT_NEVER; /* any more */
 	}
 	if (count == 0 || !virtio_dev_is_live(d)) {
-		return count == 0 && can_never_fit(rx) ? PUT_NEVER : PUT_LATER;
+		return count == 0 && can_never_fit(rx, h) ? PUT_NEVER : PUT_LATER;
 	}
-	virtio_net_hdr_write(hdr, __atomic_load_n(&rx->nic->s.offloads, __ATOMIC_RELAXED), pkt,
-			     count);
 	guest_mem_window_open(&t.w, d->vm);
-	write(&t, hdr, sizeof(hdr));
-	write_frame(&t, pkt);
+	write_packet(&t, pkt, count);
 	guest_mem_window_close(&t.w);
-	close_buffers(rx, count, VIRTIO_NET_HDR + pkt->len, piece);
+	close_buffers(rx, count, VIRTIO_NET_HDR + pkt->len);
 	return PUT_DONE;
 }
 
-/* One look at the buffers: those that come right behind it are for the next try. */
 static enum put_result put_locked(struct virtio_net_rxq *rx, const struct netpkt *pkt)
 {
 	enum put_result r;
@@ -179,13 +198,17 @@ static enum put_result put_steered(struct virtio_net_rx *rx, const struct netpkt
 
 /*
  * Segments that are cut come in a queue, which keeps room for all of them, and so does what would be lost
- * else; nobody overtakes them there. All others wait where they are for buffers: one copy less.
+ * else; nobody overtakes them there. They go to one address, and are not filtered. All others wait where they
+ * are for buffers: one copy less.
  */
 bool virtio_net_rx_receive(struct virtio_net_rx *rx, const struct netpkt *pkt)
 {
 	bool cut = pkt->more != 0 || (pkt->flags & NETPKT_CUT);
 	enum put_result r = PUT_LATER;
 
+	if (!cut && !virtio_net_filter_takes(&rx->nic->filter, pkt->seg[0].base)) {
+		return true;
+	}
 	if (!cut && netqueue_is_empty(&rx->queue)) {
 		r = put_steered(rx, pkt);
 	}
@@ -221,24 +244,25 @@ static void tell(struct virtio_net_rxq *rx)
 /* False: too many pieces for the room there is. */
 static bool add(struct virtio_net_rxq *rx, const struct virtq_chain *c)
 {
-	bool fits;
+	uint32_t piece = rx->last_piece;
 
-	spin_lock(&rx->lock);
-	fits = c->count <= VIRTIO_NET_PIECES - (rx->last_piece - rx->piece);
-	for (unsigned int i = 0; fits && i < c->count; i++) {
-		rx->pieces[rx->last_piece++ % VIRTIO_NET_PIECES] =
+	if (c->count >
+	    VIRTIO_NET_PIECES - (piece - __atomic_load_n(&rx->piece, __ATOMIC_ACQUIRE))) {
+		return false;
+	}
+	for (unsigned int i = 0; i < c->count; i++) {
+		rx->pieces[piece++ % VIRTIO_NET_PIECES] =
 			(struct virtio_net_piece){ guest_mem_gpa(c->seg[i].base), c->seg[i].len };
 	}
-	if (fits) {
-		*buffer_at(rx, rx->last++) = (struct virtio_net_buffer){
-			.head = c->head,
-			.pieces = c->count,
-			.room = (uint32_t)u64_min(c->write_len, UINT32_MAX),
-		};
-		rx->epoch = c->epoch;
-	}
-	spin_unlock(&rx->lock);
-	return fits;
+	*buffer_at(rx, rx->last) = (struct virtio_net_buffer){
+		.head = c->head,
+		.pieces = c->count,
+		.room = (uint32_t)u64_min(c->write_len, UINT32_MAX),
+	};
+	rx->epoch = c->epoch;
+	__atomic_store_n(&rx->last, rx->last + 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&rx->last_piece, piece, __ATOMIC_RELEASE);
+	return true;
 }
 
 static bool is_full(const struct virtio_net_rxq *rx)

@@ -24,17 +24,21 @@ struct virtio_net_piece {
 	uint32_t len;
 };
 
-/* One of the driver's queues to receive into. Counters run freely: first <= filled <= last. */
+/*
+ * One of the driver's queues to receive into. Counters run freely: first <= filled <= last. Whoever adds buffers
+ * needs no lock: they are there once `last` says so, and their pieces' places are free once `piece` does.
+ */
 struct virtio_net_rxq {
 	struct virtio_net *nic; /* (c) */
 	struct virtq *q;	/* (c) */
 	unsigned int pair;	/* (c) */
 	struct spinlock lock;	/* LOCK_NET_PORT, never with the backlog's */
-	uint32_t epoch;		/* [L] of what is at hand */
-	uint32_t first;		/* [L] the oldest buffer, full */
+	uint32_t epoch;		/* [devices] of what is at hand */
+	uint32_t first;		/* [L devices] the oldest buffer, full */
 	uint32_t filled;	/* [L] the oldest empty one */
-	uint32_t last;
-	uint32_t piece, last_piece; /* [L] of empty buffers */
+	uint32_t last;		/* [devices] stored before last_piece, read behind it */
+	uint32_t piece;		/* [L] of empty buffers: the first, */
+	uint32_t last_piece;	/* [devices] and behind the last */
 	struct virtio_net_buffer buffer[VIRTIO_NET_BUFFERS];
 	struct virtio_net_piece pieces[VIRTIO_NET_PIECES];
 };

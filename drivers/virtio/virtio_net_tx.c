@@ -14,6 +14,7 @@
 #include "hv/vm.h"
 
 #define IN_ONE_GO    40000u /* instructions, about, before the driver hears of them */
+#define IN_BETWEEN   4000u  /* before others have their turn */
 #define PACKET_COST  600u
 #define SEGMENT_COST 80u
 #define COPY_SHIFT   3u /* bytes that a copy moves in one */
@@ -27,7 +28,9 @@
 #define POLL 50000ul
 
 struct turn {
+	uint64_t now; /* ns: read once, and after others had theirs */
 	uint64_t cost;
+	uint64_t since; /* cost so far when others had their turn */
 	uint64_t until; /* ns: when to try again what waits; 0: nothing does */
 	bool ended; /* the device was reset, or is broken: what was known of the queue is no more */
 };
@@ -80,26 +83,24 @@ static unsigned int put_together(struct virtio_net_tx *tx, uint64_t skip)
 }
 
 /* A packet that makes no sense has no segments: the switch counts it as malformed. */
-static struct netpkt make_packet(struct virtio_net_tx *tx)
+static struct netpkt make_packet(struct virtio_net_tx *tx, uint64_t now)
 {
-	struct netpkt pkt = { .seg = tx->seg, .burst = &tx->burst, .time = now_ns() };
-	uint64_t len = tx->chain.read_len, skip;
-	uint8_t hdr[VIRTIO_NET_HDR];
+	struct netpkt pkt = { .seg = tx->seg, .burst = &tx->burst, .time = now };
+	uint64_t len = tx->chain.read_len;
 	unsigned int segs;
+	uint32_t head;
 
 	if (len < VIRTIO_NET_HDR + ETHERNET_MIN || len > VIRTIO_NET_HDR + NETPKT_LEN_MAX) {
 		return pkt;
 	}
-	virtq_read(&tx->chain, 0, hdr, sizeof(hdr));
-	if (!virtio_net_hdr_read(hdr, tx->nic->pci.d.s->driver_features, &pkt)) {
+	if (!virtio_net_hdr_read(tx->head, tx->nic->pci.d.s->driver_features, &pkt)) {
 		return pkt;
 	}
 	pkt.len = (uint32_t)(len - VIRTIO_NET_HDR);
-	tx->seg[0].base = tx->head;
-	tx->seg[0].len = (uint32_t)virtq_read(&tx->chain, VIRTIO_NET_HDR, tx->head, NETPKT_HEAD);
-	skip = VIRTIO_NET_HDR + tx->seg[0].len;
-	segs = pieces(tx, skip);
-	pkt.segs = (uint16_t)(segs != 0 ? segs : put_together(tx, skip));
+	head = (uint32_t)u64_min(pkt.len, NETPKT_HEAD);
+	tx->seg[0] = (struct netseg){ tx->head + VIRTIO_NET_HDR, head };
+	segs = pieces(tx, VIRTIO_NET_HDR + head);
+	pkt.segs = (uint16_t)(segs != 0 ? segs : put_together(tx, VIRTIO_NET_HDR + head));
 	return pkt;
 }
 
@@ -112,13 +113,18 @@ static void note_flow(struct virtio_net_tx *tx, const struct netpkt *pkt)
 	}
 }
 
-/* Who it is for; the driver may change that until the packet is made: it decides about order only. */
+/* What the chain begins with: from now on the driver cannot change it. */
+static void read_head(struct virtio_net_tx *tx)
+{
+	virtq_read(&tx->chain, 0, tx->head, sizeof(tx->head));
+}
+
+/* Who it is for; of what is no frame, what stood there before: it decides about order only. */
 static uint64_t destination(const struct virtio_net_tx *tx)
 {
-	uint8_t mac[8] = { 0 };
+	const uint8_t *mac = tx->head + VIRTIO_NET_HDR;
 
-	virtq_read(&tx->chain, VIRTIO_NET_HDR, mac, 6);
-	return bytes_get_le64(mac);
+	return bytes_get_le32(mac) | (uint64_t)bytes_get_le16(mac + 4) << 32;
 }
 
 /* ---- what waits ---- */
@@ -142,7 +148,7 @@ static bool is_crowded(const struct virtio_net_tx *tx)
 	return tx->parked >= size - (size + 7) / 8;
 }
 
-static void park(struct virtio_net_tx *tx, uint64_t dst)
+static void park(struct virtio_net_tx *tx, const struct turn *t, uint64_t dst)
 {
 	if (is_crowded(tx)) {
 		netport_lose(&tx->nic->port, NETPORT_DROP_CROWDED);
@@ -150,7 +156,7 @@ static void park(struct virtio_net_tx *tx, uint64_t dst)
 		return;
 	}
 	tx->park[tx->parked++] = (struct virtio_net_parked){
-		.since = now_ns(),
+		.since = t->now,
 		.dst = dst,
 		.head = tx->chain.head,
 	};
@@ -171,7 +177,7 @@ static bool may_send(struct virtio_net_tx *tx, struct turn *t)
 	if (t->ended || t->cost >= IN_ONE_GO || vdev_is_ending()) {
 		return false;
 	}
-	until = netport_rate_wait(&tx->nic->port, now_ns());
+	until = netport_rate_wait(&tx->nic->port, t->now);
 	if (until != 0) {
 		try_again_at(t, until);
 	}
@@ -181,11 +187,26 @@ static bool may_send(struct virtio_net_tx *tx, struct turn *t)
 /* Also so if too many wait, but none for long: then those behind them do, too. */
 static bool may_send_new(struct virtio_net_tx *tx, struct turn *t)
 {
-	if (is_crowded(tx) && now_ns() - tx->park[0].since < VIRTIO_NET_PATIENCE) {
+	if (is_crowded(tx) && t->now - tx->park[0].since < VIRTIO_NET_PATIENCE) {
 		try_again_at(t, tx->park[0].since + VIRTIO_NET_PATIENCE);
 		return false;
 	}
 	return may_send(tx, t);
+}
+
+/* Before they have it, receivers pass on what they got. */
+static void others_turn(struct virtio_net_tx *tx, struct turn *t)
+{
+	bool yields = thread_should_yield();
+
+	t->since = t->cost;
+	if (yields) {
+		netport_burst_end(&tx->burst);
+	}
+	thread_checkpoint();
+	if (yields) {
+		t->now = now_ns();
+	}
 }
 
 /* The packet in tx->chain; gives the lock up. True: it is done, or nobody's business any more. */
@@ -195,15 +216,14 @@ static bool send(struct virtio_net_tx *tx, struct turn *t)
 	uint64_t until;
 
 	spin_unlock(lock_of(tx));
-	pkt = make_packet(tx);
+	pkt = make_packet(tx, t->now);
 	note_flow(tx, &pkt);
 	until = netport_send(&tx->nic->port, &pkt);
-	if (thread_should_yield()) {
-		netport_burst_end(&tx->burst);
-	}
-	thread_checkpoint();
-	spin_lock(lock_of(tx));
 	t->cost += PACKET_COST + SEGMENT_COST * tx->chain.walked + (pkt.len >> COPY_SHIFT);
+	if (t->cost - t->since >= IN_BETWEEN) {
+		others_turn(tx, t);
+	}
+	spin_lock(lock_of(tx));
 	t->ended |= tx->chain.epoch != tx->q->epoch;
 	if (t->ended || until == 0) {
 		virtq_push(tx->q, &tx->chain, 0); /* one from before a reset is ignored */
@@ -224,6 +244,7 @@ static bool send_again(struct virtio_net_tx *tx, struct turn *t, uint16_t head)
 		t->ended = true;
 		return true;
 	}
+	read_head(tx);
 	return send(tx, t);
 }
 
@@ -243,9 +264,9 @@ static void send_parked(struct virtio_net_tx *tx, struct turn *t)
 	tx->parked = t->ended ? 0 : kept;
 }
 
-static bool is_active(const struct virtio_net_tx *tx)
+static bool is_active(const struct virtio_net_tx *tx, const struct turn *t)
 {
-	return now_ns() - tx->active < 2 * POLL;
+	return t->now - tx->active < 2 * POLL;
 }
 
 /* False: there is none; then the driver has been told when to notify. */
@@ -254,7 +275,7 @@ static bool next_chain(struct virtio_net_tx *tx, struct turn *t)
 	const struct virtq_state *s = tx->q->s;
 	uint16_t room;
 
-	if (!is_active(tx)) {
+	if (!is_active(tx, t)) {
 		return virtq_pop(tx->q, &tx->chain);
 	}
 	if (virtq_pop_quietly(tx->q, &tx->chain)) {
@@ -264,7 +285,7 @@ static bool next_chain(struct virtio_net_tx *tx, struct turn *t)
 	if (virtq_ask_after(tx->q, (uint16_t)(room / 2 + 1))) {
 		return virtq_pop_quietly(tx->q, &tx->chain);
 	}
-	try_again_at(t, now_ns() + POLL);
+	try_again_at(t, t->now + POLL);
 	return false;
 }
 
@@ -273,18 +294,19 @@ static void send_new(struct virtio_net_tx *tx, struct turn *t)
 	while (may_send_new(tx, t) && next_chain(tx, t)) {
 		uint64_t dst;
 
-		tx->active = now_ns();
+		tx->active = t->now;
 		if (tx->chain.write_len != 0) {
 			virtio_dev_broken(&tx->nic->pci.d, "queue %u: writable buffer to be sent",
 					  tx->q->number);
 			return;
 		}
+		read_head(tx);
 		dst = destination(tx);
 		if (is_behind(tx, tx->parked, dst)) {
-			park(tx, dst);
+			park(tx, t, dst);
 			t->cost += PACKET_COST;
 		} else if (!send(tx, t)) {
-			park(tx, dst);
+			park(tx, t, dst);
 		}
 	}
 }
@@ -312,10 +334,10 @@ static void wait_until(struct virtio_net_tx *tx, uint64_t until)
 
 void virtio_net_tx_serve(struct virtio_net_tx *tx, bool resend)
 {
-	struct turn t = { 0 };
+	struct turn t = { .now = now_ns() };
 
 	spin_lock(lock_of(tx));
-	tx->resend |= resend || (tx->parked != 0 && now_ns() >= tx->resend_at);
+	tx->resend |= resend || (tx->parked != 0 && t.now >= tx->resend_at);
 	if (tx->busy) {
 		tx->again = true;
 		spin_unlock(lock_of(tx));

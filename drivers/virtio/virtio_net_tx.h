@@ -5,6 +5,7 @@
 #define DRIVERS_VIRTIO_VIRTIO_NET_TX_H
 
 #include "drivers/net/netport.h"
+#include "drivers/virtio/virtio_regs.h"
 #include "drivers/virtio/virtq.h"
 #include "hv/timer.h"
 
@@ -39,7 +40,7 @@ struct virtio_net_tx {
 	/* [owner] */
 	struct netburst burst;
 	struct virtq_chain chain;
-	uint8_t head[NETPKT_HEAD];
+	uint8_t head[VIRTIO_NET_HDR + NETPKT_HEAD]; /* of the chain: its header, the frame's head */
 	struct netseg seg[NETPKT_SEGS_MAX];
 	uint8_t *bounce; /* NULL, or what packets of very many pieces are put together in */
 };

@@ -215,7 +215,7 @@ static void offer_hollow(unsigned int q, uint16_t head, uint32_t len, uint16_t f
 	drv_offer(q, head);
 }
 
-/* Others get their turn behind each packet; empty descriptors are no pieces. */
+/* Others get their turn every few packets, of so many descriptors; empty ones are no pieces. */
 static void test_send_empty_pieces(void **state)
 {
 	unsigned int before = fake_checkpoints;
@@ -229,7 +229,7 @@ static void test_send_empty_pieces(void **state)
 	lan_kick(TX);
 	assert_int_equal(lan.sent, 12);
 	assert_int_equal(lan.last.segs, 1);
-	assert_true(fake_checkpoints - before >= 12);
+	assert_true(fake_checkpoints - before >= 4);
 	assert_int_equal(lan.bursts, 1);
 }
 
