@@ -166,7 +166,7 @@ static void net_reset(struct virtio_dev *d)
 	use_offloads(n, 0);
 	virtio_net_filter_reset(&n->filter, n->port.mac);
 	memcpy(&n->config[VIRTIO_NET_MAC], n->port.mac, 6);
-	memset(n->flow, 0, sizeof(n->flow));
+	virtio_net_steer_reset(&n->steer);
 }
 
 static bool net_is_busy(const struct virtio_dev *d)

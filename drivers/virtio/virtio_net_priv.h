@@ -6,6 +6,7 @@
 
 #include "drivers/virtio/virtio_net_filter.h"
 #include "drivers/virtio/virtio_net_rx.h"
+#include "drivers/virtio/virtio_net_steer.h"
 #include "drivers/virtio/virtio_net_tx.h"
 #include "drivers/virtio/virtio_pci.h"
 
@@ -13,8 +14,6 @@
 enum { VIRTIO_NET_RX, VIRTIO_NET_TX };
 #define VIRTIO_NET_PAIRS_MAX 8u
 _Static_assert(2 * VIRTIO_NET_PAIRS_MAX + 1 <= VIRTIO_DEV_QUEUES, "all queues are there");
-
-#define VIRTIO_NET_FLOWS 256u
 
 struct virtio_net_parked_state { /* packets taken from the driver and not yet sent, */
 	uint16_t count;
@@ -49,7 +48,7 @@ struct virtio_net {
 	uint32_t asked;		  /* what is to be done in serve(): VIRTIO_NET_ASK_; atomic */
 	bool plugged;		  /* port is in its network */
 	uint8_t config[VIRTIO_NET_CONFIG];
-	uint8_t flow[VIRTIO_NET_FLOWS]; /* atomic: 1 + pair that sent last of it; 0: none did */
+	struct virtio_net_steer steer;
 	struct virtio_net_state s;
 };
 
@@ -57,12 +56,6 @@ struct virtio_net {
 static inline unsigned int virtio_net_active(const struct virtio_net *n)
 {
 	return __atomic_load_n(&n->s.active, __ATOMIC_RELAXED);
-}
-
-/* Which of VIRTIO_NET_FLOWS a packet belongs to, whichever way it goes. */
-static inline unsigned int virtio_net_flow(const struct netpkt *pkt)
-{
-	return netpkt_flow(pkt) % VIRTIO_NET_FLOWS;
 }
 
 #define VIRTIO_NET_ASK_RX	1u

@@ -171,27 +171,12 @@ static enum put_result put_locked(struct virtio_net_rxq *rx, const struct netpkt
 	return r;
 }
 
-/* ---- which pair ---- */
-
-/*
- * 5.1.6.5.5 "Automatic receive steering in multiqueue mode": that which the flow was last sent on; of one that
- * never was, any.
- */
-static struct virtio_net_rxq *steer(struct virtio_net_rx *rx, const struct netpkt *pkt)
-{
-	unsigned int active = virtio_net_active(rx->nic), pair, i;
-
-	if (active == 1) {
-		return &rx->nic->pair[0]->rx;
-	}
-	i = virtio_net_flow(pkt);
-	pair = __atomic_load_n(&rx->nic->flow[i], __ATOMIC_RELAXED);
-	return &rx->nic->pair[(pair != 0 ? pair - 1 : i) % active]->rx;
-}
-
 static enum put_result put_steered(struct virtio_net_rx *rx, const struct netpkt *pkt)
 {
-	return put_locked(steer(rx, pkt), pkt);
+	unsigned int active = virtio_net_active(rx->nic);
+	unsigned int pair = active > 1 ? virtio_net_steer_pick(&rx->nic->steer, pkt, active) : 0;
+
+	return put_locked(&rx->nic->pair[pair]->rx, pkt);
 }
 
 /* ---- the sender's side ---- */

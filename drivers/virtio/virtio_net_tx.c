@@ -104,15 +104,6 @@ static struct netpkt make_packet(struct virtio_net_tx *tx, uint64_t now)
 	return pkt;
 }
 
-/* What answers it is received by the same pair: 5.1.6.5.5 "Automatic receive steering in multiqueue mode". */
-static void note_flow(struct virtio_net_tx *tx, const struct netpkt *pkt)
-{
-	if (virtio_net_active(tx->nic) > 1 && pkt->segs != 0) {
-		__atomic_store_n(&tx->nic->flow[virtio_net_flow(pkt)], (uint8_t)(tx->pair + 1),
-				 __ATOMIC_RELAXED);
-	}
-}
-
 /* What the chain begins with: from now on the driver cannot change it. */
 static void read_head(struct virtio_net_tx *tx)
 {
@@ -217,7 +208,9 @@ static bool send(struct virtio_net_tx *tx, struct turn *t)
 
 	spin_unlock(lock_of(tx));
 	pkt = make_packet(tx, t->now);
-	note_flow(tx, &pkt);
+	if (virtio_net_active(tx->nic) > 1 && pkt.segs != 0) {
+		virtio_net_steer_sent(&tx->nic->steer, &pkt, tx->pair);
+	}
 	until = netport_send(&tx->nic->port, &pkt);
 	t->cost += PACKET_COST + SEGMENT_COST * tx->chain.walked + (pkt.len >> COPY_SHIFT);
 	if (t->cost - t->since >= IN_BETWEEN) {

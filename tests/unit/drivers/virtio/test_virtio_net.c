@@ -9,7 +9,7 @@
 /* TEST_SOURCES: drivers/emul/vpci.c drivers/emul/vpci_function.c drivers/emul/vpci_msix.c drivers/emul/isa.c */
 /* TEST_SOURCES: hv/virq.c hv/iobus.c hv/timer.c hv/guest_console.c hv/base/lock.c */
 /* TEST_SOURCES: hv/lib/string.c hv/lib/fmt.c hv/lib/errno.c tests/unit/fakes/fake_pc.c */
-/* TEST_SOURCES: drivers/virtio/virtio_net_ctrl.c drivers/virtio/virtio_net_filter.c */
+/* TEST_SOURCES: drivers/virtio/virtio_net_ctrl.c drivers/virtio/virtio_net_filter.c drivers/virtio/virtio_net_steer.c */
 /* TEST_SOURCES: tests/unit/drivers/virtio/fake_lan.c tests/unit/fakes/fake_arch.c tests/unit/fakes/fake_panic_abort.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_guest_mem.c tests/unit/fakes/fake_driver.c */
 /* TEST_LIBS: -Wl,-T,tests/unit/fakes/fake_pc.ld -Wl,--wrap=spin_unlock */

@@ -9,7 +9,7 @@
 /* TEST_SOURCES: drivers/emul/vpci.c drivers/emul/vpci_function.c drivers/emul/vpci_msix.c drivers/emul/isa.c */
 /* TEST_SOURCES: hv/virq.c hv/iobus.c hv/timer.c hv/guest_console.c hv/base/lock.c */
 /* TEST_SOURCES: hv/lib/string.c hv/lib/fmt.c hv/lib/errno.c tests/unit/fakes/fake_pc.c */
-/* TEST_SOURCES: drivers/virtio/virtio_net_ctrl.c drivers/virtio/virtio_net_filter.c */
+/* TEST_SOURCES: drivers/virtio/virtio_net_ctrl.c drivers/virtio/virtio_net_filter.c drivers/virtio/virtio_net_steer.c */
 /* TEST_SOURCES: tests/unit/drivers/virtio/fake_lan.c tests/unit/fakes/fake_arch.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_panic_abort.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_guest_mem.c tests/unit/fakes/fake_driver.c */
@@ -18,6 +18,7 @@
 #include "drivers/virtio/virtio_net_priv.h"
 #include "hv/lib/errno.h"
 #include "tests/unit/drivers/virtio/fake_lan.h"
+#include "tests/unit/fakes/fake_arch.h"
 #include "tests/unit/fakes/fake_driver.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -517,6 +518,8 @@ static void test_announces(void **state)
 
 /* ---- several pairs ---- */
 
+#define QUIET 100000000u /* ns */
+
 /* A frame of flow n with its answers' ports, or the answer. */
 static void make_flow(uint8_t frame[64], unsigned int n, bool answer)
 {
@@ -615,11 +618,36 @@ static void test_steers(void **state)
 	for (unsigned int n = 0; n < 3 * PAIRS; n++) {
 		unsigned int pair = n % PAIRS, before = drv_used(RXQ(pair));
 
+		fake_now += QUIET + 1;
 		send_flow(pair, n);
 		assert_true(receive_flow(n, 0));
 		assert_int_equal(drv_used(RXQ(pair)), before + 1);
 		assert_int_equal(fake_msg.vector, 0x41 + RXQ(pair));
 	}
+}
+
+/* A flow changes its pair when it has been quiet for long enough that nothing overtakes. */
+static void test_keeps_order(void **state)
+{
+	unsigned int before;
+
+	(void)state;
+	begin(MANY);
+	offer_all();
+	assert_int_equal(set_pairs(PAIRS), OK);
+	send_flow(2, 5);
+	assert_true(receive_flow(5, 0));
+	send_flow(1, 5);
+	before = drv_used(RXQ(2));
+	for (unsigned int i = 0; i < 5; i++) {
+		fake_now += QUIET;
+		assert_true(receive_flow(5, 0));
+	}
+	assert_int_equal(drv_used(RXQ(2)), before + 5);
+	before = drv_used(RXQ(1));
+	fake_now += QUIET + 1;
+	assert_true(receive_flow(5, 0));
+	assert_int_equal(drv_used(RXQ(1)), before + 1);
 }
 
 /* What came to a pair before it was given up is there with the answer; nothing comes there later. */
@@ -774,14 +802,15 @@ int main(void)
 {
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, lan_start, lan_stop)
 	const struct CMUnitTest tests[] = {
-		CASE(test_offers),	   CASE(test_filter),		CASE(test_table_limits),
-		CASE(test_filter_and_cut), CASE(test_bad_tables),	CASE(test_mac),
-		CASE(test_mac_guarded),	   CASE(test_refused),		CASE(test_framing),
-		CASE(test_short),	   CASE(test_broken),		CASE(test_unknown_queue),
-		CASE(test_in_parts),	   CASE(test_offloads),		CASE(test_announces),
-		CASE(test_one_pair),	   CASE(test_steers),		CASE(test_fewer_pairs),
-		CASE(test_backlog),	   CASE(test_pairs_not_set_up), CASE(test_no_mq),
-		CASE(test_saved),	   CASE(test_saved_nonsense),	CASE(test_reset),
+		CASE(test_offers),	   CASE(test_filter),	  CASE(test_table_limits),
+		CASE(test_filter_and_cut), CASE(test_bad_tables), CASE(test_mac),
+		CASE(test_mac_guarded),	   CASE(test_refused),	  CASE(test_framing),
+		CASE(test_short),	   CASE(test_broken),	  CASE(test_unknown_queue),
+		CASE(test_in_parts),	   CASE(test_offloads),	  CASE(test_announces),
+		CASE(test_one_pair),	   CASE(test_steers),	  CASE(test_keeps_order),
+		CASE(test_fewer_pairs),	   CASE(test_backlog),	  CASE(test_pairs_not_set_up),
+		CASE(test_no_mq),	   CASE(test_saved),	  CASE(test_saved_nonsense),
+		CASE(test_reset),
 
 	};
 
