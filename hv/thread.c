@@ -169,8 +169,8 @@ static void switch_to(struct cpu_run *r, struct thread *next)
 	if (next == prev) {
 		thread_place_offer(r);
 		set_alarm(r);
-		thread_place_balance(
-			r); /* else those behind it would wait until it has had its due */
+		/* Else those behind it would wait until it has had its due. */
+		thread_place_balance(r);
 		return;
 	}
 	if (prev->p.switched_out != NULL) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* One request to a block device (5.2.6): what it asks for, carried out over the guest's own buffers. */
-/* Where it came from and who hears of its end is virtio_blk.c's. */
+/* Where it came from and who hears of its end is virtio_blk_serve.c's. */
 #ifndef DRIVERS_VIRTIO_VIRTIO_BLK_REQUEST_H
 #define DRIVERS_VIRTIO_VIRTIO_BLK_REQUEST_H
 

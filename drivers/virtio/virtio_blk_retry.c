@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A short queue of heads. */
-/* When they are tried again is virtio_blk.c's. */
+/* When they are tried again is virtio_blk_serve.c's. */
 #include "drivers/virtio/virtio_blk_retry.h"
 
 #include "hv/base/panic.h"

@@ -21,7 +21,8 @@ struct disk_host_params {
 
 /*
  * 0 and the device, which block_close gives back; or -Exxx and one line in why: -ENOENT (no such disk or
- * partition), -EBUSY (who uses it also writes, or p would), -EROFS (the disk is read-only, p is not), and what reading the table returned. A thread.
+ * partition), -EBUSY (who uses it also writes, or p would), -EROFS (the disk is read-only, p is not), and
+ * what reading the table returned. A thread.
  */
 int disk_host_open(const struct disk_host_params *p, struct block_dev **out, char *why,
 		   size_t size);
