@@ -156,12 +156,18 @@ static bool more_waits(struct virtio_blk *b)
 	return more;
 }
 
+/* Who pauses the VM waits for what is under way: a slow disk's queue would take long. */
+static bool may_begin(const struct virtio_blk *b)
+{
+	return !b->sleeps || !__atomic_load_n(&b->pci.d.vm->workers_hold, __ATOMIC_SEQ_CST);
+}
+
 /* As many as one thread may in one go; false: the VM ends, or nothing is left. */
 static bool serve_some(struct virtio_blk *b, struct virtio_blk_request *r)
 {
 	uint64_t cost = 0;
 
-	while (cost < IN_ONE_GO) {
+	while (cost < IN_ONE_GO && may_begin(b)) {
 		struct virtq *q = virtio_blk_hold_back(&b->hold) ? NULL : next_request(b, r);
 		uint64_t more;
 

@@ -111,7 +111,7 @@ static const struct virq_lapic_ops lapic = { .send = take_msg,
 
 /* ---- life ---- */
 
-/* Workers do nothing until fake_pc_run_workers() lets them. */
+/* Workers do nothing until fake_pc_run_workers() lets them, nor while the VM is paused. */
 int vm_worker_start(struct vm_worker *w, struct vm *vm, const char *name UNUSED,
 		    void (*work)(void *dev), void *dev)
 {
@@ -140,7 +140,7 @@ unsigned int fake_pc_run_workers(void)
 	list_for_each (it, &fake_vm.workers) {
 		struct vm_worker *w = container_of(it, struct vm_worker, node);
 
-		for (; w->wanted; runs++) {
+		for (; w->wanted && !fake_vm.workers_hold; runs++) {
 			w->wanted = false;
 			w->work(w->dev);
 		}

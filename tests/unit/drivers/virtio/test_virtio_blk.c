@@ -710,6 +710,31 @@ static void test_servers_pause(void **state)
 	assert_int_equal(fake_vm.disk[0].requests[VM_DISK_READ], 5);
 }
 
+static void pause_vm(void)
+{
+	fake_disk_meanwhile = NULL;
+	fake_vm.workers_hold = true;
+}
+
+/* Whoever pauses the VM waits for what is under way, not for all that is in the queue. */
+static void test_servers_hold(void **state)
+{
+	(void)state;
+	drv_start(RW, FEATURES, 1);
+	fake_disk_meanwhile = pause_vm;
+	for (unsigned int i = 0; i < 5; i++) {
+		offer_read(i);
+	}
+	drv_kick(0);
+	(void)fake_pc_run_workers();
+	assert_int_equal(fake_disk_calls, 1);
+	assert_int_equal(drv_used(0), 1);
+	fake_vm.workers_hold = false;
+	(void)fake_pc_run_workers();
+	assert_int_equal(drv_used(0), 5);
+	assert_memory_equal(&fake_ram[DATA], fake_disk, 5 * 512);
+}
+
 static void reset_once(void)
 {
 	fake_disk_meanwhile = NULL;
@@ -1057,6 +1082,7 @@ int main(void)
 		SLEEPING(test_another_meanwhile),
 		SLEEPING(test_servers_without_event_index),
 		SLEEPING(test_servers_pause),
+		SLEEPING(test_servers_hold),
 		SLEEPING(test_servers_reset),
 		SLEEPING(test_servers_limit),
 		QUEUES(test_number_of_queues),
