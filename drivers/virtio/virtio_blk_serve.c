@@ -36,13 +36,19 @@ static bool pauses(const struct virtio_blk *b)
 	return b->pci.d.vm->cfg.disks[b->index].on_io_error == VM_DISK_PAUSE;
 }
 
+/* Each pause is told once, however many requests failed at once. */
+static bool is_news(const struct virtio_blk *b)
+{
+	return !b->complained || (pauses(b) && b->hold.rests_until == 0);
+}
+
 static void note_error(struct virtio_blk *b, int err)
 {
 	const struct vm *vm = b->pci.d.vm;
 	char place[VM_PATH_MAX];
 
 	b->disk->errors++;
-	if (!b->complained || pauses(b)) {
+	if (is_news(b)) {
 		b->complained = true;
 		log_printf(LOG_HOST, "vm %s: disk %u, %s: %s; %s", vm->cfg.name, b->index,
 			   vm_config_disk_place(&vm->cfg.disks[b->index], place, sizeof(place)),

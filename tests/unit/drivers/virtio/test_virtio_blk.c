@@ -432,6 +432,7 @@ static void test_pause(void **state)
 	fake_pass(2000000000ul);
 	work();
 	assert_int_equal(fake_pauses, 2); /* still so */
+	assert_int_equal(fake_disk_logs, 2);
 	fake_disk_fails = 0;
 	fake_pass(2000000000ul);
 	work();
@@ -699,6 +700,7 @@ static void test_servers_pause(void **state)
 	drv_kick(0);
 	(void)fake_pc_run_workers();
 	assert_int_equal(fake_disk_calls, VIRTIO_BLK_SERVERS); /* the fifth did not begin */
+	assert_int_equal(fake_disk_logs, 1);
 	assert_int_equal(drv_used(0), 0);
 	assert_int_equal(fake_pc_run_workers(), 0);
 	fake_disk_fails = 0;
