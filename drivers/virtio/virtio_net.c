@@ -180,10 +180,12 @@ static bool net_is_busy(const struct virtio_dev *d)
 	return busy;
 }
 
-/* Also after a load. */
+/* Also after a load, and then perhaps of a device that is broken: it keeps what it has until its reset. */
 static void begin(struct virtio_net *n, uint64_t offloads)
 {
-	n->usable = is_running(n) && virtio_dev_has(&n->pci.d, VIRTIO_NET_F_MQ) ? n->pairs : 1;
+	bool begun = n->pci.d.s->status & VIRTIO_DRIVER_OK;
+
+	n->usable = begun && virtio_dev_has(&n->pci.d, VIRTIO_NET_F_MQ) ? n->pairs : 1;
 	use_offloads(n, offloads);
 	update_link(n);
 }

@@ -747,6 +747,25 @@ static void test_saved(void **state)
 	assert_false(takes((const uint8_t *)"\x52\x54\0\x0b\0\0", 0));
 }
 
+/* A driver that breaks the rules breaks its NIC, not its VM's restore. */
+static void test_saved_broken(void **state)
+{
+	(void)state;
+	begin(MANY);
+	assert_int_equal(set_pairs(2), OK);
+	lan.wait = ~0ul;
+	send_flow(1, 5);
+	lan.wait = 0;
+	drv_desc(ctrl, 0, DRV_DATA(ctrl), 3, 0, 0);
+	drv_offer(ctrl, 0);
+	lan_kick(ctrl);
+	assert_int_equal(drv_status(), LIVE | VIRTIO_NEEDS_RESET);
+	assert_int_equal(fake_pc_save_and_load("virtio-net", 1000), 0);
+	assert_int_equal(drv_status(), LIVE | VIRTIO_NEEDS_RESET);
+	begin(MANY);
+	assert_int_equal(set_pairs(2), OK);
+}
+
 static void test_saved_nonsense(void **state)
 {
 #define AT(member) offsetof(struct virtio_net_state, member)
@@ -802,16 +821,15 @@ int main(void)
 {
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, lan_start, lan_stop)
 	const struct CMUnitTest tests[] = {
-		CASE(test_offers),	   CASE(test_filter),	  CASE(test_table_limits),
-		CASE(test_filter_and_cut), CASE(test_bad_tables), CASE(test_mac),
-		CASE(test_mac_guarded),	   CASE(test_refused),	  CASE(test_framing),
-		CASE(test_short),	   CASE(test_broken),	  CASE(test_unknown_queue),
-		CASE(test_in_parts),	   CASE(test_offloads),	  CASE(test_announces),
-		CASE(test_one_pair),	   CASE(test_steers),	  CASE(test_keeps_order),
-		CASE(test_fewer_pairs),	   CASE(test_backlog),	  CASE(test_pairs_not_set_up),
-		CASE(test_no_mq),	   CASE(test_saved),	  CASE(test_saved_nonsense),
-		CASE(test_reset),
-
+		CASE(test_offers),	   CASE(test_filter),	    CASE(test_table_limits),
+		CASE(test_filter_and_cut), CASE(test_bad_tables),   CASE(test_mac),
+		CASE(test_mac_guarded),	   CASE(test_refused),	    CASE(test_framing),
+		CASE(test_short),	   CASE(test_broken),	    CASE(test_unknown_queue),
+		CASE(test_in_parts),	   CASE(test_offloads),	    CASE(test_announces),
+		CASE(test_one_pair),	   CASE(test_steers),	    CASE(test_keeps_order),
+		CASE(test_fewer_pairs),	   CASE(test_backlog),	    CASE(test_pairs_not_set_up),
+		CASE(test_no_mq),	   CASE(test_saved),	    CASE(test_saved_nonsense),
+		CASE(test_reset),	   CASE(test_saved_broken),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
