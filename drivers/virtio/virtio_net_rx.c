@@ -379,8 +379,8 @@ void virtio_net_rx_serve(struct virtio_net_rx *rx)
 	if (rounds == ROUNDS) {
 		virtio_net_ask(rx->nic, VIRTIO_NET_ASK_RX);
 	}
-	ready = rx->made_room;
-	rx->made_room = false;
+	ready = rx->made_room || rx->settled;
+	rx->made_room = rx->settled = false;
 	rx->busy = false;
 	spin_unlock(lock_of(rx));
 	if (ready) {
@@ -447,4 +447,6 @@ void virtio_net_rx_settle(struct virtio_net_rx *rx)
 	for (unsigned int i = 0; i < rx->nic->usable; i++) {
 		tell(&rx->nic->pair[i]->rx);
 	}
+	rx->settled = true;
+	virtio_net_ask(rx->nic, VIRTIO_NET_ASK_RX);
 }

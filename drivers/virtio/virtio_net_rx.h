@@ -48,9 +48,10 @@ struct virtio_net_rx {
 	struct netqueue
 		queue; /* one for all pairs: which of them is seen when a packet leaves it */
 	/* [devices] */
-	bool busy;  /* a thread is at it: owner of what stands below, and of the queue's end */
-	bool again; /* and shall look once more */
-	bool flush; /* and forget what is in the queue */
+	bool busy;    /* a thread is at it: owner of what stands below, and of the queue's end */
+	bool again;   /* and shall look once more */
+	bool flush;   /* and forget what is in the queue */
+	bool settled; /* who waits may find another pair now */
 	/* [owner] */
 	bool made_room; /* and nobody was told so far */
 	/* Packets: atomic. */
@@ -76,7 +77,7 @@ void virtio_net_rx_reset(struct virtio_net_rx *rx);
 void virtio_net_rx_put_back(struct virtio_net_rx *rx);
 /*
  * After a change of how packets are received: the driver has in its rings all that was received before;
- * what comes from now on is received the new way. Devices' lock held.
+ * what comes from now on is received the new way, by whoever waits, too. Devices' lock held.
  */
 void virtio_net_rx_settle(struct virtio_net_rx *rx);
 

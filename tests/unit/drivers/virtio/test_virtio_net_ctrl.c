@@ -671,6 +671,27 @@ static void test_fewer_pairs(void **state)
 	assert_int_equal(drv_used(RXQ(0)), before + 1);
 }
 
+/* Who waits for a pair, or is put by for it, goes to another one as soon as it is given up. */
+static void test_fewer_pairs_wake(void **state)
+{
+	unsigned int ready;
+
+	(void)state;
+	begin(MANY);
+	for (uint16_t i = 0; i < 4; i++) {
+		lan_offer_room(RXQ(0), i, 200);
+	}
+	lan_kick(RXQ(0));
+	assert_int_equal(set_pairs(PAIRS), OK);
+	send_flow(1, 5);
+	assert_false(receive_flow(5, 0));
+	assert_true(receive_flow(5, NETPKT_NOW));
+	ready = lan.ready;
+	assert_int_equal(set_pairs(1), OK);
+	assert_int_equal(lan.ready, ready + 1);
+	assert_int_equal(drv_used(RXQ(0)), 1);
+}
+
 /* A packet that is put by while its pair has no buffers goes to the pair that its flow has then. */
 static void test_backlog(void **state)
 {
@@ -829,7 +850,7 @@ int main(void)
 		CASE(test_one_pair),	   CASE(test_steers),	    CASE(test_keeps_order),
 		CASE(test_fewer_pairs),	   CASE(test_backlog),	    CASE(test_pairs_not_set_up),
 		CASE(test_no_mq),	   CASE(test_saved),	    CASE(test_saved_nonsense),
-		CASE(test_reset),	   CASE(test_saved_broken),
+		CASE(test_reset),	   CASE(test_saved_broken), CASE(test_fewer_pairs_wake),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
