@@ -26,7 +26,8 @@ void virtio_net_steer_sent(struct virtio_net_steer *s, const struct netpkt *pkt,
 
 /*
  * A flow changes its pair while it is quiet only: each pair is emptied by another vCPU, and what comes on
- * the new one could overtake what is still on the old. TCP would take that for a loss.
+ * the new one could overtake what is still on the old. TCP would take that for a loss. Another CPU may have
+ * read its clock later and been here first: that is no quiet time.
  */
 unsigned int virtio_net_steer_pick(struct virtio_net_steer *s, const struct netpkt *pkt,
 				   unsigned int active)
@@ -37,7 +38,7 @@ unsigned int virtio_net_steer_pick(struct virtio_net_steer *s, const struct netp
 	unsigned int pair = __atomic_load_n(&f->comes_on, __ATOMIC_RELAXED);
 	unsigned int sent_on = __atomic_load_n(&f->sent_on, __ATOMIC_RELAXED);
 
-	if (pair == 0 || now - last > clock_ns_to_ticks(QUIET_NS)) {
+	if (pair == 0 || (int64_t)(now - last) > (int64_t)clock_ns_to_ticks(QUIET_NS)) {
 		pair = sent_on != 0 ? sent_on : i % active + 1;
 		__atomic_store_n(&f->comes_on, (uint8_t)pair, __ATOMIC_RELAXED);
 	}

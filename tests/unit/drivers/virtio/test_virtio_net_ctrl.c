@@ -644,6 +644,9 @@ static void test_keeps_order(void **state)
 		assert_true(receive_flow(5, 0));
 	}
 	assert_int_equal(drv_used(RXQ(2)), before + 5);
+	fake_now--; /* on another CPU, which looked earlier */
+	assert_true(receive_flow(5, 0));
+	assert_int_equal(drv_used(RXQ(2)), before + 6);
 	before = drv_used(RXQ(1));
 	fake_now += QUIET + 1;
 	assert_true(receive_flow(5, 0));
