@@ -323,6 +323,7 @@ static void serve(void *dev)
 	for (unsigned int i = 0; i < n->pairs; i++) {
 		if (asked & (VIRTIO_NET_ASK_TX(i) | VIRTIO_NET_ASK_RESEND)) {
 			virtio_net_tx_serve(&n->pair[i]->tx, asked & VIRTIO_NET_ASK_RESEND);
+			thread_checkpoint(); /* a few packets of each are too many at a stretch */
 		}
 	}
 	if (asked & VIRTIO_NET_ASK_ANNOUNCE) {

@@ -14,7 +14,7 @@
 #include "hv/vm.h"
 
 #define IN_ONE_GO    40000u /* instructions, about, before the driver hears of them */
-#define IN_BETWEEN   4000u  /* before others have their turn */
+#define IN_BETWEEN   4200u  /* before others have their turn */
 #define PACKET_COST  600u
 #define SEGMENT_COST 80u
 #define COPY_SHIFT   3u /* bytes that a copy moves in one */
@@ -200,6 +200,22 @@ static void others_turn(struct virtio_net_tx *tx, struct turn *t)
 	}
 }
 
+/* Before work of that cost. No lock held. */
+static void begin(struct virtio_net_tx *tx, struct turn *t, uint64_t cost)
+{
+	if (t->cost != t->since && t->cost - t->since + cost > IN_BETWEEN) {
+		others_turn(tx, t);
+	}
+	t->cost += cost;
+}
+
+/* Of the packet in tx->chain. */
+static uint64_t cost_of(const struct virtio_net_tx *tx)
+{
+	return PACKET_COST + SEGMENT_COST * tx->chain.walked +
+	       (u64_min(tx->chain.read_len, NETPKT_LEN_MAX) >> COPY_SHIFT);
+}
+
 /* The packet in tx->chain; gives the lock up. True: it is done, or nobody's business any more. */
 static bool send(struct virtio_net_tx *tx, struct turn *t)
 {
@@ -207,15 +223,12 @@ static bool send(struct virtio_net_tx *tx, struct turn *t)
 	uint64_t until;
 
 	spin_unlock(lock_of(tx));
+	begin(tx, t, cost_of(tx));
 	pkt = make_packet(tx, t->now);
 	if (virtio_net_active(tx->nic) > 1 && pkt.segs != 0) {
 		virtio_net_steer_sent(&tx->nic->steer, &pkt, tx->pair);
 	}
 	until = netport_send(&tx->nic->port, &pkt);
-	t->cost += PACKET_COST + SEGMENT_COST * tx->chain.walked + (pkt.len >> COPY_SHIFT);
-	if (t->cost - t->since >= IN_BETWEEN) {
-		others_turn(tx, t);
-	}
 	spin_lock(lock_of(tx));
 	t->ended |= tx->chain.epoch != tx->q->epoch;
 	if (t->ended || until == 0) {
@@ -282,6 +295,16 @@ static bool next_chain(struct virtio_net_tx *tx, struct turn *t)
 	return false;
 }
 
+/* As send, of a packet that must not overtake one that waits. */
+static void queue_up(struct virtio_net_tx *tx, struct turn *t, uint64_t dst)
+{
+	park(tx, t, dst);
+	spin_unlock(lock_of(tx));
+	begin(tx, t, PACKET_COST);
+	spin_lock(lock_of(tx));
+	t->ended |= tx->chain.epoch != tx->q->epoch;
+}
+
 static void send_new(struct virtio_net_tx *tx, struct turn *t)
 {
 	while (may_send_new(tx, t) && next_chain(tx, t)) {
@@ -296,8 +319,7 @@ static void send_new(struct virtio_net_tx *tx, struct turn *t)
 		read_head(tx);
 		dst = destination(tx);
 		if (is_behind(tx, tx->parked, dst)) {
-			park(tx, t, dst);
-			t->cost += PACKET_COST;
+			queue_up(tx, t, dst);
 		} else if (!send(tx, t)) {
 			park(tx, t, dst);
 		}

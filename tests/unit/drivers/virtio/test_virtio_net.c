@@ -233,6 +233,62 @@ static void test_send_empty_pieces(void **state)
 	assert_int_equal(lan.bursts, 1);
 }
 
+static unsigned int most_at_once, parked_before;
+
+static void note_parked(void)
+{
+	unsigned int parked = container_of(lan.port, struct virtio_net, port)->pair[0]->tx.parked;
+
+	most_at_once = (unsigned int)u64_max(most_at_once, parked - parked_before);
+	parked_before = parked;
+}
+
+/* Nor are many packets at a stretch put behind one that waits. */
+static void test_park_in_parts(void **state)
+{
+	(void)state;
+	drv_start(NIC, DRV_FEATURES, 2);
+	lan.wait = ~0ul;
+	for (uint16_t i = 0; i < 14; i++) {
+		lan_offer_frame(TX, i, 60);
+	}
+	most_at_once = parked_before = 0;
+	fake_on_checkpoint = note_parked;
+	lan_kick(TX);
+	fake_on_checkpoint = NULL;
+	assert_int_equal(parked_before, 14);
+	assert_in_range(most_at_once, 1, 8);
+}
+
+static unsigned int sent_first;
+
+static void note_sent(void)
+{
+	sent_first = sent_first != 0 ? sent_first : lan.sent;
+}
+
+/* A packet that takes long does not come on top of others. */
+static void test_long_packet_begins_a_turn(void **state)
+{
+	(void)state;
+	drv_start(NIC, DRV_FEATURES, 2);
+	for (uint16_t i = 0; i < 4; i++) {
+		lan_offer_frame(TX, i, 60);
+	}
+	lan_put_header(DRV_DATA(TX) + 0x7000, 0, 0, 0, 0, 0);
+	drv_desc(TX, 4, DRV_DATA(TX) + 0x7000, HDR, N, 5);
+	for (uint16_t i = 5; i < 16; i++) {
+		drv_desc(TX, i, DRV_DATA(TX) + 0x7010, 64, i < 15 ? N : 0, (uint16_t)(i + 1));
+	}
+	drv_offer(TX, 4);
+	sent_first = 0;
+	fake_on_checkpoint = note_sent;
+	lan_kick(TX);
+	fake_on_checkpoint = NULL;
+	assert_int_equal(lan.sent, 5);
+	assert_int_equal(sent_first, 4);
+}
+
 /* A queue that takes chains of 100: more pieces than the switch does are put together. */
 static void test_send_too_many_pieces(void **state)
 {
@@ -240,6 +296,7 @@ static void test_send_too_many_pieces(void **state)
 
 	(void)state;
 	for (unsigned int pieces = 62; pieces <= 100; pieces += pieces == 62 ? 1 : 37) {
+		fake_guest_mem_reset();
 		drv_map(NIC);
 		drv_negotiate(DRV_VERSION_1);
 		drv_queue_of(TX, 128);
@@ -808,6 +865,8 @@ int main(void)
 		CASE(test_send_nonsense),
 		CASE(test_send_many_pieces),
 		CASE(test_send_empty_pieces),
+		CASE(test_park_in_parts),
+		CASE(test_long_packet_begins_a_turn),
 		CASE(test_send_too_many_pieces),
 		CASE(test_waits),
 		CASE(test_waits_for_one_only),

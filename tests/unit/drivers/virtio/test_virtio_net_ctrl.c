@@ -714,6 +714,25 @@ static void test_backlog(void **state)
 	assert_int_equal(drv_used(RXQ(1)), 1);
 }
 
+/* What all of them have to send is not sent at a stretch. */
+static void test_pairs_in_turn(void **state)
+{
+	unsigned int before;
+
+	(void)state;
+	begin(MANY);
+	lan.wait = ~0ul;
+	for (unsigned int pair = 0; pair < PAIRS; pair++) {
+		send_flow(pair, pair);
+	}
+	lan.wait = 0;
+	before = fake_checkpoints;
+	lan.port->ops->resume(lan.port);
+	fake_pc_work();
+	assert_int_equal(lan.sent, PAIRS);
+	assert_true(fake_checkpoints - before >= PAIRS);
+}
+
 /* Queues must be there before they are used. */
 static void test_pairs_not_set_up(void **state)
 {
@@ -854,6 +873,7 @@ int main(void)
 		CASE(test_fewer_pairs),	   CASE(test_backlog),	    CASE(test_pairs_not_set_up),
 		CASE(test_no_mq),	   CASE(test_saved),	    CASE(test_saved_nonsense),
 		CASE(test_reset),	   CASE(test_saved_broken), CASE(test_fewer_pairs_wake),
+		CASE(test_pairs_in_turn),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
