@@ -28,7 +28,7 @@
 #define POLL 50000ul
 
 struct turn {
-	uint64_t now; /* ns: read once, and after others had theirs */
+	uint64_t now; /* ns: read at the beginning, and after others had theirs */
 	uint64_t cost;
 	uint64_t since; /* cost so far when others had their turn */
 	uint64_t until; /* ns: when to try again what waits; 0: nothing does */
@@ -188,16 +188,12 @@ static bool may_send_new(struct virtio_net_tx *tx, struct turn *t)
 /* Before they have it, receivers pass on what they got. */
 static void others_turn(struct virtio_net_tx *tx, struct turn *t)
 {
-	bool yields = thread_should_yield();
-
 	t->since = t->cost;
-	if (yields) {
+	if (thread_should_yield()) {
 		netport_burst_end(&tx->burst);
 	}
-	thread_checkpoint();
-	if (yields) {
-		t->now = now_ns();
-	}
+	thread_checkpoint(); /* perhaps for long: an interrupt may have come in it */
+	t->now = now_ns();
 }
 
 /* Before work of that cost. No lock held. */
@@ -349,9 +345,10 @@ static void wait_until(struct virtio_net_tx *tx, uint64_t until)
 
 void virtio_net_tx_serve(struct virtio_net_tx *tx, bool resend)
 {
-	struct turn t = { .now = now_ns() };
+	struct turn t = { 0 };
 
 	spin_lock(lock_of(tx));
+	t.now = now_ns(); /* not before what the last turn wrote down */
 	tx->resend |= resend || (tx->parked != 0 && t.now >= tx->resend_at);
 	if (tx->busy) {
 		tx->again = true;
