@@ -85,14 +85,11 @@ void virtio_net_hdr_write(uint8_t hdr[VIRTIO_NET_HDR], uint64_t features, const 
 	bytes_put_le64(hdr, 0);
 	bytes_put_le32(hdr + 8, 0);
 	bytes_put_le16(hdr + VIRTIO_NET_HDR_BUFFERS, (uint16_t)buffers);
-	if (!has(features, VIRTIO_NET_F_GUEST_CSUM)) {
-		return;
-	}
 	if (p->flags & NETPKT_CSUM_PARTIAL) {
 		hdr[VIRTIO_NET_HDR_FLAGS] = VIRTIO_NET_NEEDS_CSUM;
 		bytes_put_le16(hdr + VIRTIO_NET_HDR_CSUM_START, p->csum_start);
 		bytes_put_le16(hdr + VIRTIO_NET_HDR_CSUM_OFFSET, p->csum_offset);
-	} else if (p->flags & NETPKT_CSUM_VALID) {
+	} else if ((p->flags & NETPKT_CSUM_VALID) && has(features, VIRTIO_NET_F_GUEST_CSUM)) {
 		hdr[VIRTIO_NET_HDR_FLAGS] = VIRTIO_NET_DATA_VALID;
 	}
 	if (p->gso != NETPKT_GSO_NONE) {

@@ -31,7 +31,10 @@ static inline uint32_t virtio_net_hdr_needs(const struct netpkt *pkt)
 }
 /* A driver's header: fills pkt's offload fields. False: it asks for what was not negotiated. */
 bool virtio_net_hdr_read(const uint8_t hdr[VIRTIO_NET_HDR], uint64_t features, struct netpkt *pkt);
-/* The header for a driver that takes pkt, in so many buffers. */
+/*
+ * The header for a driver that takes pkt, in so many buffers; what pkt needs of it is not looked at again,
+ * since the driver may switch that off meanwhile.
+ */
 void virtio_net_hdr_write(uint8_t hdr[VIRTIO_NET_HDR], uint64_t features, const struct netpkt *pkt,
 			  uint32_t buffers);
 
