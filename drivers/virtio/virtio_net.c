@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The network device (5.1): a port of a network, its cable, its queues; life and saved state. */
-/* Packets are virtio_net_tx.c's and virtio_net_rx.c's, commands virtio_net_ctrl.c's. */
+/* The network device (5.1): a port of a network, its cable, its queues; its life. */
+/* Packets are virtio_net_tx.c's and virtio_net_rx.c's, commands virtio_net_ctrl.c's, saving is virtio_net_save.c's. */
 #include "drivers/virtio/virtio_net.h"
 
 #include "arch/clock.h"
@@ -108,14 +108,14 @@ static void use_offloads(struct virtio_net *n, uint64_t offloads)
 	__atomic_store_n(&n->port.offload, virtio_net_offload(offloads), __ATOMIC_RELAXED);
 }
 
-static uint64_t possible_offloads(const struct virtio_net *n)
+uint64_t virtio_net_possible_offloads(const struct virtio_net *n)
 {
 	return n->pci.d.s->driver_features & VIRTIO_NET_GUEST_OFFLOADS;
 }
 
 int virtio_net_set_offloads(struct virtio_net *n, uint64_t offloads)
 {
-	if (offloads & ~possible_offloads(n)) {
+	if (offloads & ~virtio_net_possible_offloads(n)) {
 		return -EINVAL;
 	}
 	use_offloads(n, offloads);
@@ -124,7 +124,7 @@ int virtio_net_set_offloads(struct virtio_net *n, uint64_t offloads)
 }
 
 /* 5.1.6.5.4 "Gratuitous Packet Sending": switches shall learn where it is. The driver is told by the caller. */
-static void ask_to_announce(struct virtio_net *n)
+void virtio_net_ask_to_announce(struct virtio_net *n)
 {
 	n->s.announce = is_running(n) && virtio_dev_has(&n->pci.d, VIRTIO_NET_F_ANNOUNCE);
 	update_link(n);
@@ -180,8 +180,7 @@ static bool net_is_busy(const struct virtio_dev *d)
 	return busy;
 }
 
-/* Also after a load, and then perhaps of a device that is broken: it keeps what it has until its reset. */
-static void begin(struct virtio_net *n, uint64_t offloads)
+void virtio_net_begin(struct virtio_net *n, uint64_t offloads)
 {
 	bool begun = n->pci.d.s->status & VIRTIO_DRIVER_OK;
 
@@ -192,7 +191,7 @@ static void begin(struct virtio_net *n, uint64_t offloads)
 
 static void net_driver_ok(struct virtio_dev *d)
 {
-	begin(net_of(d), possible_offloads(net_of(d)));
+	virtio_net_begin(net_of(d), virtio_net_possible_offloads(net_of(d)));
 }
 
 static const struct virtio_dev_class net_class = {
@@ -345,63 +344,6 @@ static void destroy(void *dev)
 	virtio_net_rx_destroy(&n->rx);
 }
 
-/* ---- saving: packets that have been received are lost, as on a wire ---- */
-
-static void before_save(void *dev)
-{
-	struct virtio_net *n = dev;
-
-	virtio_net_rx_put_back(&n->rx);
-	for (unsigned int i = 0; i < n->pairs; i++) {
-		struct virtio_net_parked_state *p = &n->s.parked[i];
-
-		p->count = virtio_net_tx_save(&n->pair[i]->tx, p->head);
-	}
-	n->s.leased = netport_leased(&n->port);
-}
-
-static bool is_sane(const struct virtio_net *n)
-{
-	return n->s.unplugged <= 1 && n->s.announce <= 1 && n->s.active != 0 &&
-	       n->s.active <= n->usable && !(n->s.offloads & ~possible_offloads(n));
-}
-
-/* What waits was sent by pairs that there are. */
-static int load_parked(struct virtio_net *n)
-{
-	int err = 0;
-
-	for (unsigned int i = 0; i < VIRTIO_NET_PAIRS_MAX && err == 0; i++) {
-		const struct virtio_net_parked_state *p = &n->s.parked[i];
-
-		err = i < n->usable   ? virtio_net_tx_load(&n->pair[i]->tx, p->head, p->count)
-		      : p->count != 0 ? -EINVAL
-				      : 0;
-	}
-	return err;
-}
-
-static int after_load(void *dev)
-{
-	struct virtio_net *n = dev;
-	int err = virtio_pci_load(&n->pci);
-
-	err = err ? err : virtio_net_filter_load(&n->filter);
-	if (err != 0) {
-		return err;
-	}
-	begin(n, n->s.offloads);
-	err = is_sane(n) ? load_parked(n) : -EINVAL;
-	if (err != 0) {
-		return err;
-	}
-	memcpy(&n->config[VIRTIO_NET_MAC], n->s.filter.mac, 6);
-	ask_to_announce(n);
-	virtio_net_ask(n, VIRTIO_NET_ASK_RESEND | (n->s.announce ? VIRTIO_NET_ASK_ANNOUNCE : 0));
-	netport_set_leased(&n->port, n->s.leased);
-	return 0;
-}
-
 static const struct vdev_class virtio_net_class = {
 	.name = "virtio-net",
 	.stage = VDEV_CHIP,
@@ -415,8 +357,8 @@ static const struct vdev_class virtio_net_class = {
 	.state_offset = offsetof(struct virtio_net, s),
 	.state_size = sizeof(struct virtio_net_state),
 	.state_version = VIRTIO_PCI_STATE_VERSION + 1,
-	.before_save = before_save,
-	.after_load = after_load,
+	.before_save = virtio_net_before_save,
+	.after_load = virtio_net_after_load,
 };
 VDEV_REGISTER(virtio_net_class);
 
@@ -460,7 +402,7 @@ void virtio_net_set_link(struct vm *vm, unsigned int n, bool up)
 
 	spin_lock(&vm->dev_lock);
 	net->s.unplugged = !up;
-	ask_to_announce(net);
+	virtio_net_ask_to_announce(net);
 	virtio_dev_config_changed(&net->pci.d);
 	spin_unlock(&vm->dev_lock);
 }

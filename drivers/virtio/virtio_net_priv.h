@@ -65,6 +65,18 @@ static inline unsigned int virtio_net_active(const struct virtio_net *n)
 /* Any thread, and timers; another VM's lock of devices held, or none. */
 void virtio_net_ask(struct virtio_net *n, uint32_t what);
 
+/* ---- life; devices' lock held ---- */
+
+/* DRIVER_OK is set; or was, before a load: a device that is broken then keeps what it has until its reset. */
+void virtio_net_begin(struct virtio_net *n, uint64_t offloads);
+/* Those that the driver may switch on and off. */
+uint64_t virtio_net_possible_offloads(const struct virtio_net *n);
+/* In its configuration only: telling the driver is left to the caller. */
+void virtio_net_ask_to_announce(struct virtio_net *n);
+/* As struct vdev_class says. */
+void virtio_net_before_save(void *dev);
+int virtio_net_after_load(void *dev);
+
 /* ---- what the driver sets by its control queue; devices' lock held, -EINVAL: it may not have that ---- */
 
 int virtio_net_set_mac(struct virtio_net *n, const uint8_t mac[6]);

@@ -12,6 +12,7 @@
 /* TEST_SOURCES: drivers/virtio/virtio_net_ctrl.c drivers/virtio/virtio_net_filter.c drivers/virtio/virtio_net_steer.c */
 /* TEST_SOURCES: tests/unit/drivers/virtio/fake_lan.c tests/unit/fakes/fake_arch.c tests/unit/fakes/fake_panic_abort.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_guest_mem.c tests/unit/fakes/fake_driver.c */
+/* TEST_SOURCES: drivers/virtio/virtio_net_save.c */
 /* TEST_LIBS: -Wl,-T,tests/unit/fakes/fake_pc.ld -Wl,--wrap=spin_unlock */
 #include "drivers/net/netqueue.h"
 #include "drivers/virtio/virtio_net.h"

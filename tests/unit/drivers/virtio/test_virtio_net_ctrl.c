@@ -13,6 +13,7 @@
 /* TEST_SOURCES: tests/unit/drivers/virtio/fake_lan.c tests/unit/fakes/fake_arch.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_panic_abort.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_guest_mem.c tests/unit/fakes/fake_driver.c */
+/* TEST_SOURCES: drivers/virtio/virtio_net_save.c */
 /* TEST_LIBS: -Wl,-T,tests/unit/fakes/fake_pc.ld */
 #include "drivers/virtio/virtio_net.h"
 #include "drivers/virtio/virtio_net_hdr.h"
