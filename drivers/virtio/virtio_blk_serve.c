@@ -37,24 +37,24 @@ static bool pauses(const struct virtio_blk *b)
 }
 
 /* Each pause is told once, however many requests failed at once. */
-static bool is_news(const struct virtio_blk *b)
+static bool is_news(const struct virtio_blk *b, bool paused)
 {
-	return !b->complained || (pauses(b) && b->hold.rests_until == 0);
+	return !b->complained || (paused && b->hold.rests_until == 0);
 }
 
-static void note_error(struct virtio_blk *b, int err)
+static void note_error(struct virtio_blk *b, int err, bool paused)
 {
 	const struct vm *vm = b->pci.d.vm;
 	char place[VM_PATH_MAX];
 
 	b->disk->errors++;
-	if (is_news(b)) {
+	if (is_news(b, paused)) {
 		b->complained = true;
 		log_printf(LOG_HOST, "vm %s: disk %u, %s: %s; %s", vm->cfg.name, b->index,
 			   vm_config_disk_place(&vm->cfg.disks[b->index], place, sizeof(place)),
 			   errno_text(err),
-			   pauses(b) ? "it is paused, vm resume tries again"
-				     : "its guest sees I/O errors");
+			   paused ? "it is paused, vm resume tries again"
+				  : "its guest sees I/O errors");
 	}
 }
 
@@ -67,7 +67,7 @@ static void set_waiting(struct virtio_blk *b, uint32_t queues)
 static void pause_at(struct virtio_blk *b, const struct virtq *q,
 		     const struct virtio_blk_request *r)
 {
-	note_error(b, r->err);
+	note_error(b, r->err, true);
 	virtio_blk_retry_add(&b->s.retry, q, &r->chain);
 	set_waiting(b, b->waiting | 1u << q->number);
 	virtio_blk_hold_rest(&b->hold);
@@ -77,7 +77,7 @@ static void pause_at(struct virtio_blk *b, const struct virtq *q,
 static void complete(struct virtio_blk *b, struct virtq *q, const struct virtio_blk_request *r)
 {
 	if (r->err != 0) {
-		note_error(b, r->err);
+		note_error(b, r->err, false);
 	}
 	if (r->counted && r->status == VIRTIO_BLK_S_OK) {
 		b->disk->requests[r->op]++;

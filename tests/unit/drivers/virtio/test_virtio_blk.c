@@ -755,6 +755,7 @@ static void test_servers_reset(void **state)
 	drv_kick(0);
 	(void)fake_pc_run_workers();
 	assert_int_equal(fake_pauses, 0);
+	assert_null(strstr(fake_disk_log, "paused"));
 	fake_disk_fails = 0;
 	drv_start(RW, FEATURES, 1);
 	fake_pass(2000000000ul);
