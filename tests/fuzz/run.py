@@ -81,7 +81,8 @@ def coverage(name, build, about):
                           stdout=subprocess.PIPE).stdout
     for file in json.loads(text)["data"][0]["files"]:
         lines = file["summary"]["lines"]
-        print(f"  {file['filename']}: {lines['percent']:.1f} % of {lines['count']} lines")
+        path = os.path.relpath(file["filename"])
+        print(f"  {path}: {lines['percent']:.1f} % of {lines['count']} lines")
 
 
 def cpu_seconds():

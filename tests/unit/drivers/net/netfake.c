@@ -9,17 +9,17 @@
 #include <string.h>
 
 uint64_t fake_time = 1000;
+uint64_t fake_random;
 unsigned int yielded;
 unsigned int checkpoints;
 void (*on_yield)(void);
 
 void random_bytes(void *buf, size_t len)
 {
-	static uint64_t count;
 	uint8_t *p = buf;
 
 	while (len-- > 0) {
-		*p++ = (uint8_t)(++count * 0x9e3779b97f4a7c15ul >> 56);
+		*p++ = (uint8_t)(++fake_random * 0x9e3779b97f4a7c15ul >> 56);
 	}
 }
 

@@ -29,6 +29,7 @@ struct fake_port {
 };
 
 extern uint64_t fake_time;   /* ns: of every packet sent */
+extern uint64_t fake_random; /* bytes that random_bytes has given: what it gives next */
 extern unsigned int yielded; /* calls of thread_yield */
 extern unsigned int checkpoints;
 extern void (*on_yield)(void);
