@@ -96,7 +96,7 @@ uint32_t frames_dhcp_request(uint8_t *frame, const struct station *s)
 	uint64_t mac = who < 0xc0 ? s->mac : FAKE_MAC(0x2000 + who);
 	uint32_t ip = n & 16 ? frames_pick_ip() : offered;
 	struct dhcp_msg m = { .op = DHCP_OP_REQUEST,
-			      .type = (uint8_t)(n % 9),
+			      .type = (uint8_t)(who % 9),
 			      .xid = who,
 			      .flags = (uint16_t)(n & 32 ? DHCP_FLAG_BROADCAST : 0),
 			      .ciaddr = n & 64 ? ip : 0,
@@ -106,7 +106,7 @@ uint32_t frames_dhcp_request(uint8_t *frame, const struct station *s)
 
 	dhcp_begin(&o, &m);
 	dhcp_put32(&o, DHCP_OPT_REQUESTED, n & 64 ? 0 : ip);
-	dhcp_put32(&o, DHCP_OPT_SERVER, n & 128 ? 0 : who & 1 ? GW_IP : frames_pick_ip());
+	dhcp_put32(&o, DHCP_OPT_SERVER, n & 128 ? 0 : n & 8 ? GW_IP : frames_pick_ip());
 	return put(frame, &o, n & 64 ? s->hop : ETH_BROADCAST, mac, n & 64 ? GW_IP : IPV4_BROADCAST,
 		   m.ciaddr);
 }

@@ -217,16 +217,21 @@ static uint32_t learnable(struct station *s, uint32_t i)
 	return fake_udp(nf_frame, s->hop, FAKE_MAC(0x1000 + i), s->ip, HOST_IP, 9, 9, 1);
 }
 
-static uint32_t discover(struct station *s, uint32_t i)
+/* Four messages of each client: it asks, takes an address, does something with it, asks again. */
+static uint32_t lease(struct station *s, uint32_t i)
 {
+	static const uint8_t types[] = { DHCP_DISCOVER, DHCP_REQUEST, 0, DHCP_DISCOVER };
+	static const uint8_t uses[] = { DHCP_DECLINE, DHCP_RELEASE, DHCP_REQUEST, DHCP_INFORM };
+	bool uses_it = types[i % 4] == 0;
+	uint32_t ip = IN_IP(10 + i / 4 % 16);
 	struct dhcp_msg m = { .op = DHCP_OP_REQUEST,
-			      .type = i & 1 ? DHCP_REQUEST : DHCP_DISCOVER,
-			      .requested = IN_IP(10 + i % 16),
-			      .chaddr = FAKE_MAC(0x1000 + i) };
+			      .type = uses_it ? uses[i / 4 % 4] : types[i % 4],
+			      .ciaddr = uses_it ? ip : 0,
+			      .chaddr = FAKE_MAC(0x1000 + i / 4) };
 	struct dhcp_out o;
 
 	dhcp_begin(&o, &m);
-	dhcp_put32(&o, DHCP_OPT_REQUESTED, m.requested);
+	dhcp_put32(&o, DHCP_OPT_REQUESTED, ip);
 	dhcp_end(&o);
 	memcpy(nf_frame + UDP_DATA, o.buf, o.len);
 	ipv4_build_udp(nf_frame, 0, IPV4_BROADCAST, DHCP_CLIENT_PORT, DHCP_SERVER_PORT, o.len);
@@ -247,8 +252,8 @@ static uint32_t give_up(struct station *s, uint32_t i)
 
 static void crowd(struct station *s, uint32_t n)
 {
-	static uint32_t (*const builders[])(struct station *, uint32_t) = { learnable, discover,
-									    talk, give_up };
+	static uint32_t (*const builders[])(struct station *, uint32_t) = { learnable, lease, talk,
+									    give_up };
 	uint32_t (*build)(struct station *, uint32_t) = builders[n % ARRAY_SIZE(builders)];
 
 	for (uint32_t i = 0; i < n; i++) {
