@@ -24,16 +24,17 @@ mode = "nat"
 """
 
 
-def vm(name, nics):
-    return (f'[vm.{name}]\nmemory = "128M"\nkernel = "boot:vmlinuz"\ninitrd = "boot:initrd.img"\n'
+def vm(name, cpus, nics):
+    return (f'[vm.{name}]\nmemory = "128M"\ncpus = {cpus}\nkernel = "boot:vmlinuz"\ninitrd = "boot:initrd.img"\n'
             f'cmdline = "console=ttyS0 quiet name={name}"\nnics = {nics}\n')
 
 
 def machine(kind):
     path = os.path.join(os.environ["TMPDIR"], "net.conf")
     with open(path, "w") as file:
-        file.write(CONFIG + vm("a", '["lan", "left", "shared", "own"]') +
-                   vm("b", '[{ net = "lan", mac = "52:54:00:00:00:02" }, "right", "shared", "own"]'))
+        file.write(CONFIG + vm("a", 2, '["lan", "left", "shared", "own"]') +
+                   vm("b", 1, '[{ net = "lan", mac = "52:54:00:00:00:02" }, '
+                          '{ net = "right", spoof = true }, "shared", "own"]'))
     return Machine(kind, memory="512M", timeout=LONG, modules=dict(LINUX, **{"insula.conf": path}))
 
 
@@ -102,6 +103,45 @@ def check_internal(m):
     assert not any(lost.values()), ports
 
 
+def interrupts(m, name):
+    """{queue: so many} of a guest's eth0."""
+    text = run(m, name, "n=$(basename $(readlink /sys/class/net/eth0/device)); "
+                        "grep $n- /proc/interrupts")
+    lines = re.findall(r"^ *\d+:((?: +\d+)+) .*virtio\d+-(\S+)$", text, re.MULTILINE)
+    return {queue: sum(map(int, counts.split())) for counts, queue in lines}
+
+
+def check_queues(m):
+    """A pair of queues for each vCPU; what one sends is answered on the same pair."""
+    queues = {name: set(run(m, name, "ls /sys/class/net/eth0/queues").split()) for name in GUESTS}
+    assert queues == {"a": {"rx-0", "rx-1", "tx-0", "tx-1"}, "b": {"rx-0", "tx-0"}}, queues
+    for cpu in (0, 1):
+        before = interrupts(m, "a")
+        text = run(m, "a", f"taskset {1 << cpu:x} ping -c 2 10.9.0.2")
+        assert "2 packets received" in text, text
+        after = interrupts(m, "a")
+        assert after[f"input.{cpu}"] > before[f"input.{cpu}"], (before, after)
+
+
+def check_filter(m):
+    """What is for others reaches a card only while it is promiscuous."""
+    run(m, "a", "arp -i eth0 -s 10.9.0.77 52:54:00:00:00:77")
+    for mode in ("off", "on"):
+        run(m, "b", f"ip link set eth0 promisc {mode}")
+        count = "cat /sys/class/net/eth0/statistics/rx_bytes"
+        before = int(run(m, "b", count))
+        run(m, "a", "ping -c 2 -s 1400 -W 1 10.9.0.77")
+        more = int(run(m, "b", count)) - before
+        assert (more > 2800) == (mode == "on"), f"promisc {mode}: {more} bytes"
+
+
+def check_address(m):
+    """A card's address changes only where the network does not guard it."""
+    for nic, expected in (("eth0", "52:54:00:00:00:02"), ("eth1", "52:54:00:00:00:99")):
+        run(m, "b", f"ip link set {nic} address 52:54:00:00:00:99")
+        assert expected in run(m, "b", f"cat /sys/class/net/{nic}/address"), nic
+
+
 def captured(text):
     """The whole packets of a capture as the console printed it: [(bytes kept, length)]."""
     lines = re.findall(r"pcap:(\S+)\s*$", text, re.MULTILINE)
@@ -160,6 +200,9 @@ def test_guests(kind):
         set_up(m)
         check_twins(m)
         check_internal(m)
+        check_queues(m)
+        check_filter(m)
+        check_address(m)
         check_capture(m)
         check_dhcp(m)
         assert "broke the rules" not in m.command("host log")
