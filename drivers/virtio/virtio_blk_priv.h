@@ -16,6 +16,8 @@ struct virtio_blk_state {
 	uint8_t reserved[6];
 	uint64_t sectors; /* a disk of another size is another disk */
 };
+_Static_assert(sizeof(struct virtio_blk_state) == sizeof(struct virtio_pci_state) + 80,
+	       "saved state, without a gap");
 
 struct virtio_blk {
 	struct virtio_pci pci;

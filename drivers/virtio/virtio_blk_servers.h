@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The threads of a disk that makes who uses it wait: as many as its requests that are under way at once. */
-/* What they do is virtio_blk.c's. */
+/* What they do is virtio_blk_serve.c's. */
 #ifndef DRIVERS_VIRTIO_VIRTIO_BLK_SERVERS_H
 #define DRIVERS_VIRTIO_VIRTIO_BLK_SERVERS_H
 

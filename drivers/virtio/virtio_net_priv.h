@@ -30,6 +30,10 @@ struct virtio_net_state {
 	uint8_t announce; /* the driver is asked to tell its addresses to its network */
 	struct virtio_net_parked_state parked[VIRTIO_NET_PAIRS_MAX];
 };
+_Static_assert(sizeof(struct virtio_net_state) ==
+		       sizeof(struct virtio_pci_state) + 408 +
+			       VIRTIO_NET_PAIRS_MAX * sizeof(struct virtio_net_parked_state),
+	       "saved state, without a gap");
 
 struct virtio_net_pair {
 	struct virtio_net_rxq rx;

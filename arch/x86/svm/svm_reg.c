@@ -4,13 +4,13 @@
 #include "arch/x86/hvm/x86_bits.h"
 #include "arch/x86/svm/svm.h"
 
-struct reg_row {
+struct place {
 	uint16_t offset; /* in the VMCB */
 	uint16_t clean;	 /* its group */
 };
 
 #define SAVE(f) offsetof(struct vmcb, s.f)
-static const struct reg_row regs[HVM_REGS] = {
+static const struct place regs[HVM_REGS] = {
 	[HVM_RIP] = { SAVE(rip), 0 },
 	[HVM_RFLAGS] = { SAVE(rflags), 0 },
 	[HVM_CR0] = { SAVE(cr0), VMCB_CLEAN_CR },
@@ -92,12 +92,7 @@ void svm_reg_set(struct vcpu *v, enum hvm_reg r, uint64_t val)
 	reg_changed(s, r, val);
 }
 
-struct seg_row {
-	uint16_t offset;
-	uint16_t clean;
-};
-
-static const struct seg_row segs[HVM_SEGS] = {
+static const struct place segs[HVM_SEGS] = {
 	[HVM_ES] = { SAVE(es), VMCB_CLEAN_SEG },
 	[HVM_CS] = { SAVE(cs), VMCB_CLEAN_SEG },
 	[HVM_SS] = { SAVE(ss), VMCB_CLEAN_SEG },
