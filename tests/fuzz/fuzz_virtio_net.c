@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A hostile driver and a busy network against the virtio NIC: chains, headers, commands, packets both ways on */
-/* several pairs of queues, full receivers, resets by another vCPU while a packet is under way, saved states. No */
-/* crash, no leak, no window left open. */
+/* A hostile driver (nicdriver.c) and a busy network against the virtio NIC: packets both ways on several pairs of */
+/* queues, full receivers, resets by another vCPU while a packet is under way, saved states. No crash, no leak, no */
+/* window left open; what is sent asks for no more than was negotiated, and its head is nobody else's. */
 /* FUZZ_TARGET: virtio_net drivers/virtio/virtio_net*.c */
 /* FUZZ_SOURCES: drivers/net/netqueue.c drivers/net/netpkt.c drivers/net/frame.c drivers/net/gso.c */
 /* FUZZ_SOURCES: drivers/net/checksum.c drivers/virtio/virtq.c drivers/virtio/virtio_dev.c */
@@ -11,41 +11,43 @@
 /* FUZZ_SOURCES: hv/lib/errno.c tests/unit/fakes/fake_pc.c tests/unit/fakes/fake_arch.c */
 /* FUZZ_SOURCES: tests/unit/fakes/fake_panic_abort.c tests/unit/fakes/fake_guest_mem.c */
 /* FUZZ_SOURCES: tests/unit/fakes/fake_driver.c tests/unit/fakes/fake_page.c tests/unit/fakes/fake_heap.c */
-/* FUZZ_LIBS: -Wl,-T,tests/unit/fakes/fake_pc.ld */
+/* FUZZ_SOURCES: tests/fuzz/nicframe.c tests/fuzz/nicdriver.c */
+/* FUZZ_LIBS: -Wl,-T,tests/unit/fakes/fake_pc.ld -Wl,--wrap=spin_lock */
+/* FUZZ_CFLAGS: -include tests/fuzz/virtq_mem_hook.h */
 #include "drivers/net/gso.h"
 #include "drivers/net/netpkt.h"
 #include "drivers/virtio/virtio_net.h"
-#include "drivers/virtio/virtio_pci.h"
-#include "fakes/fake_heap.h"
+#include "drivers/virtio/virtio_net_priv.h"
+#include "hv/lib/errno.h"
+#include "hv/thread.h"
+#include "hv/vdev.h"
+#include "tests/fuzz/nicdriver.h"
+#include "tests/fuzz/nicframe.h"
 #include "tests/unit/fakes/fake_driver.h"
+#include "tests/unit/fakes/fake_heap.h"
 #include "tests/unit/fakes/fake_page.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define PAIRS	3u
-#define MQ_CTRL (2 * PAIRS)
-enum { RX, TX, CTRL };
-
-static const uint8_t *in;
-static size_t left;
 static struct netport *port;
 static uint8_t frame[NETPKT_LEN_MAX];
-static bool nested;	  /* in a checkpoint already */
-static unsigned int ctrl; /* number of the control queue */
+static bool nested;	  /* others have their turn already, or all vCPUs stand still */
+static unsigned int rush; /* turns in which others look at the receiver's queues */
+static int plug_error;	  /* of netport_plug() */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max);
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned int seed);
+void fuzz_loaded(const void *p, size_t len);
+void __real_spin_lock(struct spinlock *l);
+void __wrap_spin_lock(struct spinlock *l);
 
-static uint64_t take(unsigned int bytes)
+static void insist(bool holds)
 {
-	uint64_t val = 0;
-
-	for (; bytes > 0 && left > 0; bytes--, left--) {
-		val = val << 8 | *in++;
+	if (!holds) {
+		abort();
 	}
-	return val;
 }
 
 /* ---- the network ---- */
@@ -54,7 +56,7 @@ int netport_plug(struct netport *p, const char *network UNUSED)
 {
 	p->max_len = 1500 + NETPORT_MTU_TO_LEN;
 	port = p;
-	return 0;
+	return plug_error;
 }
 
 void netport_unplug(struct netport *p UNUSED)
@@ -72,7 +74,7 @@ void netport_set_link(struct netport *p, bool up)
 
 void netport_ready(struct netport *p UNUSED)
 {
-	if (take(1) & 1) {
+	if (nicframe_take(1) & 1) {
 		port->ops->resume(port);
 	}
 }
@@ -93,32 +95,43 @@ void netport_lose(struct netport *p, enum netport_drop why)
 
 void netport_burst_end(struct netburst *b UNUSED)
 {
-	if (spin_any_held()) {
-		abort();
-	}
+	insist(!spin_any_held());
 }
 
 uint64_t netport_rate_wait(const struct netport *p UNUSED, uint64_t now)
 {
-	return take(1) < 0xf0 ? 0 : now + take(2);
+	return nicframe_take(1) < 0xf0 ? 0 : now + nicframe_take(2);
 }
 
 static bool look(void *arg UNUSED, const struct netpkt *pkt)
 {
-	if (netpkt_copy(pkt, 0, frame, sizeof(frame)) != pkt->len) {
-		abort();
-	}
+	insist(netpkt_copy(pkt, 0, frame, sizeof(frame)) == pkt->len);
 	return true;
 }
 
-/* Reads all of what it is given, as a receiver with little offload would. */
-uint64_t netport_send(struct netport *p UNUSED, const struct netpkt *pkt)
+/* What the driver may ask for; and the head lies where it cannot change it. */
+static void check_sent(struct netport *p, const struct netpkt *pkt)
 {
-	if (spin_any_held()) {
-		abort();
+	static const uint8_t needs[] = { VIRTIO_NET_F_CSUM, VIRTIO_NET_F_HOST_TSO4,
+					 VIRTIO_NET_F_HOST_TSO6 };
+	struct virtio_net *n = container_of(p, struct virtio_net, port);
+
+	insist(pkt->seg[0].base < fake_ram || pkt->seg[0].base >= fake_ram + FAKE_RAM);
+	insist(virtio_dev_has(&n->pci.d, needs[pkt->gso]) || pkt->gso == NETPKT_GSO_NONE);
+	insist(virtio_dev_has(&n->pci.d, VIRTIO_NET_F_CSUM) || !(pkt->flags & NETPKT_CSUM_PARTIAL));
+	insist(virtio_dev_has(&n->pci.d, VIRTIO_NET_F_HOST_ECN) || !(pkt->flags & NETPKT_ECN));
+	look(NULL, pkt);
+}
+
+/* Reads all of what it is given, as a receiver with little offload would. */
+uint64_t netport_send(struct netport *p, const struct netpkt *pkt)
+{
+	insist(!spin_any_held());
+	if (pkt->segs != 0) {
+		check_sent(p, pkt);
 	}
-	if (take(1) >= 0xd0) {
-		return pkt->time + 1 + take(3);
+	if (nicframe_take(1) >= 0xd0) {
+		return pkt->time + 1 + nicframe_take(3);
 	}
 	if (netpkt_is_sane(pkt) && !(gso_is_cut(pkt, 0) && gso_segments(pkt) > GSO_CUT_MAX)) {
 		gso_emit(pkt, 0, look, NULL);
@@ -126,177 +139,146 @@ uint64_t netport_send(struct netport *p UNUSED, const struct netpkt *pkt)
 	return 0;
 }
 
-/* ---- the driver ---- */
+/* ---- the machine ---- */
 
 void fake_pc_configure(struct vm *vm)
 {
-	vm->cfg.cpus = PAIRS;
+	vm->cfg.cpus = NICDRIVER_PAIRS;
 }
 
-/* Any queue for packets that way; mostly the first. */
-static unsigned int any(unsigned int way)
+bool thread_should_yield(void)
 {
-	uint8_t pair = (uint8_t)take(1);
-
-	return way + 2 * (pair < 0xa0 ? 0 : pair % PAIRS);
+	return nicframe_take(1) >= 0xe0;
 }
 
-static void offer(unsigned int q)
+void fuzz_loaded(const void *p, size_t len)
 {
-	uint16_t head = (uint16_t)take(1) % DRV_SIZE, n = (uint16_t)take(1) % 6;
-	bool writable = q % 2 == RX && q != ctrl;
-	uint32_t room = (uint32_t)take(1) * (take(1) & 1 ? 300 : 9);
-
-	for (uint16_t i = 0; i <= n; i++) {
-		uint16_t flags = (uint16_t)((i < n ? VIRTQ_DESC_NEXT : 0) |
-					    (writable ? VIRTQ_DESC_WRITE : 0));
-
-		flags ^= take(1) >= 0xfc ? (uint16_t)take(1) : 0;
-		drv_desc(q, (head + i) % DRV_SIZE, DRV_DATA(q) + take(2) % 0x7000,
-			 i == 0 && !writable ? VIRTIO_NET_HDR + (uint32_t)take(1) : room, flags,
-			 (uint16_t)(head + i + 1) % DRV_SIZE);
-	}
-	drv_offer(q, head);
-}
-
-/* A packet as it should be: header, IPv4, TCP or UDP; some of it bent. */
-static void write_packet(void)
-{
-	static const uint8_t ip[] = { 0x52, 0x54, 0,	0, 0, 2,    0x52, 0x54, 0,    0, 0,  1,
-				      8,    0,	  0x45, 0, 5, 0xdc, 0,	  0,	0x40, 0, 64, 6,
-				      0,    0,	  10,	0, 0, 1,    10,	  0,	0,    2 };
-	uint64_t at = DRV_DATA(any(TX)) + take(2) % 0x7000;
-
-	memset(&fake_ram[at], 0, VIRTIO_NET_HDR);
-	fake_ram[at] = (uint8_t)take(1) & 3;
-	fake_ram[at + VIRTIO_NET_HDR_GSO_TYPE] = (uint8_t)take(1) % 6;
-	drv_put16(at + VIRTIO_NET_HDR_GSO_SIZE, (uint16_t)(take(1) * 8));
-	drv_put16(at + VIRTIO_NET_HDR_CSUM_START, 34);
-	drv_put16(at + VIRTIO_NET_HDR_CSUM_OFFSET, 16);
-	memcpy(&fake_ram[at + VIRTIO_NET_HDR], ip, sizeof(ip));
-	fake_ram[at + VIRTIO_NET_HDR + 1] = (uint8_t)take(1) % 4;
-	fake_ram[at + VIRTIO_NET_HDR + 46] = 0x50;
-	for (unsigned int n = (unsigned int)take(1) % 4; n > 0; n--) {
-		fake_ram[at + take(1) % 80] = (uint8_t)take(1);
+	if (nicdriver_races && fake_on_checkpoint != NULL) {
+		nicdriver_race(p, len);
 	}
 }
 
-/* A command as it should be, some of it bent; in two or three buffers. */
-static void offer_command(void)
+/* Another CPU may be faster, in whatever is done without a lock. */
+void __wrap_spin_lock(struct spinlock *l)
 {
-	static const struct {
-		uint8_t class, number, len;
-	} commands[] = {
-		{ VIRTIO_NET_CTRL_MODE, VIRTIO_NET_CTRL_PROMISC, 1 },
-		{ VIRTIO_NET_CTRL_MODE, VIRTIO_NET_CTRL_ALLMULTI, 1 },
-		{ VIRTIO_NET_CTRL_MAC, VIRTIO_NET_CTRL_TABLE_SET, 8 },
-		{ VIRTIO_NET_CTRL_MAC, VIRTIO_NET_CTRL_ADDR_SET, 6 },
-		{ VIRTIO_NET_CTRL_ANNOUNCE, VIRTIO_NET_CTRL_ANNOUNCED, 0 },
-		{ VIRTIO_NET_CTRL_MQ, VIRTIO_NET_CTRL_PAIRS_SET, 2 },
-		{ VIRTIO_NET_CTRL_OFFLOADS, VIRTIO_NET_CTRL_OFFL_SET, 8 },
-	};
-	unsigned int which = (unsigned int)take(1) % ARRAY_SIZE(commands);
-	uint64_t at = DRV_DATA(ctrl) + (take(1) % 16) * 0x400;
-	uint16_t head = (uint16_t)take(1) % (DRV_SIZE - 2);
-	uint32_t len = commands[which].len, cut = (uint32_t)take(1) % 2;
-	uint8_t tables[2] = { 0 };
-
-	fake_ram[at] = commands[which].class;
-	fake_ram[at + 1] = commands[which].number;
-	memset(&fake_ram[at + 2], 0, 0x3f0);
-	if (commands[which].number == 0 && commands[which].class == VIRTIO_NET_CTRL_MAC) {
-		tables[0] = (uint8_t)take(1) % 80;
-		tables[1] = (uint8_t)take(1) % 80;
-		drv_put16(at + 2, tables[0]);
-		drv_put16(at + 6 + 6ul * tables[0], tables[1]);
-		len += 6u * tables[0] + 6u * tables[1];
+	if (nicdriver_races && fake_on_checkpoint != NULL && !spin_any_held()) {
+		fake_on_checkpoint();
 	}
-	for (unsigned int n = (unsigned int)take(1) % 4; n > 0; n--) {
-		fake_ram[at + 2 + take(1) % 16] = (uint8_t)take(1);
-	}
-	len += take(1) < 0xe0 ? 0 : (uint32_t)take(1);
-	drv_desc(ctrl, head, at, 2 - cut, VIRTQ_DESC_NEXT, (uint16_t)(head + 1));
-	drv_desc(ctrl, head + 1u, at + 2 - cut, len + cut, VIRTQ_DESC_NEXT, (uint16_t)(head + 2));
-	drv_desc(ctrl, head + 2u, at + 0x3f0, take(1) < 0xf8, VIRTQ_DESC_WRITE, 0);
-	drv_offer(ctrl, head);
-	drv_kick(ctrl);
+	__real_spin_lock(l);
 }
 
-static void start(void)
+/* A card that cannot be made: no memory, no such network, an address that somebody has. */
+static void *fail_to_plug(void)
 {
-	static const uint64_t offload = BIT(VIRTIO_NET_F_CSUM) | BIT(VIRTIO_NET_F_GUEST_CSUM) |
-					BIT(VIRTIO_NET_F_HOST_TSO4) | BIT(VIRTIO_NET_F_GUEST_TSO4) |
-					BIT(VIRTIO_NET_F_HOST_TSO6) | BIT(VIRTIO_NET_F_GUEST_ECN);
-	static const uint64_t control = BIT(VIRTIO_NET_F_CTRL_VQ) | BIT(VIRTIO_NET_F_CTRL_RX) |
-					BIT(VIRTIO_NET_F_CTRL_MAC) | BIT(VIRTIO_NET_F_CTRL_OFFL) |
-					BIT(VIRTIO_NET_F_ANNOUNCE);
-	uint64_t how = take(1);
+	static const int errors[] = { -EEXIST, -ENOENT, -ENOMEM };
+	const struct vdev *d = container_of(fake_vm.devices.prev, struct vdev, node);
+	struct netport *first = port;
+	void *dev = calloc(1, d->cls->size);
 
-	ctrl = how & 16 ? MQ_CTRL : CTRL;
-	drv_start(VIRTIO_SLOT_NIC,
-		  DRV_VERSION_1 | (how & 1 ? offload : 0) |
-			  (how & 2 ? BIT(VIRTIO_NET_F_MRG_RXBUF) : 0) |
-			  (how & 4 ? BIT(VIRTIO_F_EVENT_IDX) : 0) | (how & 8 ? control : 0) |
-			  (how & 16 ? BIT(VIRTIO_NET_F_MQ) : 0),
-		  how & 32 ? 2 : ctrl + 1);
+	insist(strcmp(d->cls->name, "virtio-net") == 0);
+	plug_error = errors[nicframe_take(1) % ARRAY_SIZE(errors)];
+	fake_heap_limit = nicframe_take(1) & 7;
+	fake_page_limit = nicframe_take(1) & 1;
+	insist(d->cls->create_nth(&fake_vm, dev, 1) != 0);
+	d->cls->destroy(dev);
+	fake_heap_limit = fake_page_limit = ~0ul;
+	plug_error = 0;
+	port = first;
+	return dev;
 }
 
 /* ---- what others do ---- */
 
-/* For the card, for all, for a group, for others; of many flows. */
+/* For the card, for all, for a group, for others. */
 static void bend_address(void)
 {
-	uint8_t to = (uint8_t)take(1);
+	uint8_t to = (uint8_t)nicframe_take(1);
 
-	memcpy(frame, port->mac, 6);
-	memset(frame, 0xff, to & 1 ? 6 : 0);
-	frame[0] = to & 2 ? (uint8_t)take(1) : frame[0];
-	frame[5] = to & 4 ? (uint8_t)take(1) : frame[5];
-	frame[35] = to & 8 ? (uint8_t)take(1) : frame[35];
-	port->guard.flags = to & 16 ? NETGUARD_MAC : 0;
+	if (to & 1) {
+		memcpy(frame, port->mac, 6);
+	}
+	memset(frame, 0xff, (to & 6) == 6 ? 6 : 0);
+	frame[0] = (to & 24) == 24 ? (uint8_t)nicframe_take(1) : frame[0];
+	frame[5] = (to & 96) == 96 ? (uint8_t)nicframe_take(1) : frame[5];
 }
 
+/* What a sender may have done about it already, and what it leaves to the receiver. */
+static void offload(struct netpkt *pkt, const struct nicframe_kind *k)
+{
+	uint8_t how = (uint8_t)nicframe_take(1);
+
+	pkt->flags = how & (NETPKT_CSUM_VALID | NETPKT_NOW);
+	if ((how & NETPKT_CSUM_PARTIAL) && k->l4 != 0) {
+		pkt->flags |= NETPKT_CSUM_PARTIAL;
+		pkt->csum_start = k->l4;
+		pkt->csum_offset = k->sum;
+	}
+	if ((how & NETPKT_CSUM_PARTIAL) && (how & 32)) {
+		pkt->gso = k->gso;
+		pkt->gso_size = (uint16_t)(NETPKT_GSO_MIN + nicframe_take(1) * 6);
+		pkt->flags |= pkt->gso != 0 ? how & NETPKT_ECN : 0;
+	}
+	if (how >= 0xc0) { /* one of the segments of another packet */
+		pkt->flags |= how & NETPKT_CUT;
+		pkt->more = (uint16_t)(nicframe_take(1) % 130);
+	}
+}
+
+/* Whatever a switch may deliver: it makes sense, and no more. */
 static void arrive(void)
 {
-	uint32_t len = (uint32_t)(14 + take(1) * (take(1) & 1 ? 6 : 256)), more = 0;
-	uint8_t flags = (uint8_t)take(1) & (NETPKT_NOW | NETPKT_CUT | NETPKT_CSUM_VALID);
-	struct netseg seg[2] = { { frame, (uint32_t)u64_min(len, NETPKT_HEAD) },
-				 { frame + NETPKT_HEAD, len } };
-	struct netpkt pkt = { .seg = seg, .len = len, .segs = len > NETPKT_HEAD ? 2 : 1 };
+	const struct nicframe_kind *k = nicframe_pick();
+	uint32_t len = nicframe_length(k), head = (uint32_t)u64_min(len, NETPKT_HEAD);
+	uint32_t part = (uint32_t)u64_min(nicframe_take(1), len - head);
+	struct netseg seg[] = { { frame, head },
+				{ frame + head, part },
+				{ frame + head + part, len - head - part } };
+	struct netpkt pkt = { .seg = seg, .len = len, .segs = len > head ? 3 : 1 };
 
+	nicframe_write(k, frame, len);
 	bend_address();
-	seg[1].len = len - seg[0].len;
-	if (flags & NETPKT_CUT || take(1) >= 0xf0) {
-		more = (uint32_t)take(1) % 130;
+	offload(&pkt, k);
+	if (netpkt_is_sane(&pkt)) {
+		port->ops->receive(port, &pkt);
 	}
-	pkt.flags = flags;
-	pkt.more = (uint16_t)more;
-	port->ops->receive(port, &pkt);
-	if (take(1) & 1) {
+	if (nicframe_take(1) & 1) {
 		port->ops->flush(port);
 	}
 }
 
 static void work(void)
 {
-	fake_pass(1ul << take(1) % 28);
+	fake_pass(1ul << nicframe_take(1) % 28);
 	fake_pc_work();
+	if ((drv_status() & VIRTIO_NEEDS_RESET) && !nicframe_rarely()) {
+		nicdriver_restart();
+	}
 }
 
 static void save(void)
 {
-	size_t at = take(2), size = fake_pc_state_size("virtio-net");
+	size_t at = nicframe_take(2), size = fake_pc_state_size("virtio-net");
 
+	nested = true;
 	if (at < size) {
-		fake_pc_load_corrupt("virtio-net", size - 1 - at, (uint8_t)take(1));
+		fake_pc_load_corrupt("virtio-net", size - 1 - at, (uint8_t)nicframe_take(1));
 	} else {
 		fake_pc_save_and_load("virtio-net", 1000);
 	}
+	nested = false;
 }
 
-static void link(void)
+/* As an administrator: cable, addresses that are guarded or not, counters; and memory that is short. */
+static void administrate(void)
 {
-	virtio_net_set_link(&fake_vm, 0, take(1) & 1);
+	struct virtio_net_counts counts;
+	uint8_t what = (uint8_t)nicframe_take(1);
+
+	virtio_net_set_link(&fake_vm, 0, what & 1);
+	port->guard.flags = what & 2 ? NETGUARD_MAC : 0;
+	fake_heap_limit = what >= 0xf0 ? 0 : ~0ul;
+	insist((virtio_net_port(&fake_vm, what >> 2 & 1) == port) == !(what & 4));
+	virtio_net_counts(&fake_vm, 0, &counts);
 }
 
 static void resume(void)
@@ -304,77 +286,98 @@ static void resume(void)
 	port->ops->resume(port);
 }
 
+static void hurry(void)
+{
+	rush = (unsigned int)nicframe_take(1);
+}
+
 static void kick(void)
 {
-	drv_kick((unsigned int)take(1) % (MQ_CTRL + 2));
+	nicdriver_kick();
 	if (!nested) {
 		fake_pc_work();
 	}
 }
 
-static void offer_room(void)
-{
-	offer(any(RX));
-}
-
-static void offer_packet(void)
-{
-	offer(any(TX));
-}
-
-/* What belongs elsewhere, or makes no sense. */
-static void offer_anything(void)
-{
-	offer((unsigned int)take(1) % (MQ_CTRL + 1));
-}
-
+/* A driver that resets the card waits until it is done with its memory. */
 static void stop(void)
 {
-	drv_set_status((uint8_t)take(1) & 0x4f);
+	drv_set_status((uint8_t)nicframe_take(1) & 0x4f);
+	drv_status();
 }
 
 /* From here on what is possible in the midst of sending or receiving, too: another vCPU, another VM. */
 static void (*const steps[])(void) = {
-	work, save,	  offer_room,	offer_packet,  write_packet,  arrive,
-	kick, offer_room, offer_packet, arrive,	       write_packet,  resume,
-	link, stop,	  start,	offer_command, offer_command, offer_anything,
+	work,
+	save,
+	nicdriver_room,
+	nicdriver_packet,
+	arrive,
+	kick,
+	nicdriver_room,
+	nicdriver_packet,
+	arrive,
+	kick,
+	nicdriver_room,
+	nicdriver_packet,
+	arrive,
+	kick,
+	nicdriver_command,
+	nicdriver_command,
+	resume,
+	administrate,
+	nicdriver_anything,
+	hurry,
+	stop,
+	nicdriver_restart,
 };
 
 static void others(void)
 {
-	if (nested || take(1) < 0xd0) {
+	if (nested || (rush == 0 && nicframe_take(1) < 0xd0)) {
 		return;
 	}
-	if (spin_any_held()) {
-		abort();
-	}
+	insist(!spin_any_held());
 	nested = true;
-	steps[2 + take(1) % (ARRAY_SIZE(steps) - 2)]();
-	if (take(1) & 1) {
+	if (rush > 0) {
+		rush--;
+		port->ops->flush(port);
+	} else {
+		steps[2 + nicframe_take(1) % (ARRAY_SIZE(steps) - 2)]();
+	}
+	if (rush > 0 || (nicframe_take(1) & 1)) {
 		fake_pc_work(); /* a vCPU that finds the first one at it */
 	}
 	nested = false;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void run(void)
 {
-	in = data;
-	left = size;
-	nested = false;
-	fake_nics = 1;
-	fake_pc_start(NULL);
+	nicdriver_start();
 	fake_on_checkpoint = others;
-	start();
-	while (left > 0) {
-		steps[take(1) % ARRAY_SIZE(steps)]();
+	while (nicframe_more()) {
+		steps[nicframe_take(1) % ARRAY_SIZE(steps)]();
 	}
 	fake_on_checkpoint = NULL;
+	fake_heap_limit = ~0ul;
 	fake_pc_work();
 	fake_pc_reset();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	void *failed;
+
+	nicframe_begin(data, size);
+	nested = false;
+	rush = 0;
+	fake_nics = 1;
+	fake_pc_start(NULL);
+	failed = nicframe_take(1) >= 0xf0 ? fail_to_plug() : NULL;
+	run();
 	fake_pc_stop(NULL);
-	if (fake_page_live != 0 || fake_heap_live != 0 || fake_mem_windows != 0) {
-		abort();
-	}
+	free(failed);
+	insist(fake_page_live == 0 && fake_heap_live == 0 && fake_mem_windows == 0);
 	return 0;
 }
 

@@ -50,7 +50,7 @@ void thread_checkpoint(void)
 	}
 }
 
-bool thread_should_yield(void)
+__attribute__((weak)) bool thread_should_yield(void)
 {
 	return false;
 }
