@@ -1,27 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* AMD-V behind struct hvm_ops: turning it on, vCPUs' control blocks, one round trip. */
-/* What an exit means is svm_exit.c's, what gets injected svm_event.c's, registers are svm_reg.c's. */
+/* AMD-V as one of the backends of hvm_ops: probing, turning it on per CPU, and the ops table. */
+/* vCPUs are svm_vcpu.c's, exits svm_exit.c's. */
 #include "arch/x86/svm/svm.h"
 
-#include "arch/clock.h"
 #include "arch/cpu.h"
 #include "arch/paging.h"
 #include "arch/x86/cpu/x86.h"
 #include "arch/x86/hvm/backends.h"
-#include "arch/x86/hvm/hvm_start.h"
 #include "arch/x86/hvm/slat.h"
-#include "arch/x86/hvm/vcpu_x86.h"
 #include "arch/x86/hvm/vcpuid.h"
 #include "arch/x86/hvm/vmsr.h"
 #include "arch/x86/hvm/x86_bits.h"
 #include "arch/x86/svm/npt.h"
 #include "hv/base/heap.h"
 #include "hv/base/page.h"
-#include "hv/base/stretch.h"
-#include "hv/base/trace.h"
 #include "hv/lib/errno.h"
 #include "hv/lib/string.h"
-#include "hv/timer.h"
 #include "hv/vm.h"
 
 #define MSR_VM_CR	0xc0010114u
@@ -42,24 +36,11 @@
 #define CPUID_EXT_ECX_SVM BIT(2)
 #define CPUID_EXT_EDX_NX  BIT(20)
 
-#define DR7_ENABLES 0xffu /* L0-3, G0-3: SDM and APM, "Debug Control Register" */
-#define DR7_RESET   0x400u
-
 #define MSRPM_ORDER 1u /* 8 KiB: APM Vol. 2, "MSR Intercepts" */
 #define IOPM_ORDER  2u /* 12 KiB: "I/O Intercepts" */
 
-/* APM Vol. 2, "Pause Intercept Filtering": how many, less than a gap of cycles apart, are a loop. */
-#define PAUSES	  3000u
-#define PAUSE_GAP 128u
-
-struct svm_cpu {
-	hpa_t host;	 /* a VMCB with VMSAVE's part of our state, which VMRUN does not keep */
-	void *save_area; /* VM_HSAVE_PA: the processor's own */
-	struct asid_pool asids;
-};
-
 struct svm_features svm_features;
-static struct svm_cpu cpus[CPU_MAX];
+struct svm_cpu svm_cpus[CPU_MAX];
 /* Shared by all guests: they differ in nothing but TSC_AUX, which not every CPU model has. */
 static uint8_t *msrpm_plain, *msrpm_tsc_aux, *iopm;
 
@@ -168,9 +149,15 @@ static int make_maps(void)
 	return 0;
 }
 
+void svm_fill_maps(const struct vcpu *v, struct vmcb_control *c)
+{
+	c->iopm = paging_hpa(iopm).v;
+	c->msrpm = paging_hpa(vcpuid_has(v, VCPUID_RDTSCP) ? msrpm_tsc_aux : msrpm_plain).v;
+}
+
 static int cpu_enable(void)
 {
-	struct svm_cpu *c = &cpus[cpu_id()];
+	struct svm_cpu *c = &svm_cpus[cpu_id()];
 	void *host;
 	int err = make_maps();
 
@@ -230,166 +217,6 @@ static int unmap_ram(struct vm *vm, gpa_t gpa, uint64_t size)
 	return slat_unmap(vm->slat, gpa, size);
 }
 
-static void fill_addresses(struct vcpu *v, struct vmcb_control *c)
-{
-	const struct slat *slat = v->vm->slat;
-
-	c->iopm = paging_hpa(iopm).v;
-	c->msrpm = paging_hpa(vcpuid_has(v, VCPUID_RDTSCP) ? msrpm_tsc_aux : msrpm_plain).v;
-	c->ncr3 = slat->root.v;
-	c->tsc_offset = v->tsc_offset;
-	c->pause_count = PAUSES;
-	c->pause_threshold = PAUSE_GAP;
-}
-
-static int vcpu_create_vmcb(struct vcpu *v)
-{
-	struct svm_vcpu *s = heap_alloc(sizeof(*s));
-
-	if (s == NULL) {
-		return -ENOMEM;
-	}
-	s->b = page_alloc(0);
-	if (s->b == NULL) {
-		heap_free(s);
-		return -ENOMEM;
-	}
-	s->hpa = paging_hpa(s->b);
-	v->hvm = s;
-	v->exit_names = svm_exit_names();
-	vmcb_init(s->b);
-	s->b->c.dr_write = svm_features.keeps_breakpoints ? BIT(5) | BIT(7) : 0;
-	s->b->c.intercept1 |= svm_features.loads_null_tr ? VMCB_INTERCEPT_TR_WRITE : 0;
-	fill_addresses(v, &s->b->c);
-	hvm_reset_state(v);
-	return 0;
-}
-
-static void vcpu_destroy_vmcb(struct vcpu *v)
-{
-	struct svm_vcpu *s = svm_of(v);
-
-	page_free(s->b, 0);
-	heap_free(s);
-	v->hvm = NULL;
-}
-
-static void switched_in(struct vcpu *v)
-{
-	struct svm_vcpu *s = svm_of(v);
-	unsigned int cpu = cpu_id();
-
-	/* Another CPU may have run it since: nothing that this one keeps of the VMCB is good. */
-	s->clean = 0;
-	s->cpu = &cpus[cpu];
-	s->ring = &trace_rings[cpu];
-	s->stretch = &stretches[cpu];
-	s->alarm = timer_next_of(cpu);
-	svm_event_watch_pauses(v, true);
-	vcpu_x86_load(v);
-}
-
-static void switched_out(struct vcpu *v)
-{
-	vcpu_x86_save(v);
-}
-
-/* The TLB may hold nothing of this vCPU that is older than its page tables, nor anyone else's. */
-static void prepare_tlb(struct vcpu *v, struct svm_vcpu *s, struct svm_cpu *c)
-{
-	struct vmcb_control *ctl = &s->b->c;
-	enum asid_flush flush = asid_prepare(&c->asids, &s->asid, slat_generation(v->vm->slat));
-
-	ctl->tlb_control = VMCB_TLB_KEEP;
-	if (likely(flush == ASID_KEEP)) {
-		return;
-	}
-	svm_dirty(s, VMCB_CLEAN_ASID);
-	ctl->asid = s->asid.asid;
-	ctl->tlb_control = flush == ASID_FLUSH_OWN && svm_features.flush_by_asid
-				   ? VMCB_TLB_FLUSH_ASID
-				   : VMCB_TLB_FLUSH_ALL;
-}
-
-/* No translation is of that generation: prepare_tlb flushes. */
-#define NO_GENERATION UINT64_MAX
-
-static void flush_tlb(struct vcpu *v)
-{
-	svm_of(v)->asid.tables = NO_GENERATION;
-}
-
-/*
- * #VMEXIT disables the guest's breakpoints (APM Vol. 2, "#VMEXIT"). QEMU's TCG leaves them armed and
- * later takes the list of what is armed for one of DR7's at that time, which crashes it. There DR7 is
- * switched by hand, and a guest's write of it exits; DR0-3 are the guest's already.
- */
-static bool dr7_needs_switch(const struct vmcb *b)
-{
-	return unlikely((b->s.dr7 & DR7_ENABLES) != 0) && svm_features.keeps_breakpoints;
-}
-
-static void write_dr7(uint64_t val)
-{
-	__asm__ volatile("mov %0, %%db7" : : "r"(val) : "memory");
-}
-
-/*
- * QEMU's TCG drops an interrupt request of the host that comes from its other thread in the very moment
- * of a #VMEXIT (it changes the word of requests without a lock there). The local APIC keeps the vector
- * and asks again with the next one; but nothing comes behind a lost alarm: without this time would stand
- * still until a key is pressed. Elsewhere the interrupt of an alarm that is over ends the guest's stay.
- */
-static void renew_alarm(const struct svm_vcpu *s, uint64_t now)
-{
-	uint64_t deadline = __atomic_load_n(s->alarm, __ATOMIC_RELAXED);
-
-	if (unlikely(now > deadline) && svm_features.loses_interrupts) {
-		clock_arm(deadline);
-	}
-}
-
-static enum hvm_next vcpu_run(struct vcpu *v)
-{
-	struct svm_vcpu *s = svm_of(v);
-	struct svm_cpu *c = s->cpu;
-	struct vmcb *b = s->b;
-	uint64_t now;
-
-	svm_event_prepare(v, s);
-	prepare_tlb(v, s, c);
-	b->c.clean = svm_features.clean_bits ? s->clean : 0;
-	b->s.rax = v->gprs[GPR_RAX];
-	b->s.rsp = v->gprs[GPR_RSP];
-	if (dr7_needs_switch(b)) {
-		write_dr7(b->s.dr7);
-	}
-	now = x86_rdtsc();
-	renew_alarm(s, now);
-	stretch_end(s->stretch, now);
-	svm_entry(v->gprs, s->hpa.v, c->host.v);
-	v->exit_tsc = x86_rdtsc();
-	stretch_begin(s->stretch, v->exit_tsc);
-	if (dr7_needs_switch(b)) {
-		write_dr7(DR7_RESET);
-	}
-	v->gprs[GPR_RAX] = b->s.rax;
-	v->gprs[GPR_RSP] = b->s.rsp;
-	s->clean = VMCB_CLEAN_ALL;
-	svm_event_after_exit(v, s);
-	return svm_exit_handle(v);
-}
-
-static bool interrupt_shadow(const struct vcpu *v)
-{
-	return (svm_of(v)->b->c.shadow & VMCB_SHADOW) != 0;
-}
-
-static void dump(const struct vcpu *v, void (*out)(const char *line))
-{
-	vmcb_dump(svm_of(v)->b, out);
-}
-
 const struct hvm_ops svm_hvm_ops = {
 	.name = "SVM",
 	.probe = probe,
@@ -399,19 +226,19 @@ const struct hvm_ops svm_hvm_ops = {
 	.vm_destroy = vm_destroy_slat,
 	.slat_map = map_ram,
 	.slat_unmap = unmap_ram,
-	.vcpu_create = vcpu_create_vmcb,
-	.vcpu_destroy = vcpu_destroy_vmcb,
+	.vcpu_create = svm_vcpu_create,
+	.vcpu_destroy = svm_vcpu_destroy,
 	.vcpu_init = svm_event_init,
-	.vcpu_switched_in = switched_in,
-	.vcpu_switched_out = switched_out,
-	.flush_tlb = flush_tlb,
-	.vcpu_run = vcpu_run,
+	.vcpu_switched_in = svm_vcpu_switched_in,
+	.vcpu_switched_out = svm_vcpu_switched_out,
+	.flush_tlb = svm_vcpu_flush_tlb,
+	.vcpu_run = svm_vcpu_run,
 	.get_reg = svm_reg_get,
 	.set_reg = svm_reg_set,
 	.get_seg = svm_reg_get_seg,
 	.set_seg = svm_reg_set_seg,
 	.get_halfway = svm_event_get_halfway,
 	.set_halfway = svm_event_set_halfway,
-	.interrupt_shadow = interrupt_shadow,
-	.dump = dump,
+	.interrupt_shadow = svm_vcpu_interrupt_shadow,
+	.dump = svm_vcpu_dump,
 };

@@ -4,6 +4,7 @@
 #ifndef ARCH_X86_SVM_SVM_H
 #define ARCH_X86_SVM_SVM_H
 
+#include "arch/cpu.h"
 #include "arch/hvm.h"
 #include "arch/x86/hvm/exit.h"
 #include "arch/x86/svm/asid.h"
@@ -36,7 +37,14 @@ enum svm_step {
 	SVM_STEP_VIRTUAL, /* no step: an interrupt was injected as a virtual one */
 };
 
-struct svm_cpu;
+/* What this backend keeps for a CPU that has SVM on, touched only by it. */
+struct svm_cpu {
+	hpa_t host;	 /* a VMCB with VMSAVE's part of our state, which VMRUN does not keep */
+	void *save_area; /* VM_HSAVE_PA: the processor's own */
+	struct asid_pool asids;
+};
+extern struct svm_cpu svm_cpus[CPU_MAX];
+
 struct stretch;
 struct trace_ring;
 
@@ -72,6 +80,19 @@ static inline void svm_dirty(struct svm_vcpu *s, uint32_t groups)
 {
 	s->clean &= ~groups;
 }
+
+/* svm.c: which ports and MSRs exit; the same maps serve all guests that have v's CPUID. */
+void svm_fill_maps(const struct vcpu *v, struct vmcb_control *c);
+
+/* svm_vcpu.c: as struct hvm_ops says. */
+int svm_vcpu_create(struct vcpu *v);
+void svm_vcpu_destroy(struct vcpu *v);
+void svm_vcpu_switched_in(struct vcpu *v);
+void svm_vcpu_switched_out(struct vcpu *v);
+void svm_vcpu_flush_tlb(struct vcpu *v);
+enum hvm_next svm_vcpu_run(struct vcpu *v);
+bool svm_vcpu_interrupt_shadow(const struct vcpu *v);
+void svm_vcpu_dump(const struct vcpu *v, void (*out)(const char *line));
 
 /* svm_entry.S: one VMRUN; GPRs but RAX and RSP go through gprs. */
 void svm_entry(uint64_t gprs[16], uint64_t guest_vmcb, uint64_t host_vmcb);
