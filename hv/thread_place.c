@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Which CPU a thread runs on: placing the woken, balancing the busy, stealing for the idle. */
-/* When a thread runs there is thread.c's, in what order the policy's. */
+/* When a thread runs there is thread_run.c's, in what order the policy's. */
 #include "hv/thread_place.h"
 
 #include "arch/clock.h"
@@ -77,7 +77,7 @@ static bool hand_over(struct cpu_run *r, unsigned int cpu, struct sched_entity *
 	}
 	spin_unlock(&r->lock);
 	if (e != NULL) {
-		thread_enqueue(thread_of(e), false);
+		thread_run_enqueue(thread_of(e), false);
 	}
 	return e != NULL;
 }
@@ -243,7 +243,7 @@ void thread_place_idle(void)
 		struct thread *t = steal_from(&thread_runs[cpu], me);
 
 		if (t != NULL) {
-			thread_enqueue(t, false);
+			thread_run_enqueue(t, false);
 			return;
 		}
 	}

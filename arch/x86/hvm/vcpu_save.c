@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A vCPU's registers and MSRs as one table of fields, each with its place, its check and its name. */
+/* A vCPU's registers as one table of fields, each with its place and its check; the list of parts. */
 /* What a field means is others'; here it must only be a value that a guest could have brought about, */
 /* or one that at worst makes its own VM crash at the next entry. */
 #include "arch/x86/hvm/vcpu_save.h"
@@ -194,25 +194,9 @@ static const struct field fields[] = {
 	X86(steal.msr, pv_steal_msr_ok), /* what is no RAM is not written */
 };
 
-/* Read and written by the guest's own rules, vmsr.c; those of another vendor are 0 and left alone. */
-static const struct {
-	uint32_t first, last;
-} msrs[] = {
-	{ 0x0000017a, 0x0000017a }, /* MCG_STATUS */
-	{ 0x000001a0, 0x000001a0 }, /* MISC_ENABLE */
-	{ 0x00000200, 0x0000020f }, /* variable MTRRs */
-	{ 0x00000250, 0x00000250 },	  { 0x00000258, 0x00000259 },
-	{ 0x00000268, 0x0000026f },	  { 0x00000277, 0x00000277 }, /* PAT */
-	{ 0x000002ff, 0x000002ff },				      /* MTRR_DEF_TYPE */
-	{ 0xc0010015, 0xc0010015 },				      /* HWCR */
-	{ 0xc001001f, 0xc001001f },				      /* NB_CFG */
-	{ MSR_SPEC_CTRL, MSR_SPEC_CTRL },
-};
-#define MSRS 34u
-
 struct cpu_block {
 	uint64_t fields[ARRAY_SIZE(fields)];
-	uint64_t msrs[MSRS];
+	uint64_t msrs[VMSR_SAVED];
 	struct hvm_segment segs[HVM_SEGS];
 	uint32_t event; /* struct hvm_halfway */
 	uint32_t length;
@@ -222,7 +206,7 @@ struct cpu_block {
 	uint8_t reserved[2];
 };
 _Static_assert(sizeof(struct hvm_segment) == 16, "part of the saved state");
-_Static_assert(sizeof(struct cpu_block) == (ARRAY_SIZE(fields) + MSRS) * 8 + HVM_SEGS * 16 + 16,
+_Static_assert(sizeof(struct cpu_block) == (ARRAY_SIZE(fields) + VMSR_SAVED) * 8 + HVM_SEGS * 16 + 16,
 	       "the saved state has no holes");
 
 /* ---- registers ---- */
@@ -231,39 +215,6 @@ static size_t cpu_size(const struct vcpu *v)
 {
 	(void)v;
 	return sizeof(struct cpu_block);
-}
-
-/* fn for each row's MSRs in order; false: one was refused. */
-static bool each_msr(struct vcpu *v, uint64_t *vals,
-		     bool (*fn)(struct vcpu *v, uint32_t msr, uint64_t *val))
-{
-	unsigned int n = 0;
-
-	for (unsigned int i = 0; i < ARRAY_SIZE(msrs); i++) {
-		for (uint32_t msr = msrs[i].first; msr <= msrs[i].last; msr++) {
-			BUG_ON(n == MSRS);
-			if (!fn(v, msr, &vals[n++])) {
-				return false;
-			}
-		}
-	}
-	BUG_ON(n != MSRS);
-	return true;
-}
-
-static bool save_msr(struct vcpu *v, uint32_t msr, uint64_t *val)
-{
-	if (!vmsr_read(v, msr, val)) {
-		*val = 0;
-	}
-	return true;
-}
-
-static bool load_msr(struct vcpu *v, uint32_t msr, uint64_t *val)
-{
-	uint64_t old;
-
-	return !vmsr_read(v, msr, &old) || *val == old || vmsr_write(v, msr, *val);
 }
 
 static void save_halfway(struct vcpu *v, struct cpu_block *b)
@@ -291,7 +242,7 @@ static int cpu_save(struct vcpu *v, void *block)
 	for (unsigned int i = 0; i < HVM_SEGS; i++) {
 		hvm->get_seg(v, (enum hvm_seg)i, &b->segs[i]);
 	}
-	each_msr(v, b->msrs, save_msr);
+	vmsr_save(v, b->msrs);
 	return 0;
 }
 
@@ -412,11 +363,10 @@ static bool halfway_ok(const struct cpu_block *b)
 static int cpu_load(struct vcpu *v, const void *block)
 {
 	const struct cpu_block *b = block;
-	struct cpu_block copy = *b; /* MSRs are loaded through a pointer that may be written */
 	struct hvm_halfway h = { b->event, b->length, b->shadow, b->nmi_blocked, b->single_step };
 
 	if (!fields_ok(b) || !control_ok(v, b) || !exception_ok(b) || !segments_ok(b) ||
-	    !halfway_ok(b) || !each_msr(v, copy.msrs, load_msr)) {
+	    !halfway_ok(b) || !vmsr_load(v, b->msrs)) {
 		return -EINVAL;
 	}
 	for (unsigned int i = 0; i < HVM_SEGS; i++) {
@@ -437,97 +387,13 @@ static const struct hvm_part cpu_part = {
 	.load = cpu_load,
 };
 
-/* ---- CPUID: the guest must find the processor that it knows ---- */
-
-static size_t cpuid_size(const struct vcpu *v)
-{
-	(void)v;
-	return sizeof(struct vcpuid_view);
-}
-
-static int cpuid_save(struct vcpu *v, void *block)
-{
-	memcpy(block, v->x86->cpuid, sizeof(struct vcpuid_view));
-	return 0;
-}
-
-static int cpuid_load(struct vcpu *v, const void *block)
-{
-	return vcpuid_adopt(v, block) ? 0 : -ENODEV;
-}
-
-static const struct hvm_part cpuid_part = {
-	.name = "cpuid",
-	.version = 1,
-	.size = cpuid_size,
-	.save = cpuid_save,
-	.load = cpuid_load,
-};
-
-/* ---- FPU ---- */
-
-/* SDM Vol. 1, "Legacy Region of an XSAVE Area", "XSAVE Header"; FXRSTOR takes the first part alone. */
-#define AREA_MXCSR  24u
-#define AREA_HEADER 512u
-#define AREA_XCOMP  (AREA_HEADER + 8)
-#define AREA_STATE  (AREA_HEADER + 64)
-#define MXCSR_BITS  0xffffu
-
-static size_t fpu_size(const struct vcpu *v)
-{
-	return vcpuid_xsave_size(v->x86->cpuid);
-}
-
-static int fpu_save(struct vcpu *v, void *block)
-{
-	vcpu_x86_sync(v);
-	memcpy(block, v->x86->xsave, fpu_size(v));
-	return 0;
-}
-
-static bool area_ok(const struct vcpu *v, const uint8_t *area)
-{
-	uint64_t offered = v->x86->cpuid->xcr0;
-
-	if ((bytes_get_le32(area + AREA_MXCSR) & ~(uint64_t)MXCSR_BITS) != 0) {
-		return false;
-	}
-	if (offered == 0) {
-		return true;
-	}
-	for (unsigned int i = AREA_XCOMP; i < AREA_STATE; i++) {
-		if (area[i] != 0) {
-			return false;
-		}
-	}
-	return (bytes_get_le64(area + AREA_HEADER) & ~offered) == 0;
-}
-
-/* The root-mode XRSTOR of this area must not fault: "XRSTOR", general-protection exceptions. */
-static int fpu_load(struct vcpu *v, const void *block)
-{
-	if (!area_ok(v, block)) {
-		return -EINVAL;
-	}
-	memcpy(v->x86->xsave, block, fpu_size(v));
-	return 0;
-}
-
-static const struct hvm_part fpu_part = {
-	.name = "fpu",
-	.version = 1,
-	.size = fpu_size,
-	.save = fpu_save,
-	.load = fpu_load,
-};
-
 /* ---- all of them ---- */
 
 const struct hvm_part *hvm_part(unsigned int i)
 {
 	/* The registers after CPUID, which says what is valid in them. */
 	static const struct hvm_part *const parts[] = {
-		&cpuid_part, &cpu_part, &fpu_part, &event_save_part, &vlapic_save_part,
+		&vcpuid_save_part, &cpu_part, &fpu_save_part, &event_save_part, &vlapic_save_part,
 	};
 
 	return i < ARRAY_SIZE(parts) ? parts[i] : NULL;
