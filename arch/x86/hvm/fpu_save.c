@@ -7,6 +7,7 @@
 #include "hv/lib/bytes.h"
 #include "hv/lib/errno.h"
 #include "hv/lib/string.h"
+#include "hv/vcpu.h"
 
 /* SDM Vol. 1, "Legacy Region of an XSAVE Area", "XSAVE Header"; FXRSTOR takes the first part alone. */
 #define AREA_MXCSR  24u

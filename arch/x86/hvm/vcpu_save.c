@@ -8,8 +8,6 @@
 #include "arch/x86/hvm/event.h"
 #include "arch/x86/hvm/pv_steal.h"
 #include "arch/x86/hvm/vcpu_x86.h"
-#include "arch/x86/hvm/vcpuid.h"
-#include "arch/x86/hvm/vmsr.h"
 #include "arch/x86/hvm/vmsr_rules.h"
 #include "arch/x86/hvm/x86_bits.h"
 #include "hv/base/panic.h"
@@ -206,7 +204,8 @@ struct cpu_block {
 	uint8_t reserved[2];
 };
 _Static_assert(sizeof(struct hvm_segment) == 16, "part of the saved state");
-_Static_assert(sizeof(struct cpu_block) == (ARRAY_SIZE(fields) + VMSR_SAVED) * 8 + HVM_SEGS * 16 + 16,
+_Static_assert(sizeof(struct cpu_block) ==
+		       (ARRAY_SIZE(fields) + VMSR_SAVED) * 8 + HVM_SEGS * 16 + 16,
 	       "the saved state has no holes");
 
 /* ---- registers ---- */

@@ -6,6 +6,7 @@
 #include "arch/x86/hvm/vcpuid.h"
 #include "hv/lib/errno.h"
 #include "hv/lib/string.h"
+#include "hv/vcpu.h"
 
 static size_t cpuid_size(const struct vcpu *v)
 {

@@ -3,7 +3,8 @@
 /* taken, and what is taken is safe to load into a processor in root mode. */
 /* TEST_SOURCES: arch/x86/hvm/vlapic_page.c */
 /* TEST_SOURCES: arch/x86/hvm/vcpu_save.c arch/x86/hvm/vlapic_save.c arch/x86/hvm/cr.c hv/mp_init.c */
-/* TEST_SOURCES: arch/x86/hvm/event_save.c */
+/* TEST_SOURCES: arch/x86/hvm/event_save.c arch/x86/hvm/fpu_save.c arch/x86/hvm/vcpuid_save.c */
+/* TEST_SOURCES: arch/x86/hvm/vmsr_save.c */
 /* TEST_SOURCES: arch/x86/hvm/vmsr.c arch/x86/hvm/vmsr_rules.c arch/x86/hvm/vmsr_mtrr.c */
 /* TEST_SOURCES: arch/x86/hvm/kvm_leaf.c arch/x86/hvm/kvm_msr.c arch/x86/hvm/pvclock.c */
 /* TEST_SOURCES: arch/x86/hvm/pv_eoi.c arch/x86/hvm/pv_steal.c */
