@@ -4,12 +4,14 @@
 #include "drivers/host/host_disk.h"
 #include "hv/base/heap.h"
 #include "hv/lib/fmt.h"
+#include "hv/lib/string.h"
 #include "hv/mgmt/cmd.h"
 #include "hv/mgmt/disk_host.h"
 #include "hv/mgmt/disk_table.h"
 #include "hv/vm_config.h"
 
 #define GUID_TEXT 37u
+#define WHAT	  36u /* letters of the last column of a line of 79 */
 
 /* A partition's type: "0x83", or a GUID, whose first three fields are little-endian. */
 static const char *type_text(const struct partition_table *t, const struct partition *p, char *buf,
@@ -60,8 +62,16 @@ static void print_row(struct shell_out *out, const struct host_disk *d, const ch
 	char size[16], user[VM_NAME_MAX];
 
 	disk_host_user(d, off, bytes, user, sizeof(user));
-	shell_out_printf(out, "%-15s %10s %-15.15s %.36s\n", name,
-			 fmt_size(size, sizeof(size), bytes), user[0] != '\0' ? user : "-", what);
+	shell_out_printf(out, "%-15s %10s %-15.15s %s\n", name, fmt_size(size, sizeof(size), bytes),
+			 user[0] != '\0' ? user : "-", what);
+}
+
+/* As much of the model as leaves room for the status, which is never cut. */
+static void disk_text(char *buf, size_t size, const char *model, const char *status)
+{
+	size_t room = WHAT - u64_min(WHAT, strlen(status) + strlen(", "));
+
+	fmt_snprintf(buf, size, "%.*s%s%s", (int)room, model, room > 0 ? ", " : "", status);
 }
 
 static void print_disk(struct shell_out *out, struct host_disk *d)
@@ -74,7 +84,7 @@ static void print_disk(struct shell_out *out, struct host_disk *d)
 		shell_out_printf(out, "%s: too little memory\n", d->name);
 		return;
 	}
-	fmt_snprintf(what, sizeof(what), "%s, %s", d->model, scheme_text(t, damage));
+	disk_text(what, sizeof(what), d->model, scheme_text(t, damage));
 	print_row(out, d, d->name, 0, d->dev.size, what);
 	for (unsigned int i = 0; i < t->count; i++) {
 		const struct partition *p = &t->part[i];
