@@ -105,6 +105,8 @@ const struct host_config *cmd_config_host(void);
 
 /* Tab: every file of every store. */
 void cmd_store_offer(struct shell *sh, struct line_edit *le, const char *word);
+/* The row of `store delete` and of `disk delete`. */
+int cmd_store_delete(struct shell_call *c);
 
 /* ---- cmd_host.c ---- */
 

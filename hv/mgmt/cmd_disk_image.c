@@ -10,7 +10,6 @@
 #include "hv/mgmt/cmd.h"
 #include "hv/mgmt/disk_file.h"
 #include "hv/mgmt/progress.h"
-#include "hv/mgmt/store.h"
 #include "hv/vm.h"
 
 /* ---- what is shared ---- */
@@ -129,17 +128,6 @@ static int cmd_create(struct shell_call *c)
 	}
 	shell_out_printf(c->out, "%s: created, %s, %s\n", c->argv[0], p.format,
 			 fmt_size(text, sizeof(text), p.size));
-	return 0;
-}
-
-static int cmd_delete(struct shell_call *c)
-{
-	const char *why;
-
-	if (store_remove(c->argv[0], &why) != 0) {
-		return shell_error(c, "cannot delete %.64s: %s", c->argv[0], why);
-	}
-	shell_out_printf(c->out, "%s: deleted\n", c->argv[0]);
 	return 0;
 }
 
@@ -316,7 +304,7 @@ static const struct shell_cmd cmds[] = {
 	{ "disk", "delete", "FILE",
 	  "delete a disk image that no running VM has\n"
 	  "A flat VMDK is two files; each is deleted by its name.",
-	  cmd_delete },
+	  cmd_store_delete },
 };
 
 const struct shell_table cmd_disk_image_table = { cmds, ARRAY_SIZE(cmds), NULL, 0 };

@@ -116,7 +116,7 @@ static int cmd_ls(struct shell_call *c)
 	return 0;
 }
 
-static int cmd_delete(struct shell_call *c)
+int cmd_store_delete(struct shell_call *c)
 {
 	const char *why;
 
@@ -206,7 +206,7 @@ static const struct shell_cmd cmds[] = {
 	  "base64 -d, give it to the next boot as a module NAME, and it is boot:NAME.\n"
 	  "Ctrl-C stops.",
 	  cmd_print },
-	{ "store", "delete", "FILE", "delete a file, named STORE:FILE", cmd_delete },
+	{ "store", "delete", "FILE", "delete a file, named STORE:FILE", cmd_store_delete },
 };
 
 static const struct shell_kind kinds[] = { { "STORE", offer_stores }, { "FILE", cmd_store_offer } };

@@ -2,6 +2,7 @@
 /* The commands about disk images, by the shell, over the store ram: and real formats; the files of */
 /* ram: as what images lie in. */
 /* TEST_SOURCES: hv/mgmt/cmd_disk_image.c hv/mgmt/cmd_disk_copy.c hv/mgmt/disk_file.c hv/mgmt/progress.c */
+/* TEST_SOURCES: hv/mgmt/cmd_store.c hv/mgmt/base64.c */
 /* TEST_SOURCES: hv/mgmt/store.c hv/mgmt/store_ram.c hv/mgmt/ram_bytes.c hv/mgmt/shell.c hv/mgmt/shell_words.c */
 /* TEST_SOURCES: hv/mgmt/shell_out.c hv/mgmt/near.c hv/mgmt/json.c hv/mgmt/utf8.c hv/lib/errno.c hv/lib/fmt.c hv/lib/string.c */
 /* TEST_SOURCES: drivers/block/block.c drivers/block/image.c drivers/block/inflate.c drivers/block/meta.c */
