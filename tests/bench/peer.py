@@ -18,8 +18,10 @@ FIRMWARE = ("/usr/share/seabios/bios-256k.bin", "/usr/share/qemu/multiboot_dma.b
 INIT = "tests/bench/peer_init"
 MEMORY = "1G"
 
-# name: unique; last: the words after which a guest has no more to say.
-Run = collections.namedtuple("Run", "name elf arguments last")
+# name: unique; last: the words after which a guest has no more to say; sender: "", or the arguments of a
+# second guest of the same kind that is started when the first one says that it is ready. Then both have
+# virtio cards with vhost behind them, on taps of one bridge.
+Run = collections.namedtuple("Run", "name elf arguments last sender", defaults=[""])
 Done = collections.namedtuple("Done", "text exits")
 
 
@@ -42,15 +44,15 @@ def contents(kernel, busybox, runs):
     files = build.Files()
     files.copy("init", INIT, 0o755)
     files.busybox(f"{busybox}/bin/busybox")
-    files.modules("kvm", ["kvm_amd"], build.module_files(kernel))
+    files.modules("kvm", ["kvm_amd", "tun", "bridge", "vhost_net"], build.module_files(kernel))
     for path in (QEMU, *libraries(QEMU)):
         files.copy(path, path, 0o755)
     for path in FIRMWARE:
         files.copy(path, path)
     for elf in {run.elf for run in runs}:
         files.copy(f"guests/{os.path.basename(elf)}", elf)
-    files.put("runs", "".join(f"{run.name}|{os.path.basename(run.elf)}|{run.arguments}|{run.last}\n"
-                              for run in runs).encode())
+    files.put("runs", "".join(f"{run.name}|{os.path.basename(run.elf)}|{run.arguments}|{run.last}|"
+                              f"{run.sender}\n" for run in runs).encode())
     for name in ("proc", "sys", "tmp"):
         files.directory(name)
     return files
