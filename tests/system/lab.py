@@ -5,6 +5,7 @@ Knows the console's words; the emulators are boot.py's.
 """
 import base64
 import itertools
+import json
 import re
 import tempfile
 import time
@@ -15,6 +16,21 @@ LINUX = {"vmlinuz": "build/guests/vmlinuz", "initrd.img": "build/guests/initrd.i
 CTRL_BRACKET = "\x1d"
 marks = itertools.count(1000)
 BOOT_SECONDS = 240  # a Linux guest to its shell; two side by side on a shared build machine
+
+
+def toml(value):
+    """A value of the configuration; text in braces is an inline table already."""
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(toml, value))}]"
+    return value if isinstance(value, str) and value.startswith("{") else json.dumps(value)
+
+
+def linux(name, memory="128M", initrd="initrd.img", words="", **keys):
+    """The configuration of a VM with Debian's kernel. The kernel's tests of its ciphers, a third of a
+    boot in Bochs, run in test_demo, test_smp and test_dmesg only."""
+    keys = {"memory": memory, "kernel": "boot:vmlinuz", "initrd": f"boot:{initrd}",
+            "cmdline": f"console=ttyS0 quiet cryptomgr.notests {words} name={name}"} | keys
+    return f"[vm.{name}]\n" + "".join(f"{key} = {toml(value)}\n" for key, value in keys.items())
 
 
 def guest_modules(*names):

@@ -4,17 +4,10 @@ account stays exact; who gets that memory meanwhile sees zeros only."""
 import time
 
 from guestvm import LOG_LINE, Guests, Neighbour
-from lab import Guest, LINUX, account, guest_modules, machine, prompt, wait_state
+from lab import Guest, LINUX, account, guest_modules, linux, machine, prompt, wait_state
 
 MIB = 1 << 20
-CONFIG = """[vm.linux]
-memory = "256M"
-cpus = 2
-kernel = "boot:vmlinuz"
-initrd = "boot:initrd.img"
-cmdline = "console=ttyS0 quiet name=linux"
-autostart = true
-[vm.fresh]
+CONFIG = linux("linux", "256M", cpus=2, autostart=True) + """[vm.fresh]
 memory = "128M"
 boot = "multiboot"
 kernel = "boot:fresh.elf"

@@ -10,7 +10,6 @@ import lab
 from boot import Machine
 from guestvm import Guests
 
-LINUX = {"vmlinuz": "build/guests/vmlinuz", "initrd.img": "build/guests/initrd.img"}
 SIZE = 2 << 20
 FORMATS = [("raw", "raw", []), ("qcow2", "qcow2", []), ("vdi", "vdi", []),
            ("vhd", "vpc", ["-o", "force_size=on"]), ("qed", "qed", []), ("qcow", "qcow", []),
@@ -41,9 +40,7 @@ def config():
     disks = [f'{{ file = "boot:disk.{name}", format = "{name}", ' +
              ('readonly = true }' if name == "raw" else 'overlay = "8M" }')
              for name, _, _ in FORMATS]
-    return ('[vm.disks]\nmemory = "128M"\ncpus = 2\nkernel = "boot:vmlinuz"\n'
-            'initrd = "boot:initrd.img"\ncmdline = "console=ttyS0 quiet name=disks"\n'
-            f"disks = [{', '.join(disks)}]\n")
+    return lab.linux("disks", cpus=2, disks=disks)
 
 
 def shell(m, line):
@@ -80,7 +77,7 @@ def test_formats(kind):
     disks = [f"vd{letter}" for letter in "abcdefg"[:len(FORMATS)]]
     whole = hashlib.md5(content).hexdigest()
     with Machine(kind, memory="512M", timeout=600,
-                 modules=dict(LINUX, **modules, **{"insula.conf": path})) as m:
+                 modules=dict(lab.LINUX, **modules, **{"insula.conf": path})) as m:
         m.expect_exact("insula> ")
         before = m.json("host memory")["hypervisor"]
         start(m)
@@ -128,9 +125,7 @@ def test_formats(kind):
 test_formats.timeout = 900
 
 
-RAM_DISK = ('[vm.web]\nmemory = "128M"\nkernel = "boot:vmlinuz"\ninitrd = "boot:initrd.img"\n'
-            'cmdline = "console=ttyS0 quiet name=web"\n'
-            'disks = [{ file = "ram:web.qcow2", format = "qcow2" }]\n')
+RAM_DISK = lab.linux("web", disks=['{ file = "ram:web.qcow2", format = "qcow2" }'])
 
 
 def test_images(kind):
@@ -140,7 +135,7 @@ def test_images(kind):
     with open(path, "w") as file:
         file.write(RAM_DISK)
     with Machine(kind, memory="512M", timeout=600,
-                 modules=dict(LINUX, **{"insula.conf": path})) as m:
+                 modules=dict(lab.LINUX, **{"insula.conf": path})) as m:
         m.expect_exact("insula> ")
         assert "there is no ram:web.qcow2" in m.command("vm start web")
         assert "created, qcow2, 256 KiB" in m.command("disk create ram:web.qcow2 --size 256K")

@@ -36,9 +36,7 @@ class Station:
         disks = [self.disk(image) for image in self.images]
         disks.append(f'{{ disk = "{self.twin_disk}", partition = {twin_partition}, '
                      'format = "raw" }')
-        return (f'[vm.{self.name}]\nmemory = "96M"\nkernel = "boot:vmlinuz"\n'
-                f'initrd = "boot:rooted.img"\ndisks = [{", ".join(disks)}]\n'
-                f'cmdline = "console=ttyS0 quiet rdinit=/rootinit name={self.name}"\n')
+        return lab.linux(self.name, "96M", "rooted.img", "rdinit=/rootinit", disks=disks)
 
     def disk(self, image):
         more = ", readonly = true" if image.readonly else ""
@@ -152,14 +150,11 @@ test_written.timeout = 14400 if SOAK else 1800
 
 
 CLONES = "".join(
-    f'[vm.{name}]\nmemory = "96M"\nkernel = "boot:vmlinuz"\ninitrd = "boot:rooted.img"\n'
-    f'disks = [{{ file = "ram:{name}.qcow2", format = "qcow2" }}]\n'
-    f'cmdline = "console=ttyS0 quiet rdinit=/rootinit name={name}"\n' for name in "ab") + (
-        '[vm.look]\nmemory = "96M"\nkernel = "boot:vmlinuz"\ninitrd = "boot:initrd.img"\n'
-        'disks = [{ file = "ram:base.qcow2", format = "raw", readonly = true }, '
-        '{ file = "ram:a.qcow2", format = "qcow2", readonly = true }, '
-        '{ file = "ram:b.qcow2", format = "qcow2", readonly = true }]\n'
-        'cmdline = "console=ttyS0 quiet name=look"\n')
+    lab.linux(name, "96M", "rooted.img", "rdinit=/rootinit",
+              disks=[f'{{ file = "ram:{name}.qcow2", format = "qcow2" }}']) for name in "ab") + lab.linux(
+                  "look", "96M", disks=['{ file = "ram:base.qcow2", format = "raw", readonly = true }',
+                                        '{ file = "ram:a.qcow2", format = "qcow2", readonly = true }',
+                                        '{ file = "ram:b.qcow2", format = "qcow2", readonly = true }'])
 
 
 def test_clones(kind):

@@ -10,8 +10,8 @@ import time
 
 import parttable
 from boot import Machine
+from lab import LINUX, linux
 
-LINUX = {"vmlinuz": "build/guests/vmlinuz", "initrd.img": "build/guests/initrd.img"}
 MIB = 1 << 20
 ends = itertools.count()
 BUSES = {"qemu": ["ide", "ahci", "nvme", "virtio"], "bochs": ["ide"]}
@@ -21,9 +21,7 @@ def config(path, vms):
     """vms: {name: [disk]}."""
     with open(path, "w") as file:
         for name, disks in vms.items():
-            file.write(f'[vm.{name}]\nmemory = "96M"\nkernel = "boot:vmlinuz"\n'
-                       f'initrd = "boot:initrd.img"\ncmdline = "console=ttyS0 quiet name={name}"\n'
-                       f"disks = [{', '.join(disks)}]\n")
+            file.write(linux(name, "96M", disks=disks))
     return path
 
 

@@ -8,7 +8,7 @@ up for good if they did not come, which on a CPU shared with six hogs is no faul
 import re
 import time
 
-from lab import BOOT_SECONDS, LINUX, Guest, guest_modules, machine, prompt, states
+from lab import BOOT_SECONDS, LINUX, Guest, guest_modules, linux, machine, prompt, states
 
 HOGS = ("spin", "cpuidloop")
 SMALL = (*HOGS, "work1", "work2", "memcheck", "timer")
@@ -20,14 +20,7 @@ SPAN = 4.0  # seconds of the host's clock in which shares are measured
 def config():
     text = ""
     for name in ("linux1", "linux2"):
-        text += f"""[vm.{name}]
-memory = "96M"
-boot = "linux"
-kernel = "boot:vmlinuz"
-initrd = "boot:initrd.img"
-cmdline = "console=ttyS0 quiet name={name}"
-autostart = true
-"""
+        text += linux(name, "96M", autostart=True)
     for name in SMALL:
         text += f"""[vm.{name}]
 memory = "8M"

@@ -8,8 +8,8 @@ import re
 import struct
 
 from boot import Machine
+from lab import LINUX, linux
 
-LINUX = {"vmlinuz": "build/guests/vmlinuz", "initrd.img": "build/guests/initrd.img"}
 LONG = 900  # Bochs on a busy machine
 GUESTS = ("a", "b")
 CONFIG = """
@@ -24,17 +24,12 @@ mode = "nat"
 """
 
 
-def vm(name, cpus, nics):
-    return (f'[vm.{name}]\nmemory = "128M"\ncpus = {cpus}\nkernel = "boot:vmlinuz"\ninitrd = "boot:initrd.img"\n'
-            f'cmdline = "console=ttyS0 quiet name={name}"\nnics = {nics}\n')
-
-
 def machine(kind):
     path = os.path.join(os.environ["TMPDIR"], "net.conf")
     with open(path, "w") as file:
-        file.write(CONFIG + vm("a", 2, '["lan", "left", "shared", "own"]') +
-                   vm("b", 1, '[{ net = "lan", mac = "52:54:00:00:00:02" }, '
-                          '{ net = "right", spoof = true }, "shared", "own"]'))
+        file.write(CONFIG + linux("a", cpus=2, nics=["lan", "left", "shared", "own"]) +
+                   linux("b", nics=['{ net = "lan", mac = "52:54:00:00:00:02" }',
+                                    '{ net = "right", spoof = true }', "shared", "own"]))
     return Machine(kind, memory="512M", timeout=LONG, modules=dict(LINUX, **{"insula.conf": path}))
 
 

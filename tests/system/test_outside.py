@@ -9,7 +9,7 @@ import time
 
 import netlab
 import station
-from lab import LINUX, Guest, machine, prompt
+from lab import LINUX, Guest, linux, machine, prompt
 from station import inside
 
 LONG = 900  # Bochs on a busy machine
@@ -30,14 +30,8 @@ uplink = "nic0"
 [net.wire]
 mode = "bridge"
 uplink = "nic0"
-[vm.a]
-memory = "128M"
-kernel = "boot:vmlinuz"
-initrd = "boot:initrd.img"
-cmdline = "console=ttyS0 quiet name=a"
-autostart = true
-nics = ["dmz", { net = "wire", mac = "%s" }, "own"]
-""" % netlab.GUEST_MAC
+""" + linux("a", autostart=True,
+            nics=["dmz", f'{{ net = "wire", mac = "{netlab.GUEST_MAC}" }}', "own"])
 PORT = f"http://{netlab.HOST}:8080/"
 
 

@@ -6,20 +6,13 @@ EPYC does not. There kvm-clock is the clock source; its scheduler's clock is kvm
 """
 import re
 
-from lab import Guest, machine, prompt
+from lab import Guest, linux, machine, prompt
 
 CLOCK = "/sys/devices/system/clocksource/clocksource0"
 CLOCKSOURCE = {"qemu": "kvm-clock", "bochs": "tsc"}
 IN_USE = ["kvmclock", "pv-eoi", "steal-time"]
 SECONDS = {"qemu": 3, "bochs": 60}  # between two looks at the clocks; Bochs' idle time flies
-CONFIG = """[vm.linux]
-memory = "128M"
-boot = "linux"
-kernel = "boot:vmlinuz"
-initrd = "boot:initrd.img"
-cmdline = "console=ttyS0 quiet name=linux"
-autostart = true
-"""
+CONFIG = linux("linux", autostart=True)
 
 
 def uptime(m):

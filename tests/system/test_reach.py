@@ -10,7 +10,7 @@ import threading
 
 import netlab
 import station
-from lab import Guest, machine, prompt
+from lab import Guest, linux, machine, prompt
 from station import inside
 
 GUESTS = "ab" if os.environ.get("INSULA_SOAK") else "a"
@@ -47,9 +47,7 @@ REACHES = {
 
 
 def vm(name):
-    return (f'[vm.{name}]\nmemory = "128M"\nkernel = "boot:vmlinuz"\ninitrd = "boot:initrd.img"\n'
-            f'cmdline = "console=ttyS0 quiet name={name}"\nautostart = true\n'
-            f'nics = {list(MODES)}\n').replace("'", '"')
+    return linux(name, autostart=True, nics=MODES)
 
 
 def reaches(source, target):

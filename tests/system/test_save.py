@@ -7,7 +7,7 @@ import re
 import unittest
 
 from guestvm import Guests
-from lab import BOOT_SECONDS, Guest, machine, prompt
+from lab import BOOT_SECONDS, Guest, linux, machine, prompt
 
 KEYS = {"kernel": "memcheck", "memory": "4M"}
 ROUND = re.compile(rb"memcheck ok (\d+)\r")
@@ -154,20 +154,13 @@ md5sum -c sum >/dev/null || echo BAD; echo >>n$n; sleep 0.01; done) >bad 2>&1 & 
 
 
 # Its disks are a saved VM's file and a disk of the host: so that file leaves the machine.
-COPIER = """[vm.copier]
-memory = "96M"
-kernel = "boot:vmlinuz"
-initrd = "boot:initrd.img"
-cmdline = "console=ttyS0 quiet name=copier"
-disks = [{ file = "ram:x", format = "raw", readonly = true }, { disk = "ide0", format = "raw" }]
-"""
+COPIER = linux("copier", "96M", disks=['{ file = "ram:x", format = "raw", readonly = true }',
+                                       '{ disk = "ide0", format = "raw" }'])
 DISK_SIZE = 160 << 20
 
 
 def linux_config(cpus):
-    return (f'[vm.linux]\nmemory = "128M"\ncpus = {cpus}\nkernel = "boot:vmlinuz"\n'
-            'initrd = "boot:initrd.img"\ncmdline = "console=ttyS0 quiet nokaslr name=linux"\n'
-            'autostart = true\n')
+    return linux("linux", words="nokaslr", cpus=cpus, autostart=True)
 
 
 def times(guest):

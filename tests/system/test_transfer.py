@@ -16,7 +16,7 @@ import netrelay
 import newc
 import station
 from boot import die_with_parent
-from lab import LINUX, Guest, machine, prompt
+from lab import LINUX, Guest, linux, machine, prompt
 from station import inside
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -39,10 +39,8 @@ CONFIG = {"lan": "[net.lan]\n",
 
 
 def config(nets):
-    vms = "".join(f'[vm.{name}]\nmemory = "128M"\nkernel = "boot:vmlinuz"\ninitrd = "boot:initrd.img"\n'
-                  f'cmdline = "console=ttyS0 quiet name={name}"\nautostart = true\nnics = {list(nets)}\n'
-                  for name in GUESTS).replace("'", '"')
-    return "".join(CONFIG[net] for net in nets) + vms
+    return "".join(CONFIG[net] for net in nets) + "".join(
+        linux(name, autostart=True, nics=list(nets)) for name in GUESTS)
 
 
 # ---- the programs of both sides ----

@@ -6,19 +6,11 @@ import re
 
 from boot import Machine
 from guestvm import Guests, Neighbour
-from lab import states, wait_state
+from lab import LINUX, linux, states, wait_state
 
-LINUX = {"vmlinuz": "build/guests/vmlinuz", "initrd.img": "build/guests/initrd.img"}
 LONG = 900  # Bochs on a busy machine
 SOAK = bool(os.environ.get("INSULA_SOAK"))
 PROMPT = re.compile(rb"/ # (?:\x1b\[6n)?")
-
-
-def vm(name, cmdline="", **keys):
-    """The configuration of one Linux VM."""
-    lines = [f"[vm.{name}]", 'memory = "128M"', 'kernel = "boot:vmlinuz"',
-             'initrd = "boot:initrd.img"', f'cmdline = "console=ttyS0 quiet name={name} {cmdline}"']
-    return "\n".join(lines + [f"{key} = {value}" for key, value in keys.items()]) + "\n"
 
 
 def machine(kind, config, files):
@@ -92,7 +84,7 @@ def bind_again(m, bus, driver, device, times):
 
 
 def test_linux(kind):
-    with machine(kind, vm("virt"), LINUX) as m:
+    with machine(kind, linux("virt"), LINUX) as m:
         m.expect_exact("insula> ")
         start(m, "virt")
         read_random(m, 1024)
@@ -122,7 +114,7 @@ test_linux.timeout = LONG
 
 def test_realloc(kind):
     """The kernel puts all BARs elsewhere than where we have just read them."""
-    with machine(kind, vm("moved", "pci=realloc"), LINUX) as m:
+    with machine(kind, linux("moved", words="pci=realloc"), LINUX) as m:
         m.expect_exact("insula> ")
         start(m, "moved")
         where = functions_by_kernel(m)
@@ -156,8 +148,8 @@ test_realloc.timeout = LONG
 
 
 def test_nomsi(kind):
-    no_device = {"hvc": "false", "rng": "false", "balloon": "false"}
-    with machine(kind, vm("pins", "pci=nomsi") + vm("none", **no_device), LINUX) as m:
+    config = linux("pins", words="pci=nomsi") + linux("none", hvc=False, rng=False, balloon=False)
+    with machine(kind, config, LINUX) as m:
         m.expect_exact("insula> ")
         start(m, "pins")
         read_random(m, 64)
