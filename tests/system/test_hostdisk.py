@@ -254,12 +254,12 @@ def limit(m):
 
 
 def slow(kind, bus):
-    """A disk of 16 KiB a second has several requests under way, and holds up neither the VM's other
+    """A disk of 64 KiB a second has several requests under way, and holds up neither the VM's other
     disk nor another VM, nor its end. Reading all of it takes longer than the test may."""
-    disks = [blank(f"{bus}{i}.img", size * MIB) for i, size in enumerate((16, 4, 4))]
+    disks = [blank(f"{bus}{i}.img", size * MIB) for i, size in enumerate((64, 4, 4))]
     disk = [f'{{ disk = "{name}", format = "raw" }}' for name in (f"{bus}0", f"{bus}1", "ahci0")]
-    with machine(kind, [f"{disks[0]},bus={bus},rate=16384", f"{disks[1]},bus={bus}",
-                        f"{disks[2]},bus=ahci", "none,bus=ahci,latency=25"],
+    with machine(kind, [f"{disks[0]},bus={bus},rate=65536", f"{disks[1]},bus={bus}",
+                        f"{disks[2]},bus=ahci", "none,bus=ahci,latency=8"],
                  {"waits": disk[:2], "beside": disk[2:]}) as m:
         m.expect_exact("insula> ")
         start(m, "waits")
