@@ -2,22 +2,26 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Do the unit tests see a mistake? Makes random single-line mutants of a source file and runs tests.
 
-mutate.py SOURCE TEST [--count 100] [--seed 1]: each mutant of SOURCE (drivers/block/fmt_vdi.c)
-is built into the unit test programs whose path contains TEST, as `make unit K=TEST` does; those that
-do not compile are drawn anew, those that hang count as caught. Prints the mutants that were not
-caught, and the rate. The tree stays as it is.
+mutate.py SOURCE TEST [--count 100] [--seed 1] [--only NAME]… [--plain]: each mutant of SOURCE
+(drivers/block/fmt_vdi.c) is built into the unit test programs whose path contains TEST, as
+`make unit K=TEST` does; those that do not compile are drawn anew, those that hang count as caught.
+With --only, of programs with a lab_group_run just the tests whose name matches one of the patterns
+run: those that can see the source. Mutants that pass without the sanitizers, which is fast, are tried
+with them, but with --plain: that is faster and may miss some that are caught. Prints the mutants that
+were not caught, and the rate. The tree stays as it is.
 """
 import argparse
 import glob
 import os
 import random
 import re
+import resource
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "unit"))
 import run as unit  # noqa: E402  (from here on this is the root folder)
@@ -76,60 +80,158 @@ def draw(lines, rand):
             return number, rand.choice(found)
 
 
+FLAGS = shlex.split(unit.CFLAGS)
+FAST = [flag for flag in FLAGS if flag != "-g" and not flag.startswith("-fsanitize")]
+# A program ends with its first failing test, or when a mutant eats memory.
+ENV = dict(os.environ, CMOCKA_TEST_ABORT="1",
+           ASAN_OPTIONS="max_allocation_size_mb=2048:hard_rss_limit_mb=4096")
+MEMORY = 8 << 30  # bytes of address space without sanitizers
+WALL = 3600  # seconds: machines are busy. What hangs runs out of CPU time long before
+
+
+class Compiler:
+    """Object files in a folder, each made once."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.made = {}
+        self.count = 0
+
+    def object(self, source, cflags):
+        """The object's path; None if it does not compile."""
+        key = (source, *cflags)
+        if key not in self.made:
+            self.count += 1
+            path = f"{self.folder}/{self.count}.o"
+            build = [unit.CC, *cflags, "-c", "-o", path, source]
+            failed = subprocess.run(build, stderr=subprocess.DEVNULL, check=False).returncode
+            self.made[key] = None if failed else path
+        return self.made[key]
+
+    def forget(self, source):
+        """It was changed."""
+        self.made = {key: path for key, path in self.made.items() if key[0] != source}
+
+
 class Program:
-    """A unit test program of which one source changes: all others are compiled once."""
+    """A unit test program of which one source changes."""
 
-    def __init__(self, path, source, folder):
-        self.name = os.path.join(folder, os.path.basename(path)[:-2])
+    def __init__(self, path, source, compiler, flags, only):
+        self.name = os.path.join(compiler.folder, os.path.basename(path)[:-2])
         field = unit.fields(path)
-        self.cflags = shlex.split(unit.CFLAGS) + field["CFLAGS"]
+        self.fast = flags is FAST
+        self.cflags = flags + field["CFLAGS"]
         self.libs = ["-lcmocka", *field["LIBS"]]
-        self.objects = []
-        for number, name in enumerate([path, *field["SOURCES"]]):
-            if name != source:
-                self.objects.append(f"{self.name}.{number}.o")
-                subprocess.run([unit.CC, *self.cflags, "-c", "-o", self.objects[-1], name],
-                               check=True)
+        self.compiler = compiler
+        self.sources = [s for s in [path, *field["SOURCES"]] if s != source]
+        self.only = only or [None]
+        self.seconds = 60  # of CPU time
 
-    def run(self, mutant, seconds):
-        """"passed", "caught", or "broken" if it does not compile."""
-        build = [unit.CC, *self.cflags, "-o", self.name, mutant, *self.objects, *self.libs]
-        if subprocess.run(build, stderr=subprocess.DEVNULL, check=False).returncode:
-            return "broken"
+    def link(self, mutant):
+        """False if there is no such program."""
+        objects = [self.compiler.object(s, self.cflags) for s in [mutant, *self.sources]]
+        if None in objects:
+            return False
+        link = [unit.CC, *self.cflags, "-o", self.name, *objects, *self.libs]
+        return subprocess.run(link, stderr=subprocess.DEVNULL, check=False).returncode == 0
+
+    def passes(self):
+        """Do the tests that matter pass?"""
+        return all(self.run(pattern) for pattern in self.only)
+
+    def limit(self):
+        """In the child."""
+        resource.setrlimit(resource.RLIMIT_CPU, (self.seconds, self.seconds))
+        if self.fast:
+            resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+
+    def run(self, pattern):
+        """Do the tests of that pattern pass?"""
+        env = dict(ENV, LAB_TESTS=pattern) if pattern else ENV
         with open(self.name + ".log", "w") as log:
-            test = subprocess.Popen([self.name], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                    start_new_session=True)
+            test = subprocess.Popen(
+                [self.name], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env,
+                start_new_session=True, preexec_fn=self.limit)
             try:
-                return "caught" if test.wait(seconds) else "passed"
+                return test.wait(WALL) == 0
             except subprocess.TimeoutExpired:
-                os.killpg(test.pid, signal.SIGKILL)
-                test.wait()
-                return "caught"
+                return False
+            finally:
+                end(test)
 
 
-def run_all(programs, mutant, seconds):
-    """The first that is not "passed", or that."""
+def end(test):
+    """Ends what a test left behind: its children, and the scratch folder of lab.c."""
+    try:
+        os.killpg(test.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    test.wait()
+    for parent in ("/dev/shm", "/tmp"):
+        for folder in glob.glob(f"{parent}/insula-lab-{test.pid}-*"):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def cpu_time():
+    """Seconds that ended children took."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def judge(programs, mutant):
+    """"passed", "caught", or "broken" if it does not compile."""
     for program in programs:
-        result = program.run(mutant, seconds)
-        if result != "passed":
-            return result
+        if not program.link(mutant):
+            return "broken"
+        if not program.passes():
+            return "caught"
     return "passed"
 
 
-def prepare(source, test, folder):
-    """The programs that the mutants are built into."""
-    paths = sorted(glob.glob("tests/unit/**/test_*.c", recursive=True))
-    programs = [Program(p, source, folder) for p in paths
-                if test in p and source in unit.fields(p)["SOURCES"]]
-    if not programs:
-        sys.exit(f"mutate: no unit test whose path contains {test} is made of {source}")
+def prepare(args, compiler, mutant):
+    """The programs that the mutants are built into, in the order in which they are tried."""
+    paths = [p for p in sorted(glob.glob("tests/unit/**/test_*.c", recursive=True))
+             if args.test in p and args.source in unit.fields(p)["SOURCES"]]
+    if not paths:
+        sys.exit(f"mutate: no unit test whose path contains {args.test} is made of {args.source}")
     cost = {}
-    for program in programs:
-        begun = time.monotonic()
-        if program.run(source, 120) != "passed":
-            sys.exit(f"mutate: {program.name} does not pass as it is")
-        cost[program] = time.monotonic() - begun
-    return sorted(programs, key=cost.get)  # most mutants are caught by the first
+    shutil.copy(args.source, mutant)
+    for flags in [FAST] if args.plain else [FAST, FLAGS]:
+        for path in paths:
+            program = Program(path, args.source, compiler, flags, args.only)
+            if not program.link(mutant):
+                sys.exit(f"mutate: {path} does not compile as it is")
+            begun = cpu_time()
+            if not program.passes():
+                sys.exit(f"mutate: {path} does not pass as it is")
+            cost[program] = cpu_time() - begun
+            program.seconds = int(5 + 4 * cost[program])
+    return sorted(cost, key=lambda program: (not program.fast, cost[program]))
+
+
+def try_mutants(args, compiler):
+    """Prints those that are not caught, and how many are."""
+    rand = random.Random(args.seed)
+    mutant = os.path.join(compiler.folder, os.path.basename(args.source))
+    programs = prepare(args, compiler, mutant)
+    caught = tried = 0
+    results = {}  # of what is drawn again
+    with open(args.source) as file:
+        lines = file.read().split("\n")
+    while tried < args.count:
+        number, new = draw(lines, rand)
+        if (number, new) not in results:
+            with open(mutant, "w") as file:
+                file.write("\n".join(lines[:number] + [new] + lines[number + 1:]))
+            compiler.forget(mutant)
+            results[number, new] = judge(programs, mutant)
+        result = results[number, new]
+        tried += result != "broken"
+        caught += result == "caught"
+        if result == "passed":
+            print(f"{args.source}:{number + 1}: {lines[number].strip()}  ->  {new.strip()}",
+                  flush=True)
+    print(f"mutate: {args.source}: {caught} of {tried} caught, {100 * caught // tried} %")
 
 
 def main():
@@ -138,27 +240,11 @@ def main():
     parser.add_argument("test")
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", action="append")
+    parser.add_argument("--plain", action="store_true")
     args = parser.parse_args()
-    rand = random.Random(args.seed)
-    with open(args.source) as file:
-        lines = file.read().split("\n")
-    caught = tried = 0
     with tempfile.TemporaryDirectory() as folder:
-        programs = prepare(args.source, args.test, folder)
-        mutant = os.path.join(folder, os.path.basename(args.source))
-        while tried < args.count:
-            number, new = draw(lines, rand)
-            with open(mutant, "w") as file:
-                file.write("\n".join(lines[:number] + [new] + lines[number + 1:]))
-            result = run_all(programs, mutant, 120)
-            if result == "broken":
-                continue
-            tried += 1
-            caught += result == "caught"
-            if result == "passed":
-                print(f"{args.source}:{number + 1}: {lines[number].strip()}  ->  {new.strip()}",
-                      flush=True)
-    print(f"mutate: {args.source}: {caught} of {tried} caught, {100 * caught // tried} %")
+        try_mutants(args, Compiler(folder))
 
 
 if __name__ == "__main__":

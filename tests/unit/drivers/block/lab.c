@@ -21,7 +21,7 @@ struct image_why lab_why;
 
 void lab_add(struct lab_group *g, CMUnitTestFunction fn, const void *arg, const char *name, ...)
 {
-	static char names[16384]; /* of one group: a program has no more */
+	static char names[32768]; /* of one group: a program has no more */
 	static size_t used;
 	va_list ap;
 	int n;
@@ -41,6 +41,7 @@ void lab_add(struct lab_group *g, CMUnitTestFunction fn, const void *arg, const 
 
 int lab_group_run(const struct lab_group *g)
 {
+	cmocka_set_test_filter(getenv("LAB_TESTS"));
 	return _cmocka_run_group_tests("formats", g->test, g->count, NULL, NULL);
 }
 
@@ -59,8 +60,8 @@ static void remove_folder(void)
 static void make_folder(void)
 {
 	if (folder[0] == '\0') {
-		snprintf(folder, sizeof(folder), "%s/insula-lab-XXXXXX",
-			 access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+		snprintf(folder, sizeof(folder), "%s/insula-lab-%d-XXXXXX",
+			 access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp", getpid());
 		assert_non_null(mkdtemp(folder));
 		atexit(remove_folder);
 	}

@@ -11,12 +11,13 @@
 
 /* Tests of which many are rows of tables: each row is a test of its own, with a name. */
 struct lab_group {
-	struct CMUnitTest test[256];
+	struct CMUnitTest test[512];
 	size_t count;
 };
 /* arg becomes the test's *state; the name is copied. */
 void lab_add(struct lab_group *g, CMUnitTestFunction fn, const void *arg, const char *name, ...)
 	PRINTF(4, 5);
+/* With LAB_TESTS in the environment only the tests whose names match it, as '*vdi*' does. */
 int lab_group_run(const struct lab_group *g);
 
 /* A scratch folder of this process, made on first use and removed at exit; paths are relative to it. */

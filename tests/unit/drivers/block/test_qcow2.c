@@ -530,13 +530,14 @@ int main(void)
 	static struct lab_group g;
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(variants); i++) {
-		lab_add(&g, test_image_of_qemu, &variants[i], "of qemu-img: %s", variants[i].name);
+		lab_add(&g, test_image_of_qemu, &variants[i], "qcow2 of qemu-img: %s",
+			variants[i].name);
 	}
 	for (unsigned int i = 0; i < ARRAY_SIZE(creations); i++) {
-		lab_add(&g, test_image_of_ours, &creations[i], "ours: %u", i);
+		lab_add(&g, test_image_of_ours, &creations[i], "qcow2 of ours: %u", i);
 	}
 	for (unsigned int i = 0; i < ARRAY_SIZE(backings); i++) {
-		lab_add(&g, test_backing, &backings[i], "backed: %s", backings[i].name);
+		lab_add(&g, test_backing, &backings[i], "qcow2 over another: %s", backings[i].name);
 	}
 	qcow2_damage_add(&g);
 	for (unsigned int i = 0; i < ARRAY_SIZE(tests); i++) {
