@@ -27,6 +27,8 @@ static ucontext_t scheduler;
 static unsigned int count;
 static uint32_t dice = 1;
 
+unsigned long fake_fiber_checkpoints;
+
 uint32_t fake_fiber_random(uint32_t *state)
 {
 	*state = *state * 1664525u + 1013904223u;
@@ -126,5 +128,6 @@ void thread_unpark(struct thread *t)
 
 void thread_checkpoint(void)
 {
+	fake_fiber_checkpoints++;
 	fake_fiber_pause();
 }

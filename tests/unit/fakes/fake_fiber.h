@@ -16,5 +16,7 @@ int fake_fiber_run(uint32_t seed);
 void fake_fiber_pause(void);
 /* Pseudo-random numbers of the seed. */
 uint32_t fake_fiber_random(uint32_t *state);
+/* Calls of thread_checkpoint, by fibers or not. */
+extern unsigned long fake_fiber_checkpoints;
 
 #endif

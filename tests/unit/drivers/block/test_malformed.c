@@ -14,7 +14,11 @@
 /* TEST_SOURCES: tests/unit/fakes/fake_heap.c tests/unit/fakes/fake_page.c tests/unit/fakes/fake_lock.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_panic_abort.c */
 /* TEST_SOURCES: tests/unit/drivers/block/lab.c tests/unit/drivers/block/lab_cut.c */
+/* TEST_SOURCES: tests/unit/drivers/block/fields_new.c tests/unit/drivers/block/fields_made.c */
+/* TEST_SOURCES: tests/unit/drivers/block/fields_edges.c */
+/* TEST_SOURCES: tests/unit/drivers/block/fields_grow.c tests/unit/drivers/block/fields_use.c */
 /* TEST_LIBS: -Wl,-T,tests/unit/fakes/fake_block.ld */
+#include "drivers/block/fields_tests.h"
 #include "drivers/block/lab.h"
 #include "fakes/fake_heap.h"
 #include <errno.h>
@@ -295,5 +299,10 @@ int main(void)
 		lab_add(&g, test_field, &fields[i], "%s: %s", fields[i].format, fields[i].name);
 	}
 	lab_add(&g, test_cut_off, NULL, "test_cut_off");
+	fields_new_add(&g);
+	fields_made_add(&g);
+	fields_edges_add(&g);
+	fields_grow_add(&g);
+	fields_use_add(&g);
 	return lab_group_run(&g);
 }

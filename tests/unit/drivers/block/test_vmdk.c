@@ -11,6 +11,7 @@
 /* TEST_SOURCES: tests/unit/fakes/fake_panic_abort.c */
 /* TEST_SOURCES: tests/unit/drivers/block/lab.c tests/unit/drivers/block/lab_cut.c */
 /* TEST_LIBS: -Wl,-T,tests/unit/fakes/fake_block.ld */
+#include "drivers/block/fmt_vmdk_text.h"
 #include "drivers/block/lab.h"
 #include "fakes/fake_heap.h"
 #include "hv/lib/bytes.h"
@@ -134,6 +135,7 @@ static const struct text {
 } texts[] = {
 	{ START FLAT "RW 8 FLAT \"x\" 0\n", NULL },
 	{ START FLAT "RW 8 FLAT \"x\"", NULL },
+	{ START FLAT "RW 8 FLAT \"x\" \t\n", NULL },
 	{ START FLAT " RW\t8 FLAT \"x\" 0\n", "0 extents" },
 	{ "# Disk DescriptorFile\r\ncreateType = monolithicFlat\r\n\r\n  RW  7  FLAT  x  1 \r\n",
 	  NULL },
@@ -205,6 +207,26 @@ static void test_descriptor(void **state)
 	fake_file_free(extent);
 	fake_file_free(ff);
 	assert_int_equal(fake_heap_live, 0);
+}
+
+/* Digits of identifiers: as many as there are, up to eight. */
+static void test_numbers_of_descriptor(void **state)
+{
+	char text[] = START "CID=7\nparentCID=1aB\nRW 8 FLAT \"x\" 5\n";
+	struct vmdk_text t;
+
+	(void)state;
+	assert_null(fmt_vmdk_text_parse(text, &t));
+	assert_int_equal(t.cid, 7);
+	assert_int_equal(t.cid_at, 0);
+	assert_int_equal(t.parent, 0x1ab);
+	assert_int_equal(t.sectors, 8);
+	assert_int_equal(t.start, 5);
+	assert_int_equal(t.extents, 1);
+	assert_false(t.readonly);
+	assert_string_equal(t.type, "");
+	assert_string_equal(t.kind, "FLAT");
+	assert_string_equal(t.name, "x");
 }
 
 static void test_long_descriptor(void **state)
@@ -339,6 +361,27 @@ static void test_place_of_cid(void **state)
 	}
 }
 
+/* Each time that it is opened and changed. */
+static void test_cids_differ(void **state)
+{
+	struct fake_file *ff = sparse(1 * MIB);
+	char seen[20][8];
+	struct twin t;
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_SIZE(seen); i++) {
+		twin_begin(&t, lab_open(ff, "vmdk"), 1);
+		twin_write(&t, 0, 512, (uint8_t)(i + 1));
+		lab_close(t.d);
+		twin_end(&t);
+		memcpy(seen[i], ff->data + 512 + 36, 8);
+		for (unsigned int k = 0; k < i; k++) {
+			assert_memory_not_equal(seen[k], seen[i], 8);
+		}
+	}
+	fake_file_free(ff);
+}
+
 static void test_cid_fails(void **state)
 {
 	struct fake_file *ff = sparse(1 * MIB);
@@ -403,6 +446,20 @@ static void test_twin_after_a_crash(void **state)
 	assert_true(twins_are_same(ff)); /* before anything says that they are */
 	assert_int_equal(ff->data[UNCLEAN], 0);
 	lab_close(d);
+	fake_file_free(ff);
+}
+
+/* What was closed is not compared, and not written. */
+static void test_twin_of_a_closed_one(void **state)
+{
+	struct fake_file *ff = two_grains();
+
+	(void)state;
+	bytes_put_le32(ff->data + TWIN_TABLE * 512 + 8, 0);
+	ff->writes = 0;
+	lab_close(lab_open(ff, "vmdk"));
+	assert_int_equal(ff->writes, 0);
+	assert_false(twins_are_same(ff));
 	fake_file_free(ff);
 }
 
@@ -603,6 +660,10 @@ static void test_stream_footer(void **state)
 	memset(ff->data + end + 28, 0, 16); /* no descriptor: it is at the start only */
 	memset(ff->data + 56, 0xff, 8);
 	same_as_raw(ff);
+	ff->data[end + 4] = 9; /* what the footer says is believed no sooner */
+	assert_int_equal(lab_try_open(ff, "vmdk", true, &d), -ENOTSUP);
+	assert_non_null(strstr(lab_why.text, "version 9"));
+	ff->data[end + 4] = 3;
 	ff->data[end + 20] = 0;
 	assert_int_equal(lab_try_open(ff, "vmdk", true, &d), -EINVAL);
 	assert_non_null(strstr(lab_why.text, "grains"));
@@ -611,6 +672,9 @@ static void test_stream_footer(void **state)
 	fake_file_resize(ff, 1024);
 	assert_int_equal(lab_try_open(ff, "vmdk", true, &d), -EINVAL);
 	assert_non_null(strstr(lab_why.text, "too short"));
+	fake_file_resize(ff, 1536);
+	assert_int_equal(lab_try_open(ff, "vmdk", true, &d), -EINVAL);
+	assert_non_null(strstr(lab_why.text, "no footer"));
 	fake_file_free(ff);
 }
 
@@ -638,17 +702,20 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_flat_of_qemu),
 		cmocka_unit_test(test_flat_of_ours),
+		cmocka_unit_test(test_numbers_of_descriptor),
 		cmocka_unit_test(test_long_descriptor),
 		cmocka_unit_test(test_flat_offset),
 		cmocka_unit_test(test_cid),
 		cmocka_unit_test(test_length_of_descriptor),
 		cmocka_unit_test(test_place_of_cid),
 		cmocka_unit_test(test_cid_fails),
+		cmocka_unit_test(test_cids_differ),
 		cmocka_unit_test(test_first_grain),
 		cmocka_unit_test(test_late_descriptor),
 		cmocka_unit_test(test_no_twin),
 		cmocka_unit_test(test_twin_is_kept),
 		cmocka_unit_test(test_twin_after_a_crash),
+		cmocka_unit_test(test_twin_of_a_closed_one),
 		cmocka_unit_test(test_twin_is_repaired),
 		cmocka_unit_test(test_check_entries),
 		cmocka_unit_test(test_missing_tables),
@@ -660,7 +727,7 @@ int main(void)
 	static struct lab_group g;
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(texts); i++) {
-		lab_add(&g, test_descriptor, &texts[i], "descriptor %u: %s", i,
+		lab_add(&g, test_descriptor, &texts[i], "vmdk descriptor %u: %s", i,
 			texts[i].why ? texts[i].why : "good");
 	}
 	for (unsigned int i = 0; i < ARRAY_SIZE(tests); i++) {
