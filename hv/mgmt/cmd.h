@@ -83,6 +83,8 @@ void cmd_nic_json(struct json *j, const struct vm *vm);
 /* ---- cmd_net.c ---- */
 
 struct netport_stats;
+/* Packets, whatever the reason. */
+uint64_t cmd_net_lost(const struct netport_stats *s);
 /* Its members, of the object that is open in j. */
 void cmd_net_stats_json(struct json *j, const struct netport_stats *s);
 
@@ -103,8 +105,6 @@ const struct host_config *cmd_config_host(void);
 
 /* ---- cmd_store.c ---- */
 
-/* Tab: every file of every store. */
-void cmd_store_offer(struct shell *sh, struct line_edit *le, const char *word);
 /* The row of `store delete` and of `disk delete`. */
 int cmd_store_delete(struct shell_call *c);
 

@@ -238,18 +238,6 @@ static void offer_keys(struct shell *sh UNUSED, struct line_edit *le, const char
 	}
 }
 
-static void offer_files(struct shell *sh UNUSED, struct line_edit *le, const char *word UNUSED)
-{
-	struct bootfs_cursor cursor = { 0 };
-	struct bootfs_file file;
-	char path[LINE_WORD_MAX];
-
-	while (bootfs_next(&cursor, &file)) {
-		fmt_snprintf(path, sizeof(path), "boot:%s", file.name);
-		line_edit_offer(le, path);
-	}
-}
-
 static const struct shell_cmd cmds[] = {
 	{ "config", "show", "[--json]",
 	  "the configuration in force, as a file\n"
@@ -262,6 +250,6 @@ static const struct shell_cmd cmds[] = {
 	{ "config", "help", "[KEY]", "explain the keys of the configuration", cmd_help },
 };
 
-static const struct shell_kind kinds[] = { { "KEY", offer_keys }, { "FILE", offer_files } };
+static const struct shell_kind kinds[] = { { "KEY", offer_keys } };
 
 const struct shell_table cmd_config_table = { cmds, ARRAY_SIZE(cmds), kinds, ARRAY_SIZE(kinds) };

@@ -126,7 +126,7 @@ static void each_port(struct shell_call *c, struct json *j, const struct network
 	}
 }
 
-static uint64_t all_drops(const struct netport_stats *s)
+uint64_t cmd_net_lost(const struct netport_stats *s)
 {
 	uint64_t sum = 0;
 
@@ -147,7 +147,7 @@ static void drops_text(struct shell_call *c, const struct netport_stats *s)
 			separator = ", ";
 		}
 	}
-	shell_out_puts(c->out, all_drops(s) != 0 ? "\n" : "");
+	shell_out_puts(c->out, cmd_net_lost(s) != 0 ? "\n" : "");
 }
 
 static void port_print(struct shell_call *c, struct json *j UNUSED,

@@ -7,28 +7,15 @@
 #include "hv/lib/string.h"
 #include "hv/mgmt/cmd.h"
 #include "hv/mgmt/line_edit.h"
+#include "hv/mgmt/show.h"
 #include "hv/vm.h"
 
-#define MAC_TEXT 18u
-
-static const char *mac_text(char buf[MAC_TEXT], const struct vm *vm, unsigned int i)
+static const char *mac_text(char buf[SHOW_MAX], const struct vm *vm, unsigned int i)
 {
 	uint8_t mac[6];
 
 	vm_config_mac(&vm->cfg, i, mac);
-	fmt_snprintf(buf, MAC_TEXT, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3],
-		     mac[4], mac[5]);
-	return buf;
-}
-
-static uint64_t lost(const struct netport_stats *s, uint64_t no_buffers)
-{
-	uint64_t sum = no_buffers;
-
-	for (unsigned int i = 0; i < NETPORT_DROPS; i++) {
-		sum += s->drops[i];
-	}
-	return sum;
+	return show_mac(buf, SHOW_MAX, mac);
 }
 
 static void counters_print(struct shell_out *out, const struct vm *vm, unsigned int i)
@@ -37,14 +24,16 @@ static void counters_print(struct shell_out *out, const struct vm *vm, unsigned 
 	const struct netport_stats *s = &p->stats;
 	struct virtio_net_counts n;
 	char sent[16], received[16];
+	uint64_t lost;
 
 	virtio_net_counts(vm, i, &n);
+	lost = cmd_net_lost(s) + n.lost;
 	shell_out_printf(out, ", %s\n           sent %lu (%s), received %lu (%s)",
 			 p->link ? "up" : "down", s->sent,
 			 fmt_size(sent, sizeof(sent), s->sent_bytes), s->received,
 			 fmt_size(received, sizeof(received), s->received_bytes));
-	if (lost(s, n.lost) != 0) {
-		shell_out_printf(out, ", lost %lu", lost(s, n.lost));
+	if (lost != 0) {
+		shell_out_printf(out, ", lost %lu", lost);
 	}
 	shell_out_puts(out, "\n");
 }
@@ -52,7 +41,7 @@ static void counters_print(struct shell_out *out, const struct vm *vm, unsigned 
 void cmd_nic_print(struct shell_out *out, const struct vm *vm)
 {
 	for (unsigned int i = 0; i < vm->cfg.nic_count; i++) {
-		char mac[MAC_TEXT];
+		char mac[SHOW_MAX];
 
 		shell_out_printf(out, "nic %-2u     %s, %s", i, vm->cfg.nics[i].net,
 				 mac_text(mac, vm, i));
@@ -81,7 +70,7 @@ void cmd_nic_json(struct json *j, const struct vm *vm)
 {
 	json_array(j, "nics");
 	for (unsigned int i = 0; i < vm->cfg.nic_count; i++) {
-		char mac[MAC_TEXT];
+		char mac[SHOW_MAX];
 
 		json_object(j, NULL);
 		json_string(j, "net", vm->cfg.nics[i].net);

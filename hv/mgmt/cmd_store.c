@@ -165,7 +165,7 @@ static int cmd_print(struct shell_call *c)
 
 /* ---- Tab ---- */
 
-void cmd_store_offer(struct shell *sh UNUSED, struct line_edit *le, const char *word UNUSED)
+static void offer_files(struct shell *sh UNUSED, struct line_edit *le, const char *word UNUSED)
 {
 	const struct store *s;
 	char path[LINE_WORD_MAX];
@@ -209,6 +209,6 @@ static const struct shell_cmd cmds[] = {
 	{ "store", "delete", "FILE", "delete a file, named STORE:FILE", cmd_store_delete },
 };
 
-static const struct shell_kind kinds[] = { { "STORE", offer_stores }, { "FILE", cmd_store_offer } };
+static const struct shell_kind kinds[] = { { "STORE", offer_stores }, { "FILE", offer_files } };
 
 const struct shell_table cmd_store_table = { cmds, ARRAY_SIZE(cmds), kinds, ARRAY_SIZE(kinds) };

@@ -8,7 +8,6 @@
 #include "hv/lib/fmt.h"
 #include "hv/lib/string.h"
 #include "hv/mgmt/cmd.h"
-#include "hv/mgmt/line_edit.h"
 #include "hv/mgmt/show.h"
 #include "hv/mgmt/store.h"
 #include "hv/save_vm.h"
@@ -447,17 +446,6 @@ static int cmd_restore(struct shell_call *c)
 	return err;
 }
 
-/* ---- Tab ---- */
-
-static void offer_vms(struct shell *sh UNUSED, struct line_edit *le, const char *word UNUSED)
-{
-	vm_list_lock();
-	for (struct vm *vm = vm_next(NULL); vm != NULL; vm = vm_next(vm)) {
-		line_edit_offer(le, vm->cfg.name);
-	}
-	vm_list_unlock();
-}
-
 static const struct shell_cmd cmds[] = {
 	{ "vm", "save", "VM FILE [--stop]",
 	  "write a VM, as it stands, into a file\n"
@@ -476,9 +464,4 @@ static const struct shell_cmd cmds[] = {
 	  cmd_restore },
 };
 
-static const struct shell_kind kinds[] = {
-	{ "VM", offer_vms },
-	{ "FILE", cmd_store_offer },
-};
-
-const struct shell_table cmd_vm_save_table = { cmds, ARRAY_SIZE(cmds), kinds, ARRAY_SIZE(kinds) };
+const struct shell_table cmd_vm_save_table = { cmds, ARRAY_SIZE(cmds), NULL, 0 };

@@ -27,6 +27,7 @@
 #include "hv/mgmt/bootfs.h"
 #include "hv/mgmt/cmd.h"
 #include "hv/mgmt/console.h"
+#include "hv/mgmt/line_edit.h"
 #include "hv/mgmt/net_thread.h"
 #include "hv/mgmt/store_ram.h"
 #include "hv/sched.h"
@@ -53,7 +54,6 @@ struct stretch stretches[CPU_MAX];
 const struct shell_table cmd_isolation_table;
 /* Tested where their stores and files are: test_store.c, test_save_vm.c. */
 const struct shell_table cmd_vm_save_table;
-const struct shell_table cmd_store_table;
 const struct shell_table cmd_config_save_table;
 const struct shell_table cmd_disk_table;
 const struct shell_table cmd_disk_image_table;
@@ -600,6 +600,22 @@ bool bootfs_next(struct bootfs_cursor *cursor, struct bootfs_file *out)
 	*out = files[cursor->module++];
 	return true;
 }
+
+static void offer_files(struct shell *sh, struct line_edit *le, const char *word)
+{
+	char path[64];
+
+	(void)sh;
+	(void)word;
+	for (unsigned int i = 0; i < file_count; i++) {
+		snprintf(path, sizeof(path), "boot:%s", files[i].name);
+		line_edit_offer(le, path);
+	}
+}
+
+/* Of the stores' commands only what others need: names of files. */
+static const struct shell_kind store_kinds[] = { { "FILE", offer_files } };
+const struct shell_table cmd_store_table = { .kinds = store_kinds, .kind_count = 1 };
 
 /* ---- VMs ---- */
 
