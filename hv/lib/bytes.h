@@ -74,4 +74,16 @@ static inline void bytes_put_le64(void *p, uint64_t v)
 	bytes_put_le32((uint8_t *)p + 4, (uint32_t)(v >> 32));
 }
 
+/* All of them added up: 0 where a firmware table is sound, and its checksum byte makes it so. */
+static inline uint8_t bytes_sum(const void *p, size_t len)
+{
+	const uint8_t *b = p;
+	uint8_t sum = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		sum = (uint8_t)(sum + b[i]);
+	}
+	return sum;
+}
+
 #endif

@@ -171,17 +171,6 @@ static uint32_t gpa_of(const struct builder *b, const void *p)
 	return b->gpa + (uint32_t)((const uint8_t *)p - b->buf);
 }
 
-static uint8_t checksum(const void *p, size_t len)
-{
-	const uint8_t *bytes = p;
-	uint8_t sum = 0;
-
-	for (size_t i = 0; i < len; i++) {
-		sum = (uint8_t)(sum + bytes[i]);
-	}
-	return (uint8_t)-sum;
-}
-
 static void *begin(struct builder *b, const char *signature, uint8_t revision, size_t size)
 {
 	struct acpi_header *h = reserve(b, size, 16);
@@ -203,7 +192,7 @@ static void finish(struct builder *b, struct acpi_header *h)
 {
 	if (b->ok) {
 		h->length = (uint32_t)(b->buf + b->len - (uint8_t *)h);
-		h->checksum = checksum(h, h->length);
+		h->checksum = (uint8_t)-bytes_sum(h, h->length);
 	}
 }
 
@@ -452,8 +441,8 @@ static void fill_rsdp(struct acpi_rsdp *r, uint32_t rsdt, uint32_t xsdt)
 	r->rsdt = rsdt;
 	r->xsdt = xsdt;
 	r->length = sizeof(*r);
-	r->checksum = checksum(r, RSDP_V1_SIZE);
-	r->checksum_all = checksum(r, sizeof(*r));
+	r->checksum = (uint8_t)-bytes_sum(r, RSDP_V1_SIZE);
+	r->checksum_all = (uint8_t)-bytes_sum(r, sizeof(*r));
 }
 
 size_t guest_acpi_build(uint8_t *buf, size_t size, uint32_t gpa, unsigned int cpus)

@@ -3,6 +3,7 @@
 /* PCI slots are listed as the bridge's PIRQs are wired, whether a function is there or not. */
 #include "hv/mgmt/guest_mptable.h"
 
+#include "hv/lib/bytes.h"
 #include "hv/lib/string.h"
 #include "hv/pc_map.h"
 
@@ -171,17 +172,6 @@ static void add_local_interrupts(struct builder *b)
 	add(b, &lint1, sizeof(lint1));
 }
 
-static uint8_t checksum(const void *p, size_t len)
-{
-	const uint8_t *bytes = p;
-	uint8_t sum = 0;
-
-	for (size_t i = 0; i < len; i++) {
-		sum = (uint8_t)(sum + bytes[i]);
-	}
-	return (uint8_t)-sum;
-}
-
 static void fill_header(struct builder *b)
 {
 	struct mp_header *h = (struct mp_header *)(b->buf + sizeof(struct mp_floating));
@@ -194,7 +184,7 @@ static void fill_header(struct builder *b)
 				 .lapic = PC_LAPIC_BASE };
 	memcpy(h->oem_id, "INSULA  ", sizeof(h->oem_id));
 	memcpy(h->product_id, "PC          ", sizeof(h->product_id));
-	h->checksum = checksum(h, len);
+	h->checksum = (uint8_t)-bytes_sum(h, len);
 }
 
 static void fill_floating(struct builder *b, uint32_t gpa)
@@ -205,7 +195,7 @@ static void fill_floating(struct builder *b, uint32_t gpa)
 				   .table = gpa + (uint32_t)sizeof(*f),
 				   .length = 1,
 				   .revision = 4 };
-	f->checksum = checksum(f, sizeof(*f));
+	f->checksum = (uint8_t)-bytes_sum(f, sizeof(*f));
 }
 
 size_t guest_mptable_build(uint8_t *buf, size_t size, uint32_t gpa, unsigned int cpus)

@@ -10,22 +10,12 @@
 
 #define ROOT_ENTRIES_MAX 256u
 
-static bool sums_to_zero(const uint8_t *p, size_t size)
-{
-	uint8_t sum = 0;
-
-	for (size_t i = 0; i < size; i++) {
-		sum = (uint8_t)(sum + p[i]);
-	}
-	return sum == 0;
-}
-
 bool acpi_parse_rsdp_valid(const void *rsdp, size_t size)
 {
 	const struct acpi_rsdp *r = rsdp;
 
 	if (size < ACPI_RSDP_V1_SIZE || memcmp(r->signature, "RSD PTR ", 8) != 0 ||
-	    !sums_to_zero(rsdp, ACPI_RSDP_V1_SIZE)) {
+	    bytes_sum(rsdp, ACPI_RSDP_V1_SIZE) != 0) {
 		return false;
 	}
 	if (r->revision < 2) {
@@ -33,7 +23,7 @@ bool acpi_parse_rsdp_valid(const void *rsdp, size_t size)
 	}
 	/* Later revisions may be longer; we sum what we may read. */
 	return size >= ACPI_RSDP_V2_SIZE && bytes_get_le32(r->length) == ACPI_RSDP_V2_SIZE &&
-	       sums_to_zero(rsdp, ACPI_RSDP_V2_SIZE);
+	       bytes_sum(rsdp, ACPI_RSDP_V2_SIZE) == 0;
 }
 
 const void *acpi_parse_find_rsdp(const void *mem, size_t size)
@@ -86,7 +76,7 @@ static const uint8_t *map_table(const struct acpi_source *src, uint64_t hpa, siz
 
 	if (table == NULL) {
 		complain(src, name, "it cannot be mapped");
-	} else if (!sums_to_zero(table, *size)) {
+	} else if (bytes_sum(table, *size) != 0) {
 		complain(src, name, "its checksum is wrong");
 		table = NULL;
 	}

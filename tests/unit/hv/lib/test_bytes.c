@@ -48,12 +48,23 @@ static void test_round_trip(void **state)
 	assert_int_equal(raw[7], 0xfe);
 }
 
+static void test_sum(void **state)
+{
+	static const uint8_t raw[] = { 0xff, 0x80, 0x82, 0x01 };
+
+	(void)state;
+	assert_int_equal(bytes_sum(raw, 0), 0);
+	assert_int_equal(bytes_sum(raw, 2), 0x7f);
+	assert_int_equal(bytes_sum(raw, 4), 0x02);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_little_endian),
 		cmocka_unit_test(test_put_stays_inside),
 		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_sum),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
