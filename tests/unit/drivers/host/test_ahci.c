@@ -3,9 +3,8 @@
 /* cannot be reset; a controller that says it has more ports than registers. */
 /* TEST_SOURCES: drivers/host/ahci.c drivers/host/ahci_port.c tests/unit/fakes/fake_lock.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_checkpoint.c tests/unit/fakes/fake_page.c tests/unit/fakes/fake_heap.c */
-/* TEST_SOURCES: tests/unit/fakes/fake_panic_abort.c */
+/* TEST_SOURCES: tests/unit/fakes/fake_panic_abort.c tests/unit/fakes/fake_sleep.c */
 /* TEST_LIBS: -Wl,-T,tests/unit/fakes/fake_pci.ld */
-#include "arch/clock.h"
 #include "drivers/host/ahci.h"
 #include "drivers/host/host_pci.h"
 #include "fakes/fake_heap.h"
@@ -14,7 +13,7 @@
 #include "hv/base/page.h"
 #include "hv/lib/bytes.h"
 #include "hv/lib/errno.h"
-#include "hv/thread.h"
+#include "tests/unit/fakes/fake_sleep.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -34,8 +33,6 @@ extern const struct host_pci_driver *const host_pci_drivers_start[], *const host
 static uint32_t hba[4096 / 4];
 static uint32_t *regs; /* the port's */
 static struct ahci_port port;
-static uint64_t now;
-static struct thread me;
 static uint64_t bar_size;
 static void *irq_arg;
 
@@ -92,45 +89,16 @@ static bool is_silent(void)
 
 /* ---- the machine ---- */
 
-void mutex_init(struct mutex *m)
+static bool wake(void)
 {
-	(void)m;
-}
+	bool ends;
 
-uint64_t clock_now(void)
-{
-	return now;
-}
-
-uint64_t clock_ns_to_ticks(uint64_t ns)
-{
-	return ns;
-}
-
-void thread_sleep(uint64_t ns)
-{
-	now += ns;
 	controller();
-}
-
-struct thread *thread_current(void)
-{
-	return &me;
-}
-
-void thread_unpark(struct thread *t)
-{
-	assert_ptr_equal(t, &me);
-}
-
-void thread_park_until(uint64_t deadline)
-{
-	controller();
-	if ((regs[CI] & 1) != 0 && (regs[CMD] & 1) != 0 && !is_silent()) {
+	ends = (regs[CI] & 1) != 0 && (regs[CMD] & 1) != 0 && !is_silent();
+	if (ends) {
 		end_command();
-	} else {
-		now = deadline;
 	}
+	return ends;
 }
 
 volatile void *host_pci_bar_map(const struct host_pci_dev *d, unsigned int i, uint64_t size)
@@ -173,6 +141,8 @@ static int setup(void **state)
 	regs[TFD] = 0x50;
 	port.regs = regs;
 	port.wide = true;
+	fake_sleep_meanwhile = controller;
+	fake_sleep_wakes = wake;
 	return ahci_port_start(&port);
 }
 
@@ -265,10 +235,10 @@ static void test_stuck(void **state)
 	disk.habit = IS_SILENT;
 	disk.stuck = true;
 	assert_int_equal(read_sectors(&why), -EIO);
-	begun = now;
+	begun = fake_sleep_now;
 	assert_int_equal(read_sectors(&why), -EIO);
 	assert_string_equal(why, "the disk is not ready");
-	assert_true(now - begun < 10000000000ul);
+	assert_true(fake_sleep_now - begun < 10000000000ul);
 	disk.stuck = false;
 	disk.habit = ANSWERS;
 	assert_int_equal(read_sectors(&why), 0);

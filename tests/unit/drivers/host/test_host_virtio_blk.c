@@ -4,9 +4,8 @@
 /* TEST_SOURCES: drivers/host/host_virtio_blk.c drivers/host/host_virtio.c drivers/host/host_vring.c drivers/host/disk_slots.c */
 /* TEST_SOURCES: drivers/host/disk_pieces.c drivers/block/block.c hv/lib/string.c hv/lib/errno.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_lock.c tests/unit/fakes/fake_checkpoint.c tests/unit/fakes/fake_page.c */
-/* TEST_SOURCES: tests/unit/fakes/fake_heap.c tests/unit/fakes/fake_panic_abort.c */
+/* TEST_SOURCES: tests/unit/fakes/fake_heap.c tests/unit/fakes/fake_panic_abort.c tests/unit/fakes/fake_sleep.c */
 /* TEST_LIBS: -Wl,-T,tests/unit/fakes/fake_pci.ld */
-#include "arch/clock.h"
 #include "arch/mmio.h"
 #include "drivers/host/host_disk.h"
 #include "drivers/host/host_pci.h"
@@ -15,9 +14,8 @@
 #include "hv/base/page.h"
 #include "hv/lib/bytes.h"
 #include "hv/lib/errno.h"
-#include "hv/mutex.h"
-#include "hv/thread.h"
 #include "tests/unit/fakes/fake_page.h"
+#include "tests/unit/fakes/fake_sleep.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -56,8 +54,6 @@ static struct {
 } dev;
 
 static uint8_t bar[BAR];
-static uint64_t now;
-static struct thread me;
 static struct host_disk *disk;
 static unsigned int failures;
 static void (*irq)(void *arg);
@@ -258,55 +254,14 @@ static bool controller(void)
 
 /* ---- the machine ---- */
 
-void mutex_init(struct mutex *m)
+static bool wake(void)
 {
-	m->owner = NULL;
-}
+	bool interrupts = controller();
 
-void mutex_lock(struct mutex *m)
-{
-	assert_null(m->owner);
-	m->owner = &me;
-}
-
-void mutex_unlock(struct mutex *m)
-{
-	assert_ptr_equal(m->owner, &me);
-	m->owner = NULL;
-}
-
-uint64_t clock_now(void)
-{
-	return now;
-}
-
-uint64_t clock_ns_to_ticks(uint64_t ns)
-{
-	return ns;
-}
-
-void thread_sleep(uint64_t ns)
-{
-	now += ns;
-}
-
-struct thread *thread_current(void)
-{
-	return &me;
-}
-
-void thread_unpark(struct thread *t)
-{
-	assert_ptr_equal(t, &me);
-}
-
-void thread_park_until(uint64_t deadline)
-{
-	if (controller()) {
+	if (interrupts) {
 		irq(irq_arg);
-	} else {
-		now = deadline;
 	}
+	return interrupts;
 }
 
 void log_printf(enum log_level level, const char *fmt, ...)
@@ -404,6 +359,7 @@ static int probe(void)
 {
 	assert_true(host_pci_drivers_start[0]->match(&pci));
 	disk = NULL;
+	fake_sleep_wakes = wake;
 	return host_pci_drivers_start[0]->probe(&pci);
 }
 
@@ -549,7 +505,7 @@ static void test_too_little(void **state)
 static void test_silent(void **state)
 {
 	uint8_t buf[512];
-	uint64_t begun = now;
+	uint64_t begun = fake_sleep_now;
 
 	(void)state;
 	dev.resets = dev.requests = 0;
@@ -560,7 +516,7 @@ static void test_silent(void **state)
 	assert_int_equal(dev.data[0], 9);
 	assert_int_equal(dev.requests, 2);
 	assert_int_equal(dev.resets, 2); /* off at once, and again before it is set up */
-	assert_in_range(now - begun, 30000000000ul, 31000000000ul);
+	assert_in_range(fake_sleep_now - begun, 30000000000ul, 31000000000ul);
 	dev.habit = IS_SILENT;
 	dev.once = false;
 	assert_int_equal(transfer(true, buf, sizeof(buf)), -EIO);
@@ -577,14 +533,14 @@ static void test_broken_ring(void **state)
 
 	(void)state;
 	for (unsigned int i = 0; i < ARRAY_SIZE(habits); i++) {
-		uint64_t begun = now;
+		uint64_t begun = fake_sleep_now;
 
 		dev.resets = 0;
 		dev.habit = habits[i];
 		dev.once = true;
 		assert_int_equal(transfer(false, buf, sizeof(buf)), 0);
 		assert_int_equal(buf[511], 0xda);
-		assert_true(dev.resets > 0 && now - begun < 1000000000ul);
+		assert_true(dev.resets > 0 && fake_sleep_now - begun < 1000000000ul);
 	}
 	assert_int_equal(failures, 0);
 }
@@ -599,9 +555,9 @@ static void test_gone(void **state)
 	dev.habit = IS_SILENT;
 	dev.stuck = true;
 	assert_int_equal(transfer(false, buf, sizeof(buf)), -EIO);
-	begun = now;
+	begun = fake_sleep_now;
 	assert_int_equal(transfer(false, buf, sizeof(buf)), -EIO);
-	assert_true(now - begun < 5000000000ul);
+	assert_true(fake_sleep_now - begun < 5000000000ul);
 	dev.stuck = false;
 	dev.habit = ANSWERS;
 	assert_int_equal(transfer(false, buf, sizeof(buf)), 0);

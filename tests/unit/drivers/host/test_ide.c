@@ -2,13 +2,13 @@
 /* One IDE channel with a drive made of registers: commands, drives that do not answer, give too little, */
 /* or report errors; that nothing is under way any more when the buffer is the next one's. */
 /* TEST_SOURCES: drivers/host/ide_channel.c tests/unit/fakes/fake_lock.c tests/unit/fakes/fake_checkpoint.c */
-#include "arch/clock.h"
+/* TEST_SOURCES: tests/unit/fakes/fake_sleep.c */
 #include "arch/paging.h"
 #include "arch/pio.h"
 #include "drivers/host/ide.h"
 #include "hv/base/page.h"
 #include "hv/lib/errno.h"
-#include "hv/thread.h"
+#include "tests/unit/fakes/fake_sleep.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -24,8 +24,6 @@
 enum habit { ANSWERS, IS_SILENT, IS_SILENT_ONCE, GIVES_TOO_LITTLE, HAS_BAD_SECTOR, STAYS_BUSY };
 
 static struct ide_channel ch;
-static uint64_t now;
-static struct thread me;
 static uint8_t *low_memory;
 static uint64_t hpa = 0x10000;
 static unsigned int freed;
@@ -130,43 +128,14 @@ hpa_t paging_hpa(const void *va)
 	return (hpa_t){ hpa };
 }
 
-void mutex_init(struct mutex *m)
+static bool wake(void)
 {
-	(void)m;
-}
+	bool ends = drive.asked && !is_silent();
 
-uint64_t clock_now(void)
-{
-	return now;
-}
-
-uint64_t clock_ns_to_ticks(uint64_t ns)
-{
-	return ns;
-}
-
-void thread_sleep(uint64_t ns)
-{
-	now += ns;
-}
-
-struct thread *thread_current(void)
-{
-	return &me;
-}
-
-void thread_unpark(struct thread *t)
-{
-	assert_ptr_equal(t, &me);
-}
-
-void thread_park_until(uint64_t deadline)
-{
-	if (drive.asked && !is_silent()) {
+	if (ends) {
 		end_command();
-	} else {
-		now = deadline;
 	}
+	return ends;
 }
 
 static int setup(void **state)
@@ -181,6 +150,7 @@ static int setup(void **state)
 	ch.command = COMMAND_PORT;
 	ch.control = CONTROL_PORT;
 	ch.bm = BM_PORT;
+	fake_sleep_wakes = wake;
 	return ide_channel_init(&ch);
 }
 
@@ -271,7 +241,7 @@ static void test_bad_sector(void **state)
 /* Seconds, not for ever. */
 static void test_busy(void **state)
 {
-	uint64_t begun = now;
+	uint64_t begun = fake_sleep_now;
 	const char *why;
 
 	(void)state;
@@ -280,7 +250,7 @@ static void test_busy(void **state)
 	assert_int_equal(read_sectors(&why), -EIO);
 	assert_string_equal(why, "the disk is not ready");
 	assert_int_equal(drive.commands, 0);
-	assert_true(now - begun < 20000000000ul);
+	assert_true(fake_sleep_now - begun < 20000000000ul);
 }
 
 /* What is not used is given back, and what DMA does not reach. */

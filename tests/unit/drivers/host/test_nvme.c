@@ -3,9 +3,8 @@
 /* reset and asked again; one that is gone fails soon. */
 /* TEST_SOURCES: drivers/host/nvme.c drivers/host/nvme_disk.c drivers/host/nvme_queue.c drivers/host/disk_slots.c drivers/host/disk_pieces.c drivers/block/block.c hv/lib/string.c hv/lib/errno.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_lock.c tests/unit/fakes/fake_checkpoint.c tests/unit/fakes/fake_page.c */
-/* TEST_SOURCES: tests/unit/fakes/fake_heap.c tests/unit/fakes/fake_panic_abort.c */
+/* TEST_SOURCES: tests/unit/fakes/fake_heap.c tests/unit/fakes/fake_panic_abort.c tests/unit/fakes/fake_sleep.c */
 /* TEST_LIBS: -Wl,-T,tests/unit/fakes/fake_pci.ld */
-#include "arch/clock.h"
 #include "drivers/host/host_disk.h"
 #include "drivers/host/host_pci.h"
 #include "drivers/host/nvme.h"
@@ -13,7 +12,7 @@
 #include "hv/base/page.h"
 #include "hv/lib/bytes.h"
 #include "hv/lib/errno.h"
-#include "hv/thread.h"
+#include "tests/unit/fakes/fake_sleep.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -42,8 +41,6 @@ static struct {
 	uint8_t data[PAGE_SIZE]; /* and what it wrote */
 } nvme;
 
-static uint64_t now;
-static struct thread me;
 static struct host_disk *disk;
 static unsigned int failures;
 static void (*irq)(void *arg);
@@ -162,54 +159,17 @@ static bool controller(void)
 
 /* ---- the machine ---- */
 
-void mutex_init(struct mutex *m)
+static void go_on(void)
 {
-	m->owner = NULL;
-}
-
-void mutex_lock(struct mutex *m)
-{
-	assert_null(m->owner);
-	m->owner = &me;
-}
-
-void mutex_unlock(struct mutex *m)
-{
-	assert_ptr_equal(m->owner, &me);
-	m->owner = NULL;
-}
-
-uint64_t clock_now(void)
-{
-	return now;
-}
-
-uint64_t clock_ns_to_ticks(uint64_t ns)
-{
-	return ns;
-}
-
-void thread_sleep(uint64_t ns)
-{
-	now += ns;
 	(void)controller();
 }
 
-struct thread *thread_current(void)
+/* The interrupt comes, or another request's time is over. */
+static bool wake(void)
 {
-	return &me;
-}
+	struct disk_slots *s = &((struct nvme *)irq_arg)->io.slots;
 
-void thread_unpark(struct thread *t)
-{
-	assert_ptr_equal(t, &me);
-}
-
-void thread_park_until(uint64_t deadline)
-{
 	if (to_stop) {
-		struct disk_slots *s = &((struct nvme *)irq_arg)->io.slots;
-
 		to_stop = false;
 		spin_lock(&s->lock);
 		disk_slots_stop(s);
@@ -217,8 +177,9 @@ void thread_park_until(uint64_t deadline)
 	} else if (controller()) {
 		irq(irq_arg);
 	} else {
-		now = deadline;
+		return false;
 	}
+	return true;
 }
 
 void log_printf(enum log_level level, const char *fmt, ...)
@@ -268,6 +229,8 @@ static int find(void **state)
 	static struct host_pci_dev pci = { .class = 0x010802 };
 
 	(void)state;
+	fake_sleep_meanwhile = go_on;
+	fake_sleep_wakes = wake;
 	return host_pci_drivers_start[0]->probe(&pci) != 0 || disk == NULL;
 }
 
@@ -376,9 +339,9 @@ static void test_gone(void **state)
 	nvme.habit = IS_SILENT;
 	nvme.regs[0] = nvme.regs[7] = ~0u;
 	assert_int_equal(move(false, buf), -EIO);
-	begun = now;
+	begun = fake_sleep_now;
 	assert_int_equal(move(false, buf), -EIO);
-	assert_true(now - begun < 1000000000ul);
+	assert_true(fake_sleep_now - begun < 1000000000ul);
 	nvme.regs[0] = 0;
 	turned_off();
 	nvme.habit = ANSWERS;
