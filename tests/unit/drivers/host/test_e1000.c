@@ -3,12 +3,12 @@
 /* full rings, interrupts, link, statistics. */
 /* TEST_SOURCES: drivers/host/e1000.c drivers/host/e1000_tx.c drivers/host/e1000_rx.c */
 /* TEST_SOURCES: tests/unit/drivers/host/e1000_model.c tests/unit/drivers/net/netfake.c */
+/* TEST_SOURCES: tests/unit/drivers/host/nic_thread.c */
 /* TEST_SOURCES: drivers/net/netswitch.c drivers/net/netport.c drivers/net/netguard.c drivers/net/mactable.c */
 /* TEST_SOURCES: hv/lib/ratelimit.c drivers/net/netpkt.c drivers/net/frame.c drivers/net/gso.c */
 /* TEST_SOURCES: drivers/net/pcap.c drivers/net/checksum.c hv/lib/string.c tests/unit/fakes/fake_lock.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_heap.c tests/unit/fakes/fake_panic_abort.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_page.c */
-#include "arch/clock.h"
 #include "arch/cpu.h"
 #include "drivers/host/e1000.h"
 #include "e1000_model.h"
@@ -16,7 +16,7 @@
 #include "fakes/fake_page.h"
 #include "hv/base/page.h"
 #include "hv/lib/errno.h"
-#include "hv/thread.h"
+#include "nic_thread.h"
 #include "tests/unit/drivers/net/netfake.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -34,73 +34,14 @@ static uint8_t frame[NETPKT_LEN_MAX];
 
 /* ---- what is around the driver ---- */
 
-static struct thread_params thread;
-static struct thread the_thread;
-static jmp_buf parked;
-static bool unparked, slept_until;
-
-int thread_create(struct thread **out, const struct thread_params *p)
-{
-	thread = *p;
-	*out = &the_thread;
-	return 0;
-}
-
-void thread_unpark(struct thread *t)
-{
-	assert_ptr_equal(t, &the_thread);
-	unparked = true;
-}
-
-void thread_park(void)
-{
-	longjmp(parked, 1);
-}
-
-void thread_park_until(uint64_t deadline)
-{
-	assert_true(deadline > clock_now());
-	slept_until = true;
-	longjmp(parked, 1);
-}
-
-void thread_sleep(uint64_t ns)
-{
-	fake_time += ns;
-}
-
-uint64_t clock_now(void)
-{
-	return fake_time;
-}
-
-uint64_t clock_ns_to_ticks(uint64_t ns)
-{
-	return ns;
-}
-
-uint64_t clock_ticks_to_ns(uint64_t ticks)
-{
-	return ticks;
-}
-
-/* The thread from where it woke to where it sleeps. */
-static void run_thread(void)
-{
-	unparked = slept_until = false;
-	if (setjmp(parked) == 0) {
-		thread.body(thread.arg);
-	}
-}
-
 /* As long as the line is active, the handler; then, if it was woken, the thread. */
 static void interrupt(void)
 {
 	for (unsigned int i = 0; i < 4 && model_interrupts(); i++) {
 		e1000_interrupt(&nic);
 		assert_false(model_interrupts());
-		if (unparked) {
-			run_thread();
+		if (nic_thread_woken) {
+			nic_thread_run();
 		}
 	}
 	assert_false(model_interrupts());
@@ -141,8 +82,8 @@ static int setup(void **state)
 	assert_int_equal(netswitch_attach(&sw, &guest.p), 0);
 	assert_int_equal(e1000_run(&nic), 0);
 	e1000_use_interrupt(&nic);
-	run_thread();
-	assert_false(slept_until);
+	nic_thread_run();
+	assert_false(nic_thread_waits);
 	greet();
 	return 0;
 }
@@ -429,7 +370,7 @@ static void test_receive_moderated(void **state)
 		model_receive(frame, len, E1000_RXD_EOP, 0);
 		assert_false(model_interrupts());
 	}
-	run_thread();
+	nic_thread_run();
 	assert_int_equal(guest.count, 51);
 	interrupt(); /* one more for what came behind its back */
 	assert_int_equal(guest.count, 51);
@@ -534,9 +475,9 @@ static void test_shared_line(void **state)
 	uint32_t ims = model.ims;
 
 	(void)state;
-	unparked = false;
+	nic_thread_woken = false;
 	e1000_interrupt(&nic);
-	assert_false(unparked);
+	assert_false(nic_thread_woken);
 	assert_int_equal(model.ims, ims);
 	assert_int_equal(nic.interrupts, 0);
 }
@@ -552,8 +493,8 @@ static void test_polled(void **state)
 	model_receive(frame, len, E1000_RXD_EOP, 0);
 	model_set_link(false);
 	model_set_link(true);
-	run_thread();
-	assert_true(slept_until);
+	nic_thread_run();
+	assert_true(nic_thread_waits);
 	assert_int_equal(guest.count, 1);
 	assert_int_equal(model.ims, 0);
 	model.held = true;
@@ -562,7 +503,7 @@ static void test_polled(void **state)
 	}
 	assert_int_equal(model.ims, 0);
 	model_release();
-	run_thread();
+	nic_thread_run();
 	assert_int_equal(guest.resumed, 1);
 }
 

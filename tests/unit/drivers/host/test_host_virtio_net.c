@@ -4,12 +4,12 @@
 /* TEST_SOURCES: drivers/host/host_virtio_net.c drivers/host/host_virtio_net_tx.c drivers/host/host_virtio_net_rx.c */
 /* TEST_SOURCES: drivers/host/host_virtio_net_ctrl.c drivers/host/host_virtio.c drivers/host/host_vring.c */
 /* TEST_SOURCES: drivers/virtio/virtio_net_hdr.c tests/unit/drivers/host/virtio_net_model.c */
+/* TEST_SOURCES: tests/unit/drivers/host/nic_thread.c */
 /* TEST_SOURCES: tests/unit/drivers/net/netfake.c drivers/net/netswitch.c drivers/net/netport.c drivers/net/netguard.c */
 /* TEST_SOURCES: drivers/net/mactable.c hv/lib/ratelimit.c drivers/net/netpkt.c drivers/net/frame.c drivers/net/gso.c */
 /* TEST_SOURCES: drivers/net/pcap.c drivers/net/checksum.c hv/lib/string.c hv/lib/errno.c tests/unit/fakes/fake_lock.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_heap.c tests/unit/fakes/fake_panic_abort.c tests/unit/fakes/fake_page.c */
 /* TEST_LIBS: -Wl,-T,tests/unit/fakes/fake_pci.ld */
-#include "arch/clock.h"
 #include "drivers/host/host_virtio_net.h"
 #include "fakes/fake_heap.h"
 #include "fakes/fake_page.h"
@@ -18,7 +18,7 @@
 #include "hv/base/page.h"
 #include "hv/lib/bytes.h"
 #include "hv/lib/errno.h"
-#include "hv/thread.h"
+#include "nic_thread.h"
 #include "tests/unit/drivers/net/netfake.h"
 #include "virtio_net_model.h"
 #include <setjmp.h>
@@ -44,72 +44,6 @@ static unsigned int logged;
 
 /* ---- what is around the driver ---- */
 
-static struct thread_params thread;
-static struct thread the_thread;
-static jmp_buf parked;
-static bool unparked;
-
-int thread_create(struct thread **out, const struct thread_params *p)
-{
-	thread = *p;
-	*out = &the_thread;
-	return 0;
-}
-
-void thread_unpark(struct thread *t)
-{
-	assert_ptr_equal(t, &the_thread);
-	unparked = true;
-}
-
-void thread_park(void)
-{
-	longjmp(parked, 1);
-}
-
-void thread_park_until(uint64_t deadline)
-{
-	assert_true(deadline > clock_now());
-	longjmp(parked, 1);
-}
-
-void thread_sleep(uint64_t ns)
-{
-	fake_time += ns;
-}
-
-uint64_t clock_now(void)
-{
-	return fake_time;
-}
-
-uint64_t clock_ns_to_ticks(uint64_t ns)
-{
-	return ns;
-}
-
-uint64_t clock_ticks_to_ns(uint64_t ticks)
-{
-	return ticks;
-}
-
-void mutex_init(struct mutex *m)
-{
-	m->owner = NULL;
-}
-
-void mutex_lock(struct mutex *m)
-{
-	assert_null(m->owner);
-	m->owner = &the_thread;
-}
-
-void mutex_unlock(struct mutex *m)
-{
-	assert_ptr_equal(m->owner, &the_thread);
-	m->owner = NULL;
-}
-
 void log_printf(enum log_level level, const char *fmt, ...)
 {
 	(void)fmt;
@@ -125,15 +59,6 @@ int netport_offer(struct netport *p, const struct netnic_ops *ops)
 	return netswitch_attach(&sw, p);
 }
 
-/* The thread from where it woke to where it sleeps. */
-static void run_thread(void)
-{
-	unparked = false;
-	if (setjmp(parked) == 0) {
-		thread.body(thread.arg);
-	}
-}
-
 /* The card's interrupt, if it wants one; then, if it was woken, the thread. */
 static void interrupt(void)
 {
@@ -141,8 +66,8 @@ static void interrupt(void)
 		model.interrupts = false;
 		model.irq(model.arg);
 	}
-	if (unparked) {
-		run_thread();
+	if (nic_thread_woken) {
+		nic_thread_run();
 	}
 }
 
@@ -184,7 +109,7 @@ static int start(void)
 	guest.p.offload = NETPORT_CSUM | NETPORT_TCP4;
 	assert_int_equal(netswitch_attach(&sw, &guest.p), 0);
 	assert_int_equal(probe(), 0);
-	run_thread();
+	nic_thread_run();
 	receive(no_hdr, for_guest(18));
 	interrupt();
 	assert_int_equal(guest.count, 1);
