@@ -5,17 +5,16 @@
 /* TEST_SOURCES: drivers/host/disk_pieces.c drivers/block/block.c hv/lib/string.c hv/lib/errno.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_lock.c tests/unit/fakes/fake_checkpoint.c tests/unit/fakes/fake_page.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_heap.c tests/unit/fakes/fake_panic_abort.c tests/unit/fakes/fake_sleep.c */
+/* TEST_SOURCES: tests/unit/drivers/host/virtio_model.c */
 /* TEST_LIBS: -Wl,-T,tests/unit/fakes/fake_pci.ld */
-#include "arch/mmio.h"
 #include "drivers/host/host_disk.h"
-#include "drivers/host/host_pci.h"
-#include "drivers/host/host_vring.h"
 #include "hv/base/log.h"
 #include "hv/base/page.h"
 #include "hv/lib/bytes.h"
 #include "hv/lib/errno.h"
 #include "tests/unit/fakes/fake_page.h"
 #include "tests/unit/fakes/fake_sleep.h"
+#include "virtio_model.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -23,230 +22,82 @@
 
 #include <cmocka.h>
 
-#define ISR    0x1000u
-#define DEVICE 0x2000u
-#define NOTIFY 0x3000u
-#define BAR    0x4000u
-#define STEP   4u
-#define DISK   (1ul << 20)
+#define DISK (1ul << 20)
 
 extern const struct host_pci_driver *const host_pci_drivers_start[];
 
 /* What it does with reads and writes. */
-enum habit { ANSWERS, IS_SILENT, FAILS, BRINGS_TOO_LITTLE, NO_SUCH_ENTRY, NOT_A_HEAD, RUNS_AWAY };
+enum habit { ANSWERS, IS_SILENT, FAILS, BRINGS_TOO_LITTLE };
 
 static struct {
-	uint8_t status;
-	uint64_t offered, accepted;
-	uint32_t select;
-	uint16_t size, vector, enabled;
-	uint64_t desc, avail, used;
-	uint16_t seen;
-	uint8_t config[VIRTIO_BLK_CONFIG];
 	enum habit habit;
-	bool once;	   /* then it answers, after a reset */
-	bool stuck, sulks; /* does not come out of a reset; agrees to nothing */
-	unsigned int resets, requests, kicks;
+	bool once; /* then it answers, and tells the truth, after a reset */
+	unsigned int requests;
 	uint32_t type; /* of the last request, */
 	uint64_t sector;
 	uint32_t len;
 	uint8_t data[64 * 1024]; /* and what it wrote */
 } dev;
 
-static uint8_t bar[BAR];
 static struct host_disk *disk;
 static unsigned int failures;
-static void (*irq)(void *arg);
-static void *irq_arg, *kept[32]; /* drivers never let go of what they hold */
+static void *kept[32]; /* drivers never let go of what they hold */
 static unsigned int drivers;
-static struct host_pci_dev pci;
-static uint8_t space[256];
 
 /* ---- the device ---- */
 
-static void reset(void)
+static void on_reset(void)
 {
-	dev.resets++;
-	dev.habit = dev.once ? ANSWERS : dev.habit;
-	dev.status = dev.stuck ? 1 : 0;
-	dev.accepted = 0;
-	dev.seen = dev.enabled = 0;
-}
-
-static void set_status(uint8_t val)
-{
-	if (val == 0) {
-		reset();
-	} else if (!(dev.sulks && (val & VIRTIO_FEATURES_OK))) {
-		assert_int_equal(val & dev.status, dev.status); /* none is taken back */
-		dev.status = val;
+	if (dev.once) {
+		dev.habit = ANSWERS;
+		virtio_model.lie = VIRTIO_MODEL_IS_RIGHT;
 	}
-}
-
-uint8_t mmio_read8(const volatile void *reg)
-{
-	size_t at = (size_t)((const volatile uint8_t *)reg - bar);
-
-	if (at == ISR) {
-		return 1;
-	}
-	assert_int_equal(at, VIRTIO_COMMON_STATUS);
-	return dev.status;
-}
-
-void mmio_write8(volatile void *reg, uint8_t val)
-{
-	assert_ptr_equal(reg, bar + VIRTIO_COMMON_STATUS);
-	set_status(val);
-}
-
-uint16_t mmio_read16(const volatile void *reg)
-{
-	switch ((const volatile uint8_t *)reg - bar) {
-	case VIRTIO_COMMON_NUM_QUEUES:
-		return 1;
-	case VIRTIO_COMMON_QUEUE_SIZE:
-		return 256;
-	case VIRTIO_COMMON_QUEUE_NOTIFY_OFF:
-		return 3;
-	case VIRTIO_COMMON_QUEUE_VECTOR:
-		return dev.vector;
-	default:
-		fail_msg("read of another register");
-		return 0;
-	}
-}
-
-void mmio_write16(volatile void *reg, uint16_t val)
-{
-	switch ((volatile uint8_t *)reg - bar) {
-	case VIRTIO_COMMON_CONFIG_VECTOR:
-	case VIRTIO_COMMON_QUEUE_SELECT:
-		break;
-	case VIRTIO_COMMON_QUEUE_VECTOR:
-		dev.vector = val;
-		break;
-	case VIRTIO_COMMON_QUEUE_SIZE:
-		dev.size = val;
-		break;
-	case VIRTIO_COMMON_QUEUE_ENABLE:
-		assert_int_equal(dev.status & VIRTIO_FEATURES_OK, VIRTIO_FEATURES_OK);
-		dev.enabled = val;
-		break;
-	case NOTIFY + 3 * STEP:
-		assert_int_equal(val, 0);
-		dev.kicks++;
-		break;
-	default:
-		fail_msg("write to another register");
-	}
-}
-
-uint32_t mmio_read32(const volatile void *reg)
-{
-	size_t at = (size_t)((const volatile uint8_t *)reg - bar);
-
-	if (at >= DEVICE && at < DEVICE + sizeof(dev.config)) {
-		return bytes_get_le32(dev.config + at - DEVICE);
-	}
-	assert_int_equal(at, VIRTIO_COMMON_DEVICE_FEATURE);
-	return (uint32_t)(dev.offered >> 32 * dev.select);
-}
-
-static void set_half(uint64_t *p, unsigned int half, uint32_t val)
-{
-	*p = (*p & ~(0xffffffffull << 32 * half)) | (uint64_t)val << 32 * half;
-}
-
-void mmio_write32(volatile void *reg, uint32_t val)
-{
-	unsigned int at = (unsigned int)((volatile uint8_t *)reg - bar);
-
-	switch (at) {
-	case VIRTIO_COMMON_DEVICE_FEATURE_SELECT:
-	case VIRTIO_COMMON_DRIVER_FEATURE_SELECT:
-		dev.select = val;
-		break;
-	case VIRTIO_COMMON_DRIVER_FEATURE:
-		set_half(&dev.accepted, dev.select, val);
-		break;
-	default:
-		assert_in_range(at, VIRTIO_COMMON_QUEUE_DESC, VIRTIO_COMMON_QUEUE_DEVICE + 4);
-		set_half(at < VIRTIO_COMMON_QUEUE_DRIVER   ? &dev.desc
-			 : at < VIRTIO_COMMON_QUEUE_DEVICE ? &dev.avail
-							   : &dev.used,
-			 at / 4 & 1, val);
-	}
-}
-
-static const uint8_t *descriptor(unsigned int i)
-{
-	assert_true(i < dev.size);
-	return (const uint8_t *)dev.desc + (size_t)16 * i;
-}
-
-static uint8_t *memory(const uint8_t *d)
-{
-	return (uint8_t *)bytes_get_le64(d);
 }
 
 /* The data descriptor's; what it wrote. */
 static uint32_t move(const uint8_t *d)
 {
-	dev.len = bytes_get_le32(d + 8);
-	if (bytes_get_le16(d + 12) & VIRTQ_DESC_WRITE) {
-		memset(memory(d), dev.type == VIRTIO_BLK_T_GET_ID ? 'x' : 0xda, dev.len);
+	dev.len = virtio_model_len(d);
+	if (virtio_model_flags(d) & VIRTQ_DESC_WRITE) {
+		memset(virtio_model_memory(d), dev.type == VIRTIO_BLK_T_GET_ID ? 'x' : 0xda,
+		       dev.len);
 		return dev.len;
 	}
-	memcpy(dev.data, memory(d), dev.len);
+	memcpy(dev.data, virtio_model_memory(d), dev.len);
 	return 0;
 }
 
-static void complete(unsigned int head, uint32_t len)
+static void one(struct virtio_model_queue *q, unsigned int head)
 {
-	uint8_t *used = (uint8_t *)dev.used;
-	uint16_t idx = bytes_get_le16(used + 2);
-	uint8_t *entry = used + 4 + (size_t)8 * (idx % dev.size);
-
-	bytes_put_le32(entry, dev.habit == NO_SUCH_ENTRY ? dev.size
-			      : dev.habit == NOT_A_HEAD	 ? head + 1
-							 : head);
-	bytes_put_le32(entry + 4, dev.habit == BRINGS_TOO_LITTLE ? len - 1 : len);
-	bytes_put_le16(used + 2, (uint16_t)(idx + (dev.habit == RUNS_AWAY ? 2 : 1)));
-}
-
-static void one(unsigned int head)
-{
-	const uint8_t *d = descriptor(head);
+	const uint8_t *d = virtio_model_descriptor(q, head);
 	uint32_t len = 0;
 
 	dev.requests++;
-	assert_int_equal(bytes_get_le32(d + 8), VIRTIO_BLK_HEADER);
-	dev.type = bytes_get_le32(memory(d));
-	dev.sector = bytes_get_le64(memory(d) + 8);
-	d = descriptor(bytes_get_le16(d + 14));
+	assert_int_equal(virtio_model_len(d), VIRTIO_BLK_HEADER);
+	dev.type = bytes_get_le32(virtio_model_memory(d));
+	dev.sector = bytes_get_le64(virtio_model_memory(d) + 8);
+	d = virtio_model_next(q, d);
 	if (dev.habit == IS_SILENT) {
 		return;
 	}
-	if (bytes_get_le16(d + 12) & VIRTQ_DESC_NEXT) {
+	if (virtio_model_flags(d) & VIRTQ_DESC_NEXT) {
 		len = move(d);
-		d = descriptor(bytes_get_le16(d + 14));
+		d = virtio_model_next(q, d);
 	}
-	assert_int_equal(bytes_get_le32(d + 8), 1);
-	assert_int_equal(bytes_get_le16(d + 12), VIRTQ_DESC_WRITE);
-	*memory(d) = dev.habit == FAILS ? VIRTIO_BLK_S_IOERR : VIRTIO_BLK_S_OK;
-	complete(head, len + 1);
+	assert_int_equal(virtio_model_len(d), 1);
+	assert_int_equal(virtio_model_flags(d), VIRTQ_DESC_WRITE);
+	*virtio_model_memory(d) = dev.habit == FAILS ? VIRTIO_BLK_S_IOERR : VIRTIO_BLK_S_OK;
+	virtio_model_complete(q, head, dev.habit == BRINGS_TOO_LITTLE ? len : len + 1);
 }
 
 /* What happens while the driver waits; true: it interrupts. */
 static bool controller(void)
 {
-	const uint8_t *avail = (const uint8_t *)dev.avail;
+	unsigned int head;
 	bool any = false;
 
-	while (dev.enabled && (dev.status & VIRTIO_DRIVER_OK) &&
-	       dev.seen != bytes_get_le16(avail + 2)) {
-		one(bytes_get_le16(avail + 4 + (size_t)2 * (dev.seen++ % dev.size)));
+	while (virtio_model_take(&virtio_model.q[0], &head)) {
+		one(&virtio_model.q[0], head);
 		any = dev.habit != IS_SILENT;
 	}
 	return any;
@@ -259,7 +110,7 @@ static bool wake(void)
 	bool interrupts = controller();
 
 	if (interrupts) {
-		irq(irq_arg);
+		virtio_model.irq(virtio_model.arg);
 	}
 	return interrupts;
 }
@@ -268,45 +119,6 @@ void log_printf(enum log_level level, const char *fmt, ...)
 {
 	(void)level;
 	(void)fmt;
-}
-
-uint32_t host_pci_read(const struct host_pci_dev *d, unsigned int off, unsigned int size)
-{
-	(void)d;
-	return (uint32_t)bytes_get_le(space + off, size);
-}
-
-unsigned int host_pci_capability_after(const struct host_pci_dev *d, uint8_t id, unsigned int at)
-{
-	unsigned int next = at == 0 ? 0x40 : space[at + 1];
-
-	(void)d;
-	assert_int_equal(id, 9);
-	return next;
-}
-
-volatile void *host_pci_bar_map(const struct host_pci_dev *d, unsigned int i, uint64_t size)
-{
-	(void)d;
-	if (i == 5) { /* nothing but bells */
-		return size <= MIB ? bar + NOTIFY : NULL;
-	}
-	return i == 4 && size <= BAR ? bar : NULL;
-}
-
-void host_pci_enable(struct host_pci_dev *d)
-{
-	(void)d;
-}
-
-int host_pci_irq_request(struct host_pci_dev *d, void (*fn)(void *arg), void *arg)
-{
-	d->irq = HOST_PCI_MSIX;
-	assert_true(drivers < ARRAY_SIZE(kept));
-	kept[drivers++] = arg;
-	irq = fn;
-	irq_arg = arg;
-	return 0;
 }
 
 void host_disk_add(struct host_disk *d, const char *kind)
@@ -324,43 +136,33 @@ void host_disk_failed(struct host_disk *d, const char *what, uint64_t off, const
 	failures++;
 }
 
-static void capability(unsigned int at, uint8_t next, uint8_t type, uint8_t in, uint32_t off,
-		       uint32_t len)
-{
-	space[at + 1] = next;
-	space[at + 3] = type;
-	space[at + 4] = in;
-	bytes_put_le32(space + at + 8, off);
-	bytes_put_le32(space + at + 12, len);
-}
-
-/* As after power-on; a first capability in a BAR that there is not, and one beyond its BAR. */
+/* As after power-on. */
 static void plug(void)
 {
 	memset(&dev, 0, sizeof(dev));
-	memset(space, 0, sizeof(space));
-	pci = (struct host_pci_dev){ .vendor = 0x1af4, .device = 0x1042 };
-	capability(0x40, 0x50, VIRTIO_PCI_CAP_COMMON, 7, 0, 56);
-	capability(0x50, 0x60, VIRTIO_PCI_CAP_COMMON, 4, BAR - 8, 56);
-	capability(0x60, 0x70, VIRTIO_PCI_CAP_COMMON, 4, 0, 56);
-	capability(0x70, 0x80, VIRTIO_PCI_CAP_ISR, 4, ISR, 1);
-	capability(0x80, 0x90, VIRTIO_PCI_CAP_DEVICE, 4, DEVICE, VIRTIO_BLK_CONFIG);
-	capability(0x90, 0, VIRTIO_PCI_CAP_NOTIFY, 4, NOTIFY, 16);
-	bytes_put_le32(space + 0x90 + 16, STEP);
-	dev.offered = BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_F_EVENT_IDX) | BIT(VIRTIO_BLK_F_FLUSH) |
-		      BIT(VIRTIO_BLK_F_DISCARD) | BIT(VIRTIO_BLK_F_WRITE_ZEROES);
-	bytes_put_le64(dev.config + VIRTIO_BLK_CAPACITY, DISK / 512);
-	bytes_put_le32(dev.config + VIRTIO_BLK_MAX_DISCARD, 1024);
-	bytes_put_le32(dev.config + VIRTIO_BLK_DISCARD_ALIGN, 8);
-	bytes_put_le32(dev.config + VIRTIO_BLK_MAX_ZEROES, 0xffffffff);
+	virtio_model_power_on(0x1042, VIRTIO_BLK_CONFIG);
+	virtio_model.on_reset = on_reset;
+	virtio_model.queues = 1;
+	virtio_model.first_bell = 3;
+	virtio_model.offered |= BIT(VIRTIO_BLK_F_FLUSH) | BIT(VIRTIO_BLK_F_DISCARD) |
+				BIT(VIRTIO_BLK_F_WRITE_ZEROES);
+	bytes_put_le64(virtio_model.config + VIRTIO_BLK_CAPACITY, DISK / 512);
+	bytes_put_le32(virtio_model.config + VIRTIO_BLK_MAX_DISCARD, 1024);
+	bytes_put_le32(virtio_model.config + VIRTIO_BLK_DISCARD_ALIGN, 8);
+	bytes_put_le32(virtio_model.config + VIRTIO_BLK_MAX_ZEROES, 0xffffffff);
 }
 
 static int probe(void)
 {
-	assert_true(host_pci_drivers_start[0]->match(&pci));
+	int err;
+
+	assert_true(host_pci_drivers_start[0]->match(&virtio_model_pci));
 	disk = NULL;
 	fake_sleep_wakes = wake;
-	return host_pci_drivers_start[0]->probe(&pci);
+	err = host_pci_drivers_start[0]->probe(&virtio_model_pci);
+	assert_true(drivers < ARRAY_SIZE(kept));
+	kept[drivers++] = virtio_model.arg;
+	return err;
 }
 
 /* A device of its own for each case. */
@@ -389,9 +191,9 @@ static void test_found(void **state)
 	assert_false(disk->dev.readonly);
 	assert_true(disk->trims);
 	assert_string_equal(disk->serial, "xxxxxxxxxxxxxxxxxxxx");
-	assert_int_equal(dev.accepted, dev.offered & ~BIT(VIRTIO_F_EVENT_IDX));
-	assert_int_equal(dev.vector, 0);
-	assert_int_equal(dev.status, 15);
+	assert_int_equal(virtio_model.accepted, virtio_model.offered & ~BIT(VIRTIO_F_EVENT_IDX));
+	assert_int_equal(virtio_model.q[0].vector, 0);
+	assert_int_equal(virtio_model.status, 15);
 }
 
 static void test_read_write(void **state)
@@ -408,7 +210,7 @@ static void test_read_write(void **state)
 	assert_int_equal(dev.len, 4096);
 	assert_int_equal(block_flush(&disk->dev), 0);
 	assert_int_equal(dev.type, VIRTIO_BLK_T_FLUSH);
-	assert_int_equal(dev.requests, dev.kicks);
+	assert_int_equal(dev.requests, virtio_model.q[0].kicks);
 	assert_int_equal(failures, 0);
 }
 
@@ -449,8 +251,8 @@ static void test_plain(void **state)
 {
 	(void)state;
 	plug();
-	dev.offered = BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_BLK_F_SIZE_MAX);
-	bytes_put_le32(dev.config + VIRTIO_BLK_SIZE_MAX, 1100);
+	virtio_model.offered = BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_BLK_F_SIZE_MAX);
+	bytes_put_le32(virtio_model.config + VIRTIO_BLK_SIZE_MAX, 1100);
 	assert_int_equal(probe(), 0);
 	dev.requests = 0;
 	assert_int_equal(block_flush(&disk->dev), 0);
@@ -471,10 +273,10 @@ static void test_many_bells(void **state)
 
 	(void)state;
 	plug();
-	capability(0x90, 0, VIRTIO_PCI_CAP_NOTIFY, 5, 0, 4 * MIB);
+	virtio_model_capability(VIRTIO_MODEL_BELLS, 5, 0, 4 * MIB);
 	assert_int_equal(probe(), 0);
 	assert_int_equal(transfer(true, buf, sizeof(buf)), 0);
-	assert_int_equal(dev.requests, dev.kicks);
+	assert_int_equal(dev.requests, virtio_model.q[0].kicks);
 }
 
 static void test_error(void **state)
@@ -482,12 +284,12 @@ static void test_error(void **state)
 	uint8_t buf[512];
 
 	(void)state;
-	dev.resets = dev.requests = 0;
+	virtio_model.resets = dev.requests = 0;
 	dev.habit = FAILS;
 	assert_int_equal(transfer(false, buf, sizeof(buf)), -EIO);
 	assert_int_equal(block_flush(&disk->dev), -EIO);
 	assert_int_equal(dev.requests, 2);
-	assert_int_equal(dev.resets, 0);
+	assert_int_equal(virtio_model.resets, 0);
 	assert_int_equal(failures, 2);
 }
 
@@ -508,14 +310,14 @@ static void test_silent(void **state)
 	uint64_t begun = fake_sleep_now;
 
 	(void)state;
-	dev.resets = dev.requests = 0;
+	virtio_model.resets = dev.requests = 0;
 	dev.habit = IS_SILENT;
 	dev.once = true;
 	memset(buf, 9, sizeof(buf));
 	assert_int_equal(transfer(true, buf, sizeof(buf)), 0);
 	assert_int_equal(dev.data[0], 9);
 	assert_int_equal(dev.requests, 2);
-	assert_int_equal(dev.resets, 2); /* off at once, and again before it is set up */
+	assert_int_equal(virtio_model.resets, 2); /* off at once, and again before it is set up */
 	assert_in_range(fake_sleep_now - begun, 30000000000ul, 31000000000ul);
 	dev.habit = IS_SILENT;
 	dev.once = false;
@@ -528,19 +330,21 @@ static void test_silent(void **state)
 /* Used entries that there are not: a reset at once, and the request again. */
 static void test_broken_ring(void **state)
 {
-	static const enum habit habits[] = { NO_SUCH_ENTRY, NOT_A_HEAD, RUNS_AWAY };
+	static const enum virtio_model_lie lies[] = { VIRTIO_MODEL_NO_SUCH_ENTRY,
+						      VIRTIO_MODEL_NOT_A_HEAD,
+						      VIRTIO_MODEL_RUNS_AWAY };
 	uint8_t buf[512];
 
 	(void)state;
-	for (unsigned int i = 0; i < ARRAY_SIZE(habits); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(lies); i++) {
 		uint64_t begun = fake_sleep_now;
 
-		dev.resets = 0;
-		dev.habit = habits[i];
+		virtio_model.resets = 0;
+		virtio_model.lie = lies[i];
 		dev.once = true;
 		assert_int_equal(transfer(false, buf, sizeof(buf)), 0);
 		assert_int_equal(buf[511], 0xda);
-		assert_true(dev.resets > 0 && fake_sleep_now - begun < 1000000000ul);
+		assert_true(virtio_model.resets > 0 && fake_sleep_now - begun < 1000000000ul);
 	}
 	assert_int_equal(failures, 0);
 }
@@ -553,12 +357,12 @@ static void test_gone(void **state)
 
 	(void)state;
 	dev.habit = IS_SILENT;
-	dev.stuck = true;
+	virtio_model.stuck = true;
 	assert_int_equal(transfer(false, buf, sizeof(buf)), -EIO);
 	begun = fake_sleep_now;
 	assert_int_equal(transfer(false, buf, sizeof(buf)), -EIO);
 	assert_true(fake_sleep_now - begun < 5000000000ul);
-	dev.stuck = false;
+	virtio_model.stuck = false;
 	dev.habit = ANSWERS;
 	assert_int_equal(transfer(false, buf, sizeof(buf)), 0);
 }
@@ -571,7 +375,7 @@ static void test_exchanged(void **state)
 	(void)state;
 	dev.habit = IS_SILENT;
 	dev.once = true;
-	dev.offered &= ~BIT(VIRTIO_BLK_F_FLUSH);
+	virtio_model.offered &= ~BIT(VIRTIO_BLK_F_FLUSH);
 	assert_int_equal(transfer(false, buf, sizeof(buf)), -EIO);
 	assert_int_equal(failures, 1);
 }
@@ -582,26 +386,27 @@ static void test_refused(void **state)
 
 	(void)state;
 	plug();
-	dev.sulks = true;
+	virtio_model.sulks = true;
 	assert_int_equal(probe(), -ENOTSUP);
 	plug();
-	dev.offered &= ~BIT(VIRTIO_F_VERSION_1);
+	virtio_model.offered &= ~BIT(VIRTIO_F_VERSION_1);
 	assert_int_equal(probe(), -ENOTSUP);
 	for (unsigned int i = 0; i < ARRAY_SIZE(sizes); i++) {
 		plug();
-		bytes_put_le64(dev.config + VIRTIO_BLK_CAPACITY, sizes[i]);
+		bytes_put_le64(virtio_model.config + VIRTIO_BLK_CAPACITY, sizes[i]);
 		assert_int_equal(probe(), -ENOTSUP);
-		assert_int_equal(dev.status, 0);
+		assert_int_equal(virtio_model.status, 0);
 	}
 	plug();
-	dev.offered |= BIT(VIRTIO_BLK_F_BLK_SIZE);
-	bytes_put_le32(dev.config + VIRTIO_BLK_BLK_SIZE, 4096);
+	virtio_model.offered |= BIT(VIRTIO_BLK_F_BLK_SIZE);
+	bytes_put_le32(virtio_model.config + VIRTIO_BLK_BLK_SIZE, 4096);
 	assert_int_equal(probe(), -ENOTSUP);
 	plug();
-	capability(0x90, 0, VIRTIO_PCI_CAP_NOTIFY, 4, NOTIFY, 12); /* no room for its bell */
+	virtio_model_capability(VIRTIO_MODEL_BELLS, 4, VIRTIO_MODEL_NOTIFY,
+				12); /* no room for its bell */
 	assert_int_equal(probe(), -ENODEV);
 	plug();
-	capability(0x60, 0x70, VIRTIO_PCI_CAP_COMMON, 4, 0, 55);
+	virtio_model_capability(VIRTIO_MODEL_COMMON, 4, 0, VIRTIO_COMMON_SIZE - 1);
 	assert_int_equal(probe(), -ENODEV);
 	assert_null(disk);
 }

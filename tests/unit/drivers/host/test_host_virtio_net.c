@@ -4,7 +4,7 @@
 /* TEST_SOURCES: drivers/host/host_virtio_net.c drivers/host/host_virtio_net_tx.c drivers/host/host_virtio_net_rx.c */
 /* TEST_SOURCES: drivers/host/host_virtio_net_ctrl.c drivers/host/host_virtio.c drivers/host/host_vring.c */
 /* TEST_SOURCES: drivers/virtio/virtio_net_hdr.c tests/unit/drivers/host/virtio_net_model.c */
-/* TEST_SOURCES: tests/unit/drivers/host/nic_thread.c */
+/* TEST_SOURCES: tests/unit/drivers/host/nic_thread.c tests/unit/drivers/host/virtio_model.c */
 /* TEST_SOURCES: tests/unit/drivers/net/netfake.c drivers/net/netswitch.c drivers/net/netport.c drivers/net/netguard.c */
 /* TEST_SOURCES: drivers/net/mactable.c hv/lib/ratelimit.c drivers/net/netpkt.c drivers/net/frame.c drivers/net/gso.c */
 /* TEST_SOURCES: drivers/net/pcap.c drivers/net/checksum.c hv/lib/string.c hv/lib/errno.c tests/unit/fakes/fake_lock.c */
@@ -64,7 +64,7 @@ static void interrupt(void)
 {
 	if (model.interrupts) {
 		model.interrupts = false;
-		model.irq(model.arg);
+		virtio_model.irq(virtio_model.arg);
 	}
 	if (nic_thread_woken) {
 		nic_thread_run();
@@ -96,9 +96,9 @@ static struct netnic_stats stats(void)
 
 static int probe(void)
 {
-	assert_true(host_pci_drivers_start[0]->match(&model_pci));
+	assert_true(host_pci_drivers_start[0]->match(&virtio_model_pci));
 	nic = NULL;
-	return host_pci_drivers_start[0]->probe(&model_pci);
+	return host_pci_drivers_start[0]->probe(&virtio_model_pci);
 }
 
 /* The switch learns who is beyond the wire: what is for strangers goes to all, and never waits. */
@@ -145,7 +145,7 @@ static int teardown(void **state)
 	netswitch_exit(&sw);
 	fake_port_clear(&guest);
 	model_forget_sent();
-	free_nic(model.arg);
+	free_nic(virtio_model.arg);
 	assert_int_equal(fake_heap_live, 0);
 	assert_int_equal(fake_page_live, 0);
 	return 0;
@@ -160,16 +160,17 @@ static void test_begin(void **state)
 	(void)state;
 	assert_memory_equal(nic->mac, mac, 6);
 	assert_true(nic->link);
-	assert_int_equal(model.status, 15);
+	assert_int_equal(virtio_model.status, 15);
 	assert_int_equal(nic->offload, NETPORT_CSUM | NETPORT_TCP4 | NETPORT_TCP6);
-	assert_false(model.accepted & (BIT(VIRTIO_F_EVENT_IDX) | BIT(VIRTIO_NET_F_GUEST_TSO4) |
-				       BIT(VIRTIO_NET_F_MRG_RXBUF)));
-	for (unsigned int i = 0; i < MODEL_QUEUES; i++) {
-		assert_true(model.q[i].enabled);
-		assert_int_equal(model.q[i].vector, 0);
+	assert_false(virtio_model.accepted &
+		     (BIT(VIRTIO_F_EVENT_IDX) | BIT(VIRTIO_NET_F_GUEST_TSO4) |
+		      BIT(VIRTIO_NET_F_MRG_RXBUF)));
+	for (unsigned int i = 0; i < VIRTIO_MODEL_QUEUES; i++) {
+		assert_true(virtio_model.q[i].enabled);
+		assert_int_equal(virtio_model.q[i].vector, 0);
 	}
-	assert_int_equal(model.config_vector, 0);
-	assert_true(model.q[0].kicks >= 1);
+	assert_int_equal(virtio_model.config_vector, 0);
+	assert_true(virtio_model.q[0].kicks >= 1);
 }
 
 /* What it cannot do is not asked for. */
@@ -178,8 +179,8 @@ static void test_plain_card(void **state)
 	(void)state;
 	teardown(NULL);
 	model_power_on();
-	model.queues = 2;
-	model.offered = BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_NET_F_MAC);
+	virtio_model.queues = 2;
+	virtio_model.offered = BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_NET_F_MAC);
 	start();
 	assert_int_equal(nic->offload, 0);
 	assert_true(nic->link);
@@ -191,14 +192,14 @@ static void test_plain_card(void **state)
 static void test_begin_fails(void **state)
 {
 	unsigned long heap = fake_heap_live, pages = fake_page_live;
-	struct virtio_net_model was = model;
+	struct virtio_model was = virtio_model;
 
 	(void)state;
-	model.offered &= ~BIT(VIRTIO_NET_F_MAC);
+	virtio_model.offered &= ~BIT(VIRTIO_NET_F_MAC);
 	assert_int_equal(probe(), -ENOTSUP);
-	model.offered &= ~BIT(VIRTIO_F_VERSION_1);
+	virtio_model.offered &= ~BIT(VIRTIO_F_VERSION_1);
 	assert_int_equal(probe(), -ENOTSUP);
-	model.offered = was.offered;
+	virtio_model.offered = was.offered;
 	for (fake_page_limit = 0; fake_page_limit < 6;) {
 		unsigned long limit = fake_page_limit;
 
@@ -212,21 +213,21 @@ static void test_begin_fails(void **state)
 	assert_int_equal(fake_heap_live, heap);
 	assert_int_equal(fake_page_live, pages);
 	nic = &((struct host_virtio_net *)was.arg)->port;
-	model = was;
+	virtio_model = was;
 }
 
 /* Too few queues: from the interrupt on nothing is freed, but the card is off. */
 static void test_no_queues(void **state)
 {
-	struct virtio_net_model was = model;
+	struct virtio_model was = virtio_model;
 
 	(void)state;
-	model.queues = 1;
+	virtio_model.queues = 1;
 	assert_int_equal(probe(), -ENODEV);
-	assert_int_equal(model.status, 0);
-	free_nic(model.arg);
+	assert_int_equal(virtio_model.status, 0);
+	free_nic(virtio_model.arg);
 	nic = &((struct host_virtio_net *)was.arg)->port;
-	model = was;
+	virtio_model = was;
 }
 
 /* ---- sending ---- */
@@ -301,9 +302,9 @@ static void test_no_kick(void **state)
 	(void)state;
 	model.quiet = true;
 	fake_send(&guest, frame, udp(10));
-	kicks = model.q[1].kicks;
+	kicks = virtio_model.q[1].kicks;
 	fake_send(&guest, frame, udp(20));
-	assert_int_equal(model.q[1].kicks, kicks);
+	assert_int_equal(virtio_model.q[1].kicks, kicks);
 	model_release();
 	assert_int_equal(model.sent_count, 2);
 }
@@ -425,7 +426,7 @@ static void is_off(void)
 	uint32_t len = udp(20);
 
 	interrupt();
-	assert_int_equal(model.status, 0);
+	assert_int_equal(virtio_model.status, 0);
 	assert_false(nic->link);
 	assert_int_equal(logged, 1);
 	for (unsigned int i = 0; i < 3 * RING; i++) {
@@ -436,12 +437,12 @@ static void is_off(void)
 
 static void test_sent_nonsense(void **state)
 {
-	enum model_habit habit = *(const enum model_habit *)*state;
+	enum virtio_model_lie habit = *(const enum virtio_model_lie *)*state;
 
 	setup(NULL);
-	model.habit = habit;
+	virtio_model.lie = habit;
 	fake_send(&guest, frame, udp(1000));
-	model.habit = MODEL_IS_RIGHT;
+	virtio_model.lie = VIRTIO_MODEL_IS_RIGHT;
 	fake_send(&guest, frame, udp(20));
 	is_off();
 	teardown(NULL);
@@ -449,10 +450,10 @@ static void test_sent_nonsense(void **state)
 
 static void test_received_nonsense(void **state)
 {
-	enum model_habit habit = *(const enum model_habit *)*state;
+	enum virtio_model_lie habit = *(const enum virtio_model_lie *)*state;
 
 	setup(NULL);
-	model.habit = habit;
+	virtio_model.lie = habit;
 	receive(no_hdr, for_guest(20));
 	is_off();
 	teardown(NULL);
@@ -511,8 +512,10 @@ static void test_promiscuous_silent(void **state)
 
 int main(void)
 {
-	static const enum model_habit habits[] = { MODEL_IS_RIGHT, MODEL_NO_SUCH_ENTRY,
-						   MODEL_NOT_A_HEAD, MODEL_TWICE, MODEL_RUNS_AWAY };
+	static const enum virtio_model_lie habits[] = { VIRTIO_MODEL_IS_RIGHT,
+							VIRTIO_MODEL_NO_SUCH_ENTRY,
+							VIRTIO_MODEL_NOT_A_HEAD, VIRTIO_MODEL_TWICE,
+							VIRTIO_MODEL_RUNS_AWAY };
 	const struct CMUnitTest tests[] = {
 		CASE(test_begin),
 		CASE(test_plain_card),
@@ -527,12 +530,12 @@ int main(void)
 		CASE(test_receive_many),
 		CASE(test_receive_sums),
 		CASE(test_receive_nonsense),
-		BREAKS(test_sent_nonsense, MODEL_NO_SUCH_ENTRY),
-		BREAKS(test_sent_nonsense, MODEL_NOT_A_HEAD),
-		BREAKS(test_sent_nonsense, MODEL_TWICE),
-		BREAKS(test_sent_nonsense, MODEL_RUNS_AWAY),
-		BREAKS(test_received_nonsense, MODEL_NO_SUCH_ENTRY),
-		BREAKS(test_received_nonsense, MODEL_RUNS_AWAY),
+		BREAKS(test_sent_nonsense, VIRTIO_MODEL_NO_SUCH_ENTRY),
+		BREAKS(test_sent_nonsense, VIRTIO_MODEL_NOT_A_HEAD),
+		BREAKS(test_sent_nonsense, VIRTIO_MODEL_TWICE),
+		BREAKS(test_sent_nonsense, VIRTIO_MODEL_RUNS_AWAY),
+		BREAKS(test_received_nonsense, VIRTIO_MODEL_NO_SUCH_ENTRY),
+		BREAKS(test_received_nonsense, VIRTIO_MODEL_RUNS_AWAY),
 		CASE(test_link),
 		CASE(test_promiscuous),
 		CASE(test_promiscuous_silent),
