@@ -4,7 +4,9 @@
 /* TEST_SOURCES: drivers/host/ahci.c drivers/host/ahci_port.c tests/unit/fakes/fake_lock.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_checkpoint.c tests/unit/fakes/fake_page.c tests/unit/fakes/fake_heap.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_panic_abort.c tests/unit/fakes/fake_sleep.c */
+/* TEST_SOURCES: tests/unit/drivers/host/ata_cases.c */
 /* TEST_LIBS: -Wl,-T,tests/unit/fakes/fake_pci.ld */
+#include "ata_cases.h"
 #include "drivers/host/ahci.h"
 #include "drivers/host/host_pci.h"
 #include "fakes/fake_heap.h"
@@ -21,12 +23,8 @@
 
 #include <cmocka.h>
 
-#define BYTES 4096u
-
 /* "Port Registers", in words */
 enum { IS = 4, CMD = 6, TFD = 8, SIG = 9, SSTS = 10, SCTL = 11, CI = 14 };
-
-enum habit { ANSWERS, IS_SILENT, IS_SILENT_ONCE, GIVES_TOO_LITTLE, HAS_BAD_SECTOR };
 
 extern const struct host_pci_driver *const host_pci_drivers_start[], *const host_pci_drivers_end[];
 
@@ -36,11 +34,7 @@ static struct ahci_port port;
 static uint64_t bar_size;
 static void *irq_arg;
 
-static struct {
-	enum habit habit;
-	bool stuck; /* its engines never stop */
-	unsigned int commands, resets;
-} disk;
+static bool stuck; /* the disk's engines never stop */
 
 /* ---- the disk and its controller ---- */
 
@@ -48,7 +42,7 @@ static void follow(uint32_t asked, uint32_t runs)
 {
 	if ((regs[CMD] & asked) != 0) {
 		regs[CMD] |= runs;
-	} else if (!disk.stuck) {
+	} else if (!stuck) {
 		regs[CMD] &= ~runs;
 		regs[CI] = asked == 1 ? 0 : regs[CI];
 	}
@@ -61,30 +55,21 @@ static void controller(void)
 	follow(0x01, 0x8000);
 	follow(0x10, 0x4000);
 	if ((regs[SCTL] & 1) != 0) {
-		disk.resets++;
-		disk.habit = disk.habit == IS_SILENT_ONCE ? ANSWERS : disk.habit;
+		ata_fake_reset();
 	}
 	regs[SSTS] = (regs[SCTL] & 1) != 0 ? 0 : 3;
 }
 
 static void end_command(void)
 {
-	bool bad = disk.habit == HAS_BAD_SECTOR;
-	uint32_t moved = disk.habit == GIVES_TOO_LITTLE ? BYTES / 2 : BYTES;
+	bool bad = ata_fake.habit == ATA_HAS_BAD_SECTOR;
 
-	disk.commands++;
-	memset(port.buffer, 0xda, moved);
-	bytes_put_le32(port.lists + 4, moved);
+	bytes_put_le32(port.lists + 4, ata_fake_end(port.buffer));
 	regs[TFD] = bad ? 0x4051 : 0x50;
 	regs[IS] = bad ? 0x40000000 : 1;
 	regs[CI] = bad ? 1 : 0;
 	ahci_port_irq(&port);
 	regs[IS] = 0;
-}
-
-static bool is_silent(void)
-{
-	return disk.habit == IS_SILENT || disk.habit == IS_SILENT_ONCE;
 }
 
 /* ---- the machine ---- */
@@ -94,7 +79,7 @@ static bool wake(void)
 	bool ends;
 
 	controller();
-	ends = (regs[CI] & 1) != 0 && (regs[CMD] & 1) != 0 && !is_silent();
+	ends = (regs[CI] & 1) != 0 && (regs[CMD] & 1) != 0 && !ata_fake_is_silent();
 	if (ends) {
 		end_command();
 	}
@@ -133,7 +118,7 @@ static int setup(void **state)
 {
 	(void)state;
 	memset(hba, 0, sizeof(hba));
-	memset(&disk, 0, sizeof(disk));
+	memset(&ata_fake, 0, sizeof(ata_fake));
 	memset(&port, 0, sizeof(port));
 	regs = hba + 0x100 / 4;
 	regs[SIG] = 0x101;
@@ -149,81 +134,31 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	disk.stuck = false;
+	stuck = false;
 	ahci_port_free(&port);
 	return fake_page_live != 0;
 }
 
-static int read_sectors(const char **why)
+int ata_cases_read(const char **why)
 {
 	const struct ata_command cmd = { .code = ATA_READ_DMA_EXT,
-					 .count = BYTES / 512,
+					 .count = ATA_CASES_BYTES / 512,
 					 .wide = true };
 
-	disk.commands = disk.resets = 0;
-	return ahci_port_run(&port, &cmd, ATA_FROM_DISK, BYTES, why);
+	return ahci_port_run(&port, &cmd, ATA_FROM_DISK, ATA_CASES_BYTES, why);
+}
+
+const uint8_t *ata_cases_buffer(void)
+{
+	return port.buffer;
+}
+
+bool ata_cases_is_idle(void)
+{
+	return regs[CI] == 0;
 }
 
 /* ---- the cases ---- */
-
-static void test_read(void **state)
-{
-	const char *why;
-
-	(void)state;
-	assert_int_equal(read_sectors(&why), 0);
-	assert_int_equal(port.buffer[BYTES - 1], 0xda);
-	assert_int_equal(disk.commands, 1);
-	assert_int_equal(disk.resets, 0);
-}
-
-static void test_silent_once(void **state)
-{
-	const char *why;
-
-	(void)state;
-	disk.habit = IS_SILENT_ONCE;
-	assert_int_equal(read_sectors(&why), 0);
-	assert_int_equal(disk.commands, 1);
-	assert_int_equal(disk.resets, 1);
-}
-
-static void test_silent(void **state)
-{
-	const char *why;
-
-	(void)state;
-	disk.habit = IS_SILENT;
-	assert_int_equal(read_sectors(&why), -EIO);
-	assert_string_equal(why, "the disk does not answer");
-	assert_int_equal(disk.resets, 2);
-	assert_int_equal(regs[CI], 0); /* it is not under way any more */
-	disk.habit = ANSWERS;
-	assert_int_equal(read_sectors(&why), 0);
-}
-
-static void test_too_little(void **state)
-{
-	const char *why;
-
-	(void)state;
-	disk.habit = GIVES_TOO_LITTLE;
-	assert_int_equal(read_sectors(&why), -EIO);
-	assert_string_equal(why, "the disk gave too little");
-}
-
-static void test_bad_sector(void **state)
-{
-	const char *why;
-
-	(void)state;
-	disk.habit = HAS_BAD_SECTOR;
-	assert_int_equal(read_sectors(&why), -EIO);
-	assert_string_equal(why, "the disk reports an error");
-	assert_int_equal(disk.commands, 1);
-	disk.habit = ANSWERS;
-	assert_int_equal(read_sectors(&why), 0);
-}
 
 /* Nothing is asked of a port that does not stop: each request fails in seconds, until it does. */
 static void test_stuck(void **state)
@@ -232,16 +167,16 @@ static void test_stuck(void **state)
 	uint64_t begun;
 
 	(void)state;
-	disk.habit = IS_SILENT;
-	disk.stuck = true;
-	assert_int_equal(read_sectors(&why), -EIO);
+	ata_fake.habit = ATA_IS_SILENT;
+	stuck = true;
+	assert_int_equal(ata_cases_read(&why), -EIO);
 	begun = fake_sleep_now;
-	assert_int_equal(read_sectors(&why), -EIO);
+	assert_int_equal(ata_cases_read(&why), -EIO);
 	assert_string_equal(why, "the disk is not ready");
 	assert_true(fake_sleep_now - begun < 10000000000ul);
-	disk.stuck = false;
-	disk.habit = ANSWERS;
-	assert_int_equal(read_sectors(&why), 0);
+	stuck = false;
+	ata_fake.habit = ATA_ANSWERS;
+	assert_int_equal(ata_cases_read(&why), 0);
 }
 
 /* Pages that it may write yet are nobody else's. */
@@ -251,7 +186,7 @@ static void test_stuck_is_not_freed(void **state)
 
 	(void)state;
 	controller(); /* the engines run */
-	disk.stuck = true;
+	stuck = true;
 	ahci_port_free(&port);
 	assert_int_equal(fake_page_live, live);
 }
@@ -280,11 +215,7 @@ static void test_ports(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_read),
-		TEST(test_silent_once),
-		TEST(test_silent),
-		TEST(test_too_little),
-		TEST(test_bad_sector),
+		ATA_CASES(TEST),
 		TEST(test_stuck),
 		TEST(test_stuck_is_not_freed),
 		TEST(test_ports),

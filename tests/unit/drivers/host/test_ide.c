@@ -2,9 +2,10 @@
 /* One IDE channel with a drive made of registers: commands, drives that do not answer, give too little, */
 /* or report errors; that nothing is under way any more when the buffer is the next one's. */
 /* TEST_SOURCES: drivers/host/ide_channel.c tests/unit/fakes/fake_lock.c tests/unit/fakes/fake_checkpoint.c */
-/* TEST_SOURCES: tests/unit/fakes/fake_sleep.c */
+/* TEST_SOURCES: tests/unit/fakes/fake_sleep.c tests/unit/drivers/host/ata_cases.c */
 #include "arch/paging.h"
 #include "arch/pio.h"
+#include "ata_cases.h"
 #include "drivers/host/ide.h"
 #include "hv/base/page.h"
 #include "hv/lib/errno.h"
@@ -19,9 +20,6 @@
 #define COMMAND_PORT 0x1f0u
 #define CONTROL_PORT 0x3f6u
 #define BM_PORT	     0xc000u
-#define BYTES	     4096u
-
-enum habit { ANSWERS, IS_SILENT, IS_SILENT_ONCE, GIVES_TOO_LITTLE, HAS_BAD_SECTOR, STAYS_BUSY };
 
 static struct ide_channel ch;
 static uint8_t *low_memory;
@@ -31,43 +29,36 @@ static unsigned int freed;
 /* ---- the drive and its controller ---- */
 
 static struct {
-	enum habit habit;
 	uint8_t status, error, bm_command, bm_status;
-	bool asked; /* a command is under way */
-	unsigned int commands, resets;
+	bool asked;	    /* a command is under way */
+	unsigned int taken; /* commands */
 } drive;
 
 static void take_command(void)
 {
-	drive.commands++;
+	drive.taken++;
 	drive.asked = true;
 	drive.status = ATA_STATUS_BSY;
 }
 
 static void reset_drive(void)
 {
-	drive.resets++;
+	ata_fake_reset();
 	drive.asked = false;
-	drive.status = drive.habit == STAYS_BUSY ? ATA_STATUS_BSY : 0x50;
-	drive.habit = drive.habit == IS_SILENT_ONCE ? ANSWERS : drive.habit;
+	drive.status = ata_fake.habit == ATA_STAYS_BUSY ? ATA_STATUS_BSY : 0x50;
 }
 
 /* The command under way ends; what it read is in memory. */
 static void end_command(void)
 {
-	bool bad = drive.habit == HAS_BAD_SECTOR, little = drive.habit == GIVES_TOO_LITTLE;
+	bool bad = ata_fake.habit == ATA_HAS_BAD_SECTOR;
+	bool little = ata_fake_end(ch.buffer) < ATA_CASES_BYTES;
 
 	drive.asked = false;
 	drive.status = bad ? 0x51 : 0x50;
 	drive.error = bad ? 0x40 : 0;
-	memset(ch.buffer, 0xda, little ? BYTES / 2 : BYTES);
 	drive.bm_status = (uint8_t)(0x04 | (little || bad ? 0x01 : 0));
 	ide_channel_irq(&ch);
-}
-
-static bool is_silent(void)
-{
-	return drive.habit == IS_SILENT || drive.habit == IS_SILENT_ONCE;
 }
 
 uint8_t pio_in8(uint16_t port)
@@ -130,7 +121,7 @@ hpa_t paging_hpa(const void *va)
 
 static bool wake(void)
 {
-	bool ends = drive.asked && !is_silent();
+	bool ends = drive.asked && !ata_fake_is_silent();
 
 	if (ends) {
 		end_command();
@@ -144,6 +135,7 @@ static int setup(void **state)
 
 	(void)state;
 	memset(&drive, 0, sizeof(drive));
+	memset(&ata_fake, 0, sizeof(ata_fake));
 	memset(&ch, 0, sizeof(ch));
 	low_memory = pool;
 	drive.status = 0x50;
@@ -154,52 +146,45 @@ static int setup(void **state)
 	return ide_channel_init(&ch);
 }
 
-static int read_sectors(const char **why)
+int ata_cases_read(const char **why)
 {
-	const struct ata_command cmd = { .code = ATA_READ_DMA, .count = BYTES / 512 };
+	const struct ata_command cmd = { .code = ATA_READ_DMA, .count = ATA_CASES_BYTES / 512 };
 
-	return ide_channel_run(&ch, 0, &cmd, ATA_FROM_DISK, BYTES, why);
+	return ide_channel_run(&ch, 0, &cmd, ATA_FROM_DISK, ATA_CASES_BYTES, why);
+}
+
+const uint8_t *ata_cases_buffer(void)
+{
+	return ch.buffer;
+}
+
+bool ata_cases_is_idle(void)
+{
+	return !drive.asked && (drive.bm_command & 1) == 0;
 }
 
 /* ---- the cases ---- */
 
-static void test_read(void **state)
+/* It was asked twice. */
+static void test_silent_is_asked_again(void **state)
 {
 	const char *why;
 
 	(void)state;
-	assert_int_equal(read_sectors(&why), 0);
-	assert_int_equal(ch.buffer[BYTES - 1], 0xda);
-	assert_int_equal(drive.commands, 1);
-	assert_int_equal(drive.resets, 0);
+	ata_fake.habit = ATA_IS_SILENT;
+	assert_int_equal(ata_cases_read(&why), -EIO);
+	assert_int_equal(drive.taken, 2);
 }
 
-static void test_silent_once(void **state)
+static void test_error_needs_no_reset(void **state)
 {
 	const char *why;
 
 	(void)state;
-	drive.habit = IS_SILENT_ONCE;
-	assert_int_equal(read_sectors(&why), 0);
-	assert_int_equal(drive.commands, 2);
-	assert_int_equal(drive.resets, 1);
-}
-
-/* The drive could otherwise go on with it, in a buffer that has another VM's data by then. */
-static void test_silent_is_stopped(void **state)
-{
-	const char *why;
-
-	(void)state;
-	drive.habit = IS_SILENT;
-	assert_int_equal(read_sectors(&why), -EIO);
-	assert_string_equal(why, "the disk does not answer");
-	assert_int_equal(drive.commands, 2);
-	assert_false(drive.asked);
-	assert_int_equal(drive.bm_command & 1, 0);
-	assert_int_equal(drive.resets, 2);
-	drive.habit = ANSWERS;
-	assert_int_equal(read_sectors(&why), 0);
+	ata_fake.habit = ATA_HAS_BAD_SECTOR;
+	assert_int_equal(ata_cases_read(&why), -EIO);
+	assert_int_equal(drive.taken, 1);
+	assert_int_equal(ata_fake.resets, 0);
 }
 
 /* What came late is nobody's. */
@@ -208,34 +193,12 @@ static void test_late_interrupt(void **state)
 	const char *why;
 
 	(void)state;
-	drive.habit = IS_SILENT;
-	assert_int_equal(read_sectors(&why), -EIO);
+	ata_fake.habit = ATA_IS_SILENT;
+	assert_int_equal(ata_cases_read(&why), -EIO);
 	drive.bm_status = 0x04;
 	ide_channel_irq(&ch);
 	assert_false(ch.done);
 	assert_int_equal(drive.bm_status, 0);
-}
-
-static void test_too_little(void **state)
-{
-	const char *why;
-
-	(void)state;
-	drive.habit = GIVES_TOO_LITTLE;
-	assert_int_equal(read_sectors(&why), -EIO);
-	assert_string_equal(why, "the disk gave too little");
-}
-
-static void test_bad_sector(void **state)
-{
-	const char *why;
-
-	(void)state;
-	drive.habit = HAS_BAD_SECTOR;
-	assert_int_equal(read_sectors(&why), -EIO);
-	assert_string_equal(why, "the disk reports an error");
-	assert_int_equal(drive.commands, 1);
-	assert_int_equal(drive.resets, 0);
 }
 
 /* Seconds, not for ever. */
@@ -245,11 +208,11 @@ static void test_busy(void **state)
 	const char *why;
 
 	(void)state;
-	drive.habit = STAYS_BUSY;
+	ata_fake.habit = ATA_STAYS_BUSY;
 	drive.status = ATA_STATUS_BSY;
-	assert_int_equal(read_sectors(&why), -EIO);
+	assert_int_equal(ata_cases_read(&why), -EIO);
 	assert_string_equal(why, "the disk is not ready");
-	assert_int_equal(drive.commands, 0);
+	assert_int_equal(drive.taken, 0);
 	assert_true(fake_sleep_now - begun < 20000000000ul);
 }
 
@@ -268,17 +231,17 @@ static void test_memory(void **state)
 	assert_int_equal(freed, 4);
 }
 
+#define TEST(fn) cmocka_unit_test_setup(fn, setup)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_read, setup),
-		cmocka_unit_test_setup(test_silent_once, setup),
-		cmocka_unit_test_setup(test_silent_is_stopped, setup),
-		cmocka_unit_test_setup(test_late_interrupt, setup),
-		cmocka_unit_test_setup(test_too_little, setup),
-		cmocka_unit_test_setup(test_bad_sector, setup),
-		cmocka_unit_test_setup(test_busy, setup),
-		cmocka_unit_test_setup(test_memory, setup),
+		ATA_CASES(TEST),
+		TEST(test_silent_is_asked_again),
+		TEST(test_error_needs_no_reset),
+		TEST(test_late_interrupt),
+		TEST(test_busy),
+		TEST(test_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
