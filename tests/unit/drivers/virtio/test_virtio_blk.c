@@ -625,6 +625,16 @@ static int stop_sleeping(void **state)
 	return fake_pc_stop(state);
 }
 
+/* So many reads, told of at once, and served as far as that goes. */
+static void serve_reads(unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		offer_read(i);
+	}
+	drv_kick(0);
+	(void)fake_pc_run_workers();
+}
+
 /* While one request waits for the disk, whoever was woken goes on. */
 static void others_work(void)
 {
@@ -636,11 +646,7 @@ static void test_servers(void **state)
 	(void)state;
 	drv_start(RW, FEATURES, 1);
 	fake_disk_meanwhile = others_work;
-	for (unsigned int i = 0; i < 5; i++) {
-		offer_read(i);
-	}
-	drv_kick(0); /* one, for all */
-	(void)fake_pc_run_workers();
+	serve_reads(5);
 	assert_int_equal(fake_vm.disk[0].at_once, VIRTIO_BLK_SERVERS);
 	assert_int_equal(fake_disk_calls, 5);
 	assert_int_equal(drv_used(0), 5);
@@ -664,9 +670,7 @@ static void test_another_meanwhile(void **state)
 	(void)state;
 	drv_start(RW, FEATURES, 1);
 	fake_disk_meanwhile = one_comes;
-	offer_read(0);
-	drv_kick(0);
-	(void)fake_pc_run_workers();
+	serve_reads(1);
 	assert_int_equal(drv_used(0), 2);
 	assert_int_equal(fake_vm.disk[0].at_once, 2);
 }
@@ -677,11 +681,7 @@ static void test_servers_without_event_index(void **state)
 	(void)state;
 	drv_start(RW, FEATURES & ~BIT(VIRTIO_F_EVENT_IDX), 1);
 	fake_disk_meanwhile = others_work;
-	for (unsigned int i = 0; i < 3; i++) {
-		offer_read(i);
-	}
-	drv_kick(0);
-	(void)fake_pc_run_workers();
+	serve_reads(3);
 	assert_int_equal(fake_vm.disk[0].at_once, 3);
 	assert_int_equal(drv_used(0), 3);
 }
@@ -694,11 +694,7 @@ static void test_servers_pause(void **state)
 	drv_start(RW, FEATURES, 1);
 	fake_disk_meanwhile = others_work;
 	fake_disk_fails = -EIO;
-	for (unsigned int i = 0; i < 5; i++) {
-		offer_read(i);
-	}
-	drv_kick(0);
-	(void)fake_pc_run_workers();
+	serve_reads(5);
 	assert_int_equal(fake_disk_calls, VIRTIO_BLK_SERVERS); /* the fifth did not begin */
 	assert_int_equal(fake_disk_logs, 1);
 	assert_int_equal(drv_used(0), 0);
@@ -724,11 +720,7 @@ static void test_servers_hold(void **state)
 	(void)state;
 	drv_start(RW, FEATURES, 1);
 	fake_disk_meanwhile = pause_vm;
-	for (unsigned int i = 0; i < 5; i++) {
-		offer_read(i);
-	}
-	drv_kick(0);
-	(void)fake_pc_run_workers();
+	serve_reads(5);
 	assert_int_equal(fake_disk_calls, 1);
 	assert_int_equal(drv_used(0), 1);
 	fake_vm.workers_hold = false;
@@ -751,9 +743,7 @@ static void test_servers_reset(void **state)
 	drv_start(RW, FEATURES, 1);
 	fake_disk_meanwhile = reset_once;
 	fake_disk_fails = -EIO;
-	offer_read(0);
-	drv_kick(0);
-	(void)fake_pc_run_workers();
+	serve_reads(1);
 	assert_int_equal(fake_pauses, 0);
 	assert_null(strstr(fake_disk_log, "paused"));
 	fake_disk_fails = 0;
@@ -772,10 +762,7 @@ static void test_servers_limit(void **state)
 	vm_disk_limit_set(&fake_vm.disk[0].limit, 1, 0, fake_now);
 	vm_disk_limit_charge(&fake_vm.disk[0].limit, 3, 0, fake_now);
 	fake_disk_meanwhile = others_work;
-	offer_read(0);
-	offer_read(1);
-	drv_kick(0);
-	(void)fake_pc_run_workers();
+	serve_reads(2);
 	assert_int_equal(fake_disk_calls, 0);
 	vm_disk_limit_set(&fake_vm.disk[0].limit, 0, 0, fake_now);
 	fake_pass(2000000000ul);

@@ -582,14 +582,34 @@ static bool receive_flow(unsigned int n, uint8_t flags)
 	return taken;
 }
 
+static void offer_rooms(unsigned int pair, unsigned int n)
+{
+	for (uint16_t i = 0; i < n; i++) {
+		lan_offer_room(RXQ(pair), i, 200);
+	}
+	lan_kick(RXQ(pair));
+}
+
 static void offer_all(void)
 {
 	for (unsigned int pair = 0; pair < PAIRS; pair++) {
-		for (uint16_t i = 0; i < DRV_SIZE; i++) {
-			lan_offer_room(RXQ(pair), i, 200);
-		}
-		lan_kick(RXQ(pair));
+		offer_rooms(pair, DRV_SIZE);
 	}
+}
+
+static void begin_pairs(void)
+{
+	begin(MANY);
+	offer_all();
+	assert_int_equal(set_pairs(PAIRS), OK);
+}
+
+/* Flow 5 is pair 2's. */
+static void begin_flow(void)
+{
+	begin_pairs();
+	send_flow(2, 5);
+	assert_true(receive_flow(5, 0));
 }
 
 /* Before it says so, and when it says one: only the first; sending goes on any. */
@@ -625,10 +645,8 @@ static unsigned int used_by_all(void)
 static void test_steers(void **state)
 {
 	(void)state;
-	begin(MANY);
+	begin_pairs();
 	drv_msix_on(MQ_CTRL + 2);
-	offer_all();
-	assert_int_equal(set_pairs(PAIRS), OK);
 	for (unsigned int n = 0; n < 12; n++) {
 		assert_true(receive_flow(n, 0));
 	}
@@ -653,11 +671,7 @@ static void test_keeps_order(void **state)
 	unsigned int before;
 
 	(void)state;
-	begin(MANY);
-	offer_all();
-	assert_int_equal(set_pairs(PAIRS), OK);
-	send_flow(2, 5);
-	assert_true(receive_flow(5, 0));
+	begin_flow();
 	send_flow(1, 5);
 	before = drv_used(RXQ(2));
 	for (unsigned int i = 0; i < 5; i++) {
@@ -680,11 +694,7 @@ static void test_fewer_pairs(void **state)
 	unsigned int before;
 
 	(void)state;
-	begin(MANY);
-	offer_all();
-	assert_int_equal(set_pairs(PAIRS), OK);
-	send_flow(2, 5);
-	assert_true(receive_flow(5, 0));
+	begin_flow();
 	before = drv_used(RXQ(2));
 	assert_int_equal(set_pairs(2), OK);
 	assert_true(receive_flow(5, 0));
@@ -702,10 +712,7 @@ static void test_fewer_pairs_wake(void **state)
 
 	(void)state;
 	begin(MANY);
-	for (uint16_t i = 0; i < 4; i++) {
-		lan_offer_room(RXQ(0), i, 200);
-	}
-	lan_kick(RXQ(0));
+	offer_rooms(0, 4);
 	assert_int_equal(set_pairs(PAIRS), OK);
 	send_flow(1, 5);
 	assert_false(receive_flow(5, 0));
@@ -725,10 +732,7 @@ static void test_backlog(void **state)
 	send_flow(1, 5);
 	assert_false(receive_flow(5, 0));
 	assert_true(receive_flow(5, NETPKT_NOW));
-	for (uint16_t i = 0; i < 4; i++) {
-		lan_offer_room(RXQ(0), i, 200);
-	}
-	lan_kick(RXQ(0));
+	offer_rooms(0, 4);
 	assert_int_equal(used_by_all(), 0);
 	lan_offer_room(RXQ(1), 0, 200);
 	lan_kick(RXQ(1));
