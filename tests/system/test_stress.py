@@ -5,36 +5,22 @@ checks (stress.c): nothing is wrong, no wake-up is lost, and the kernel has no c
 In `make soak` with 1, 2, 4 and 8 vCPUs on 1, 2 and 4 host CPUs, 60 s each by the guest's clock.
 """
 import os
-import subprocess
 import tempfile
 
-import newc
-from lab import LINUX, Guest, linux, machine, prompt
+from lab import Guest, linux, machine, prompt
+from programs import built, guest_files
 
-HERE = os.path.dirname(os.path.abspath(__file__))
 SOAK = bool(os.environ.get("INSULA_SOAK"))
 SECONDS = 60 if SOAK else 1
 LIMIT = 7200 if SOAK else 300  # of the build machine's clock
 BOCHS_IPS = 62500000 if SOAK else 250000000  # a second at 1 GHz would be minutes
 
 
-def with_stress(directory):
-    """The guest's boot modules, its initramfs with the program in it."""
-    program, image = os.path.join(directory, "stress"), os.path.join(directory, "initrd.img")
-    subprocess.run(["gcc", "-O2", "-static", "-pthread", "-Wall", "-Wextra", "-Werror", "-s", "-o",
-                    program, os.path.join(HERE, "stress.c")], check=True)
-    with open(LINUX["initrd.img"], "rb") as file:
-        data = newc.extended(file.read(), {"bin/stress": program})
-    with open(image, "wb") as file:
-        file.write(data)
-    return {**LINUX, "initrd.img": image}
-
-
 def stress(kind, vcpus, cpus):
     exact = {"ips": BOCHS_IPS} if kind == "bochs" else {"icount": cpus == 1}
     with tempfile.TemporaryDirectory() as directory, \
-            machine(kind, linux("linux", "256M", cpus=vcpus, autostart=True), with_stress(directory),
-                    cpus=cpus, **exact) as m:
+            machine(kind, linux("linux", "256M", cpus=vcpus, autostart=True),
+                    guest_files([built(directory, "stress")], directory), cpus=cpus, **exact) as m:
         prompt(m)
         with Guest(m, "linux") as guest:
             guest.ready()
