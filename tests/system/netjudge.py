@@ -75,9 +75,14 @@ def counters(text):
 
 
 def grown(before, after):
-    """What must not have grown. A SYN that was sent again counts as such only."""
-    grew = {name: after.get(name, 0) - before.get(name, 0) for name in (*COUNTERS, "TCPSynRetrans")}
-    again = grew.pop("TCPSynRetrans")
-    for name in ("RetransSegs", "TCPTimeouts"):
-        grew[name] = max(0, grew[name] - again)
-    return {name: count for name, count in grew.items() if count}
+    """{end: what must not have grown}, of {end: counters}. A SYN that was sent again counts as such only,
+    and as one that is refused where it had come before."""
+    grew = {end: {name: after[end].get(name, 0) - before[end].get(name, 0)
+                  for name in (*COUNTERS, "TCPSynRetrans")} for end in before}
+    again = {end: grew[end].pop("TCPSynRetrans") for end in before}
+    for end in before:
+        others = sum(again.values()) - again[end]
+        for name, excused in (("RetransSegs", again[end]), ("TCPTimeouts", again[end]),
+                              ("InErrs", others), ("TCPChallengeACK", others)):
+            grew[end][name] = max(0, grew[end][name] - excused)
+    return {end: wrong for end in before if (wrong := {name: n for name, n in grew[end].items() if n})}

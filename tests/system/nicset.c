@@ -87,15 +87,19 @@ static uint32_t percent(unsigned int n)
 	return (uint32_t)((uint64_t)UINT32_MAX * n / 100);
 }
 
+/* About the queue of all that leaves. */
+static struct request about_queue(const char *nic, unsigned short what)
+{
+	return (struct request){
+		.head = { .nlmsg_len = NLMSG_LENGTH(sizeof(struct tcmsg)), .nlmsg_type = what },
+		.tc = { .tcm_ifindex = (int)if_nametoindex(nic), .tcm_parent = TC_H_ROOT },
+	};
+}
+
 /* What leaves: 5 % is lost, 5 % comes twice, 5 % overtakes the rest, which takes 2 ms. */
 static void lossy(const char *nic)
 {
-	struct request r = {
-		.head = { .nlmsg_len = NLMSG_LENGTH(sizeof(r.tc)),
-			  .nlmsg_type = RTM_NEWQDISC,
-			  .nlmsg_flags = NLM_F_CREATE | NLM_F_REPLACE },
-		.tc = { .tcm_ifindex = (int)if_nametoindex(nic), .tcm_parent = TC_H_ROOT },
-	};
+	struct request r = about_queue(nic, RTM_NEWQDISC);
 	struct tc_netem_qopt q = {
 		.limit = 1000, .loss = percent(5), .duplicate = percent(5), .gap = 1
 	};
@@ -103,11 +107,19 @@ static void lossy(const char *nic)
 	int64_t delay = 2000000;
 	struct rtattr *options;
 
+	r.head.nlmsg_flags = NLM_F_CREATE | NLM_F_REPLACE;
 	add(&r, TCA_KIND, "netem", sizeof("netem"));
 	options = add(&r, TCA_OPTIONS, &q, sizeof(q));
 	add(&r, TCA_NETEM_REORDER, &reorder, sizeof(reorder));
 	add(&r, TCA_NETEM_LATENCY64, &delay, sizeof(delay));
 	end_of(&r, options);
+	tell(&r);
+}
+
+static void lossless(const char *nic)
+{
+	struct request r = about_queue(nic, RTM_DELQDISC);
+
 	tell(&r);
 }
 
@@ -150,10 +162,12 @@ int main(int argc, char **argv)
 		plain(argv[2]);
 	} else if (argc == 3 && strcmp(argv[1], "lossy") == 0) {
 		lossy(argv[2]);
+	} else if (argc == 3 && strcmp(argv[1], "lossless") == 0) {
+		lossless(argv[2]);
 	} else if (argc == 5 && strcmp(argv[1], "patient") == 0) {
 		patient(argv[2], argv[3], argv[4]);
 	} else {
-		errx(2, "plain NIC | lossy NIC | patient NIC ADDRESS ROUTER|-");
+		errx(2, "plain NIC | lossy NIC | lossless NIC | patient NIC ADDRESS ROUTER|-");
 	}
 	return 0;
 }
