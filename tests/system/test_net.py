@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Networks between Debian guests, without any uplink: an internal one with static addresses, two that
-do not meet, natnet and nat with addresses from the hypervisor."""
+do not meet, natnet and nat with addresses from the hypervisor. Under INSULA_SOAK=1 forged frames, too."""
 import base64
 import itertools
 import os
 import re
 import struct
+import time
 
+import netforge
+import netjudge
 from boot import Machine
 from lab import LINUX, linux
+from programs import built, guest_files
 
-LONG = 900  # Bochs on a busy machine
+SOAK = bool(os.environ.get("INSULA_SOAK"))
+LONG = 1800 if SOAK else 900  # Bochs on a busy machine
 GUESTS = ("a", "b")
 CONFIG = """
 [net.lan]
@@ -25,12 +30,14 @@ mode = "nat"
 
 
 def machine(kind):
-    path = os.path.join(os.environ["TMPDIR"], "net.conf")
+    scratch = os.environ["TMPDIR"]
+    path = os.path.join(scratch, "net.conf")
     with open(path, "w") as file:
         file.write(CONFIG + linux("a", cpus=2, nics=["lan", "left", "shared", "own"]) +
                    linux("b", nics=['{ net = "lan", mac = "52:54:00:00:00:02" }',
                                     '{ net = "right", spoof = true }', "shared", "own"]))
-    return Machine(kind, memory="512M", timeout=LONG, modules=dict(LINUX, **{"insula.conf": path}))
+    files = guest_files([built(scratch, "frame")], scratch) if SOAK else LINUX
+    return Machine(kind, memory="512M", timeout=LONG, modules=dict(files, **{"insula.conf": path}))
 
 
 def run(m, name, line, number=itertools.count()):
@@ -190,6 +197,60 @@ def check_dhcp(m):
     assert pings(m, "a", "10.0.2.77") == 0
 
 
+def forged(own, other, to):
+    """[(what, frame, does it pass in lan, in shared)]; own, other, to: (MAC address, IP address)."""
+    def udp(mac, ip, ports=(9, 9)):
+        return netforge.udp(to[0], mac, to[1], ip, ports)
+
+    def arp(where):
+        return netforge.arp_answer(to[0], own[0], to[1], other[1], where)
+
+    return [("another's MAC address", udp(other[0], own[1]), False, False),
+            ("another's IP address", udp(own[0], other[1]), True, False),
+            ("another's answer to ARP", arp(own[0]), True, False),
+            ("another's MAC address in ARP", arp(other[0]), False, False),
+            ("answer of a DHCP server", udp(own[0], own[1], (67, 68)), True, False),
+            ("its own addresses", udp(own[0], own[1]), True, True)]
+
+
+def neighbour(m, ip):
+    """The MAC address that a knows for it."""
+    return re.search(rf"^{re.escape(ip)} .* (\S+:\S+) ", run(m, "a", "cat /proc/net/arp"), re.M).group(1)
+
+
+def tally(m, net, nic):
+    """How many of b's frames were forged, and how many datagrams came to a that nobody there wants."""
+    ports = {p["name"]: p for p in m.json(f"net info {net}")["ports"]}
+    unwanted = netjudge.counters(run(m, "a", "cat /proc/net/snmp"))["Udp.NoPorts"]
+    return ports[f"b.{nic}"]["lost"]["spoofed"], unwanted
+
+
+def check_forged(m, net, nic, rows):
+    """Each frame that b sends shows in the tally, as it should and before the next."""
+    forged_so_far, unwanted = tally(m, net, nic)
+    for what, frame, passes in rows:
+        forged_so_far += not passes
+        unwanted += passes and frame[12:14] == b"\x08\0"
+        run(m, "b", f"frame eth{nic} {frame.hex()}")
+        deadline = time.monotonic() + LONG / 10
+        while (got := tally(m, net, nic)) != (forged_so_far, unwanted):
+            assert time.monotonic() < deadline, (net, what, got, forged_so_far, unwanted)
+        print(f"{net}: {what}: {'passes' if passes else 'does not pass'}", flush=True)
+
+
+def check_guards(m):
+    """Of a guest's frames only its own pass: a MAC address in any network, an IP address where we give it."""
+    other = "52:54:00:00:00:33"
+    for column, net, nic, ips in ((2, "lan", 0, ("10.9.0.2", "10.9.0.77", "10.9.0.1")),
+                                  (3, "shared", 2, (address(m, "b", 2), "10.20.0.1", address(m, "a", 2)))):
+        run(m, "b", f"echo 1 >/proc/sys/net/ipv6/conf/eth{nic}/disable_ipv6")  # nor does that pass, in shared
+        macs = {p["name"]: p["mac"] for p in m.json(f"net info {net}")["ports"]}
+        rows = forged(*zip((macs[f"b.{nic}"], other, macs[f"a.{nic}"]), ips))
+        before = neighbour(m, ips[1])
+        check_forged(m, net, nic, [(row[0], row[1], row[column]) for row in rows])
+        assert neighbour(m, ips[1]) == before
+
+
 def test_guests(kind):
     with machine(kind) as m:
         set_up(m)
@@ -200,6 +261,8 @@ def test_guests(kind):
         check_address(m)
         check_capture(m)
         check_dhcp(m)
+        if SOAK:
+            check_guards(m)
         assert "broke the rules" not in m.command("host log")
 
 
