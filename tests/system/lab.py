@@ -107,7 +107,8 @@ class Guest:
         self.m.send(f"{line}; echo end$(({number}+0))end\n")
         self.m.expect(rb"\nend%dend\r?\n" % number, timeout=timeout)
         said = plain(self.m.before.decode(errors="replace") + "\n")
-        return said.rpartition("))end\n")[2]  # the terminal may have echoed it twice
+        # The terminal may have echoed it twice, and broken the line anywhere.
+        return re.split(r"\)\n?\)\n?e\n?n\n?d\n", said)[-1]
 
 
 def plain(text):
