@@ -83,6 +83,9 @@ void cmd_nic_json(struct json *j, const struct vm *vm);
 /* ---- cmd_net.c ---- */
 
 struct netport_stats;
+struct network;
+/* How many cards of VMs are plugged in, and the name of the last one's port. Yields in between. */
+unsigned int cmd_net_cards(const struct network *net, char *last, size_t size);
 /* Packets, whatever the reason. */
 uint64_t cmd_net_lost(const struct netport_stats *s);
 /* Its members, of the object that is open in j. */

@@ -47,8 +47,7 @@ static bool is_vm(const struct netswitch_port *p)
 	return strchr(p->name, '.') != NULL;
 }
 
-/* Network cards that are plugged in. */
-static unsigned int count_nics(const struct network *net)
+unsigned int cmd_net_cards(const struct network *net, char *last, size_t size)
 {
 	struct network_segment *s = NULL;
 	unsigned int count = 0;
@@ -58,11 +57,21 @@ static unsigned int count_nics(const struct network *net)
 		struct netswitch_port p;
 
 		while (network_has(net, s) && netswitch_next_port(&s->sw, &cursor, &p)) {
-			count += is_vm(&p);
+			if (is_vm(&p)) {
+				string_copy(last, p.name, size);
+				count++;
+			}
 			thread_checkpoint();
 		}
 	}
 	return count;
+}
+
+static unsigned int count_cards(const struct network *net)
+{
+	char last[NETPORT_NAME];
+
+	return cmd_net_cards(net, last, sizeof(last));
 }
 
 /* ---- list ---- */
@@ -76,7 +85,7 @@ static void list_json(struct shell_call *c)
 	for (const struct network *n = network_next(NULL); n != NULL; n = network_next(n)) {
 		json_object(&j, NULL);
 		json_string(&j, "name", n->c.name);
-		json_u64(&j, "nics", count_nics(n));
+		json_u64(&j, "nics", count_cards(n));
 		config_json_net(&n->c, &j);
 		json_end(&j);
 	}
@@ -100,7 +109,7 @@ static int cmd_list(struct shell_call *c)
 			 "NICS");
 	for (const struct network *n = network_next(NULL); n != NULL; n = network_next(n)) {
 		shell_out_printf(c->out, "%-31s %-8s %-18s %5u %4u\n", n->c.name, mode_name(n),
-				 subnet_text(subnet, sizeof(subnet), n), n->c.mtu, count_nics(n));
+				 subnet_text(subnet, sizeof(subnet), n), n->c.mtu, count_cards(n));
 	}
 	return 0;
 }

@@ -52,33 +52,6 @@ static void release(const struct held *h)
 
 /* ---- which port ---- */
 
-/* "web1.0", not "gateway", "host" or "nic0". */
-static bool is_guest(const struct netswitch_port *p)
-{
-	return strchr(p->name, '.') != NULL;
-}
-
-/* How many guests' ports there are; the name of the last one. */
-static unsigned int count_ports(struct place *at)
-{
-	struct network_segment *s = NULL;
-	unsigned int count = 0;
-
-	while ((s = network_next_segment(s)) != NULL) {
-		unsigned int cursor = 0;
-		struct netswitch_port p;
-
-		while (network_has(at->net, s) && netswitch_next_port(&s->sw, &cursor, &p)) {
-			if (is_guest(&p)) {
-				string_copy(at->port, p.name, sizeof(at->port));
-				count++;
-			}
-			thread_checkpoint();
-		}
-	}
-	return count;
-}
-
 static int choose(struct shell_call *c, struct place *at)
 {
 	unsigned int count;
@@ -92,7 +65,7 @@ static int choose(struct shell_call *c, struct place *at)
 		string_copy(at->port, c->argv[1], sizeof(at->port));
 		return 0;
 	}
-	count = count_ports(at);
+	count = cmd_net_cards(at->net, at->port, sizeof(at->port));
 	return count == 1
 		       ? 0
 		       : shell_error(c,
