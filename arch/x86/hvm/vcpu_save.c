@@ -115,10 +115,6 @@ static bool is_rflags(uint64_t val)
 	return (val & ~RFLAGS_DEFINED) == 0 && (val & X86_RFLAGS_FIXED) != 0;
 }
 
-#define GPR(n)                                                                                     \
-	{                                                                                          \
-		get_vcpu, set_vcpu, NULL, offsetof(struct vcpu, gprs[n]), 8                        \
-	}
 #define VCPU(m, check)                                                                             \
 	{                                                                                          \
 		get_vcpu, set_vcpu, check, offsetof(struct vcpu, m), sizeof(((struct vcpu *)0)->m) \
@@ -135,22 +131,6 @@ static bool is_rflags(uint64_t val)
 
 /* The file's order: append only, and count the version up. */
 static const struct field fields[] = {
-	GPR(0),
-	GPR(1),
-	GPR(2),
-	GPR(3),
-	GPR(4),
-	GPR(5),
-	GPR(6),
-	GPR(7),
-	GPR(8),
-	GPR(9),
-	GPR(10),
-	GPR(11),
-	GPR(12),
-	GPR(13),
-	GPR(14),
-	GPR(15),
 	REG(EFER, NULL), /* these four: cr_state_ok() */
 	REG(CR4, NULL),
 	REG(CR3, NULL),
@@ -193,6 +173,7 @@ static const struct field fields[] = {
 };
 
 struct cpu_block {
+	uint64_t gprs[16];
 	uint64_t fields[ARRAY_SIZE(fields)];
 	uint64_t msrs[VMSR_SAVED];
 	struct hvm_segment segs[HVM_SEGS];
@@ -203,9 +184,10 @@ struct cpu_block {
 	uint8_t single_step;
 	uint8_t reserved[2];
 };
+_Static_assert(sizeof(((struct vcpu *)0)->gprs) == 16 * 8, "part of the saved state");
 _Static_assert(sizeof(struct hvm_segment) == 16, "part of the saved state");
 _Static_assert(sizeof(struct cpu_block) ==
-		       (ARRAY_SIZE(fields) + VMSR_SAVED) * 8 + HVM_SEGS * 16 + 16,
+		       (16 + ARRAY_SIZE(fields) + VMSR_SAVED) * 8 + HVM_SEGS * 16 + 16,
 	       "the saved state has no holes");
 
 /* ---- registers ---- */
@@ -235,6 +217,7 @@ static int cpu_save(struct vcpu *v, void *block)
 	memset(b, 0, sizeof(*b));
 	vcpu_x86_sync(v);
 	save_halfway(v, b); /* first: it may take something back */
+	memcpy(b->gprs, v->gprs, sizeof(b->gprs));
 	for (unsigned int i = 0; i < ARRAY_SIZE(fields); i++) {
 		b->fields[i] = fields[i].get(v, &fields[i]);
 	}
@@ -371,6 +354,7 @@ static int cpu_load(struct vcpu *v, const void *block)
 	for (unsigned int i = 0; i < HVM_SEGS; i++) {
 		hvm->set_seg(v, (enum hvm_seg)i, &b->segs[i]);
 	}
+	memcpy(v->gprs, b->gprs, sizeof(b->gprs));
 	for (unsigned int i = 0; i < ARRAY_SIZE(fields); i++) {
 		fields[i].set(v, &fields[i], b->fields[i]);
 	}
