@@ -6,9 +6,9 @@
 /* TEST_SOURCES: tests/unit/fakes/fake_lock.c tests/unit/fakes/fake_checkpoint.c tests/unit/fakes/fake_page.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_heap.c tests/unit/fakes/fake_panic_abort.c tests/unit/fakes/fake_sleep.c */
 /* TEST_SOURCES: tests/unit/drivers/host/virtio_model.c */
+/* TEST_SOURCES: tests/unit/drivers/host/disk_lab.c */
 /* TEST_LIBS: -Wl,-T,tests/unit/fakes/fake_pci.ld */
-#include "drivers/host/host_disk.h"
-#include "hv/base/log.h"
+#include "disk_lab.h"
 #include "hv/base/page.h"
 #include "hv/lib/bytes.h"
 #include "hv/lib/errno.h"
@@ -39,8 +39,6 @@ static struct {
 	uint8_t data[64 * 1024]; /* and what it wrote */
 } dev;
 
-static struct host_disk *disk;
-static unsigned int failures;
 static void *kept[32]; /* drivers never let go of what they hold */
 static unsigned int drivers;
 
@@ -115,27 +113,6 @@ static bool wake(void)
 	return interrupts;
 }
 
-void log_printf(enum log_level level, const char *fmt, ...)
-{
-	(void)level;
-	(void)fmt;
-}
-
-void host_disk_add(struct host_disk *d, const char *kind)
-{
-	assert_string_equal(kind, "virtio");
-	disk = d;
-}
-
-void host_disk_failed(struct host_disk *d, const char *what, uint64_t off, const char *why)
-{
-	(void)what;
-	(void)off;
-	(void)why;
-	assert_ptr_equal(d, disk);
-	failures++;
-}
-
 /* As after power-on. */
 static void plug(void)
 {
@@ -157,7 +134,7 @@ static int probe(void)
 	int err;
 
 	assert_true(host_pci_drivers_start[0]->match(&virtio_model_pci));
-	disk = NULL;
+	disk_lab = NULL;
 	fake_sleep_wakes = wake;
 	err = host_pci_drivers_start[0]->probe(&virtio_model_pci);
 	assert_true(drivers < ARRAY_SIZE(kept));
@@ -169,16 +146,9 @@ static int probe(void)
 static int setup(void **state)
 {
 	(void)state;
-	failures = 0;
+	disk_lab_failures = 0;
 	plug();
-	return probe() != 0 || disk == NULL;
-}
-
-static int transfer(bool write, uint8_t *buf, size_t len)
-{
-	struct block_vec v = { buf, len };
-
-	return write ? block_write(&disk->dev, 8192, &v, 1) : block_read(&disk->dev, 8192, &v, 1);
+	return probe() != 0 || disk_lab == NULL;
 }
 
 /* ---- the cases ---- */
@@ -186,11 +156,12 @@ static int transfer(bool write, uint8_t *buf, size_t len)
 static void test_found(void **state)
 {
 	(void)state;
-	assert_int_equal(disk->dev.size, DISK);
-	assert_int_equal(disk->dev.granularity, 4096);
-	assert_false(disk->dev.readonly);
-	assert_true(disk->trims);
-	assert_string_equal(disk->serial, "xxxxxxxxxxxxxxxxxxxx");
+	assert_string_equal(disk_lab_kind, "virtio");
+	assert_int_equal(disk_lab->dev.size, DISK);
+	assert_int_equal(disk_lab->dev.granularity, 4096);
+	assert_false(disk_lab->dev.readonly);
+	assert_true(disk_lab->trims);
+	assert_string_equal(disk_lab->serial, "xxxxxxxxxxxxxxxxxxxx");
 	assert_int_equal(virtio_model.accepted, virtio_model.offered & ~BIT(VIRTIO_F_EVENT_IDX));
 	assert_int_equal(virtio_model.q[0].vector, 0);
 	assert_int_equal(virtio_model.status, 15);
@@ -201,17 +172,17 @@ static void test_read_write(void **state)
 	uint8_t buf[4096] = { 0 };
 
 	(void)state;
-	assert_int_equal(transfer(false, buf, sizeof(buf)), 0);
+	assert_int_equal(disk_lab_read(buf, sizeof(buf)), 0);
 	assert_int_equal(buf[0] & buf[4095], 0xda);
 	assert_int_equal(dev.sector, 16);
 	memset(buf, 7, sizeof(buf));
-	assert_int_equal(transfer(true, buf, sizeof(buf)), 0);
+	assert_int_equal(disk_lab_write(buf, sizeof(buf)), 0);
 	assert_int_equal(dev.data[4095], 7);
 	assert_int_equal(dev.len, 4096);
-	assert_int_equal(block_flush(&disk->dev), 0);
+	assert_int_equal(block_flush(&disk_lab->dev), 0);
 	assert_int_equal(dev.type, VIRTIO_BLK_T_FLUSH);
 	assert_int_equal(dev.requests, virtio_model.q[0].kicks);
-	assert_int_equal(failures, 0);
+	assert_int_equal(disk_lab_failures, 0);
 }
 
 /* Longer than a buffer, and often: the ring goes round. */
@@ -221,12 +192,12 @@ static void test_pieces(void **state)
 
 	(void)state;
 	dev.requests = 0;
-	assert_int_equal(transfer(false, buf, 200 * 1024), 0);
+	assert_int_equal(disk_lab_read(buf, 200 * 1024), 0);
 	assert_int_equal(dev.requests, 4);
 	assert_int_equal(dev.sector, 16 + 3 * 128);
 	assert_int_equal(buf[200 * 1024 - 1], 0xda);
 	for (unsigned int i = 0; i < 70000; i++) {
-		assert_int_equal(transfer(false, buf, 512), 0);
+		assert_int_equal(disk_lab_read(buf, 512), 0);
 	}
 	free(buf);
 }
@@ -235,12 +206,12 @@ static void test_ranges(void **state)
 {
 	(void)state;
 	dev.requests = 0;
-	assert_int_equal(block_discard(&disk->dev, 4096, 1024 * 1024 - 4096), 0);
+	assert_int_equal(block_discard(&disk_lab->dev, 4096, 1024 * 1024 - 4096), 0);
 	assert_int_equal(dev.requests, 2); /* of half a MiB at most */
 	assert_int_equal(bytes_get_le64(dev.data), 8 + 1024);
 	assert_int_equal(bytes_get_le32(dev.data + 8), 1024 - 8);
 	assert_int_equal(dev.type, VIRTIO_BLK_T_DISCARD);
-	assert_int_equal(block_write_zeroes(&disk->dev, 0, DISK, true), 0);
+	assert_int_equal(block_write_zeroes(&disk_lab->dev, 0, DISK, true), 0);
 	assert_int_equal(dev.type, VIRTIO_BLK_T_WRITE_ZEROES);
 	assert_int_equal(bytes_get_le32(dev.data + 8), DISK / 512);
 	assert_int_equal(bytes_get_le32(dev.data + 12), 0);
@@ -255,11 +226,11 @@ static void test_plain(void **state)
 	bytes_put_le32(virtio_model.config + VIRTIO_BLK_SIZE_MAX, 1100);
 	assert_int_equal(probe(), 0);
 	dev.requests = 0;
-	assert_int_equal(block_flush(&disk->dev), 0);
-	assert_int_equal(block_discard(&disk->dev, 0, 4096), 0);
+	assert_int_equal(block_flush(&disk_lab->dev), 0);
+	assert_int_equal(block_discard(&disk_lab->dev, 0, 4096), 0);
 	assert_int_equal(dev.requests, 0);
 	memset(dev.data, 1, sizeof(dev.data));
-	assert_int_equal(block_write_zeroes(&disk->dev, 0, 4096, true), 0);
+	assert_int_equal(block_write_zeroes(&disk_lab->dev, 0, 4096, true), 0);
 	assert_int_equal(dev.requests, 4);
 	assert_int_equal(dev.type, VIRTIO_BLK_T_OUT);
 	assert_int_equal(dev.len, 1024);
@@ -275,7 +246,7 @@ static void test_many_bells(void **state)
 	plug();
 	virtio_model_capability(VIRTIO_MODEL_BELLS, 5, 0, 4 * MIB);
 	assert_int_equal(probe(), 0);
-	assert_int_equal(transfer(true, buf, sizeof(buf)), 0);
+	assert_int_equal(disk_lab_write(buf, sizeof(buf)), 0);
 	assert_int_equal(dev.requests, virtio_model.q[0].kicks);
 }
 
@@ -286,11 +257,11 @@ static void test_error(void **state)
 	(void)state;
 	virtio_model.resets = dev.requests = 0;
 	dev.habit = FAILS;
-	assert_int_equal(transfer(false, buf, sizeof(buf)), -EIO);
-	assert_int_equal(block_flush(&disk->dev), -EIO);
+	assert_int_equal(disk_lab_read(buf, sizeof(buf)), -EIO);
+	assert_int_equal(block_flush(&disk_lab->dev), -EIO);
 	assert_int_equal(dev.requests, 2);
 	assert_int_equal(virtio_model.resets, 0);
-	assert_int_equal(failures, 2);
+	assert_int_equal(disk_lab_failures, 2);
 }
 
 /* What was not brought is what somebody else had in that buffer: nobody sees it. */
@@ -300,7 +271,7 @@ static void test_too_little(void **state)
 
 	(void)state;
 	dev.habit = BRINGS_TOO_LITTLE;
-	assert_int_equal(transfer(false, buf, sizeof(buf)), -EIO);
+	assert_int_equal(disk_lab_read(buf, sizeof(buf)), -EIO);
 	assert_int_equal(buf[0], 0);
 }
 
@@ -314,17 +285,17 @@ static void test_silent(void **state)
 	dev.habit = IS_SILENT;
 	dev.once = true;
 	memset(buf, 9, sizeof(buf));
-	assert_int_equal(transfer(true, buf, sizeof(buf)), 0);
+	assert_int_equal(disk_lab_write(buf, sizeof(buf)), 0);
 	assert_int_equal(dev.data[0], 9);
 	assert_int_equal(dev.requests, 2);
 	assert_int_equal(virtio_model.resets, 2); /* off at once, and again before it is set up */
 	assert_in_range(fake_sleep_now - begun, 30000000000ul, 31000000000ul);
 	dev.habit = IS_SILENT;
 	dev.once = false;
-	assert_int_equal(transfer(true, buf, sizeof(buf)), -EIO);
-	assert_int_equal(failures, 1);
+	assert_int_equal(disk_lab_write(buf, sizeof(buf)), -EIO);
+	assert_int_equal(disk_lab_failures, 1);
 	dev.habit = ANSWERS;
-	assert_int_equal(transfer(true, buf, sizeof(buf)), 0);
+	assert_int_equal(disk_lab_write(buf, sizeof(buf)), 0);
 }
 
 /* Used entries that there are not: a reset at once, and the request again. */
@@ -342,11 +313,11 @@ static void test_broken_ring(void **state)
 		virtio_model.resets = 0;
 		virtio_model.lie = lies[i];
 		dev.once = true;
-		assert_int_equal(transfer(false, buf, sizeof(buf)), 0);
+		assert_int_equal(disk_lab_read(buf, sizeof(buf)), 0);
 		assert_int_equal(buf[511], 0xda);
 		assert_true(virtio_model.resets > 0 && fake_sleep_now - begun < 1000000000ul);
 	}
-	assert_int_equal(failures, 0);
+	assert_int_equal(disk_lab_failures, 0);
 }
 
 /* Does not come out of its reset: no half minutes of waiting, request after request; it may come back. */
@@ -358,13 +329,13 @@ static void test_gone(void **state)
 	(void)state;
 	dev.habit = IS_SILENT;
 	virtio_model.stuck = true;
-	assert_int_equal(transfer(false, buf, sizeof(buf)), -EIO);
+	assert_int_equal(disk_lab_read(buf, sizeof(buf)), -EIO);
 	begun = fake_sleep_now;
-	assert_int_equal(transfer(false, buf, sizeof(buf)), -EIO);
+	assert_int_equal(disk_lab_read(buf, sizeof(buf)), -EIO);
 	assert_true(fake_sleep_now - begun < 5000000000ul);
 	virtio_model.stuck = false;
 	dev.habit = ANSWERS;
-	assert_int_equal(transfer(false, buf, sizeof(buf)), 0);
+	assert_int_equal(disk_lab_read(buf, sizeof(buf)), 0);
 }
 
 /* After its reset it is another one: nothing more is asked of it. */
@@ -376,8 +347,8 @@ static void test_exchanged(void **state)
 	dev.habit = IS_SILENT;
 	dev.once = true;
 	virtio_model.offered &= ~BIT(VIRTIO_BLK_F_FLUSH);
-	assert_int_equal(transfer(false, buf, sizeof(buf)), -EIO);
-	assert_int_equal(failures, 1);
+	assert_int_equal(disk_lab_read(buf, sizeof(buf)), -EIO);
+	assert_int_equal(disk_lab_failures, 1);
 }
 
 static void test_refused(void **state)
@@ -408,7 +379,7 @@ static void test_refused(void **state)
 	plug();
 	virtio_model_capability(VIRTIO_MODEL_COMMON, 4, 0, VIRTIO_COMMON_SIZE - 1);
 	assert_int_equal(probe(), -ENODEV);
-	assert_null(disk);
+	assert_null(disk_lab);
 }
 
 static void test_memory(void **state)

@@ -4,11 +4,11 @@
 /* TEST_SOURCES: drivers/host/nvme.c drivers/host/nvme_disk.c drivers/host/nvme_queue.c drivers/host/disk_slots.c drivers/host/disk_pieces.c drivers/block/block.c hv/lib/string.c hv/lib/errno.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_lock.c tests/unit/fakes/fake_checkpoint.c tests/unit/fakes/fake_page.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_heap.c tests/unit/fakes/fake_panic_abort.c tests/unit/fakes/fake_sleep.c */
+/* TEST_SOURCES: tests/unit/drivers/host/disk_lab.c */
 /* TEST_LIBS: -Wl,-T,tests/unit/fakes/fake_pci.ld */
-#include "drivers/host/host_disk.h"
+#include "disk_lab.h"
 #include "drivers/host/host_pci.h"
 #include "drivers/host/nvme.h"
-#include "hv/base/log.h"
 #include "hv/base/page.h"
 #include "hv/lib/bytes.h"
 #include "hv/lib/errno.h"
@@ -41,8 +41,6 @@ static struct {
 	uint8_t data[PAGE_SIZE]; /* and what it wrote */
 } nvme;
 
-static struct host_disk *disk;
-static unsigned int failures;
 static void (*irq)(void *arg);
 static void *irq_arg;
 static bool to_stop;
@@ -182,12 +180,6 @@ static bool wake(void)
 	return true;
 }
 
-void log_printf(enum log_level level, const char *fmt, ...)
-{
-	(void)level;
-	(void)fmt;
-}
-
 volatile void *host_pci_bar_map(const struct host_pci_dev *d, unsigned int i, uint64_t size)
 {
 	(void)d;
@@ -208,21 +200,6 @@ int host_pci_irq_request(struct host_pci_dev *d, void (*fn)(void *arg), void *ar
 	return 0;
 }
 
-void host_disk_add(struct host_disk *d, const char *kind)
-{
-	assert_string_equal(kind, "nvme");
-	disk = d;
-}
-
-void host_disk_failed(struct host_disk *d, const char *what, uint64_t off, const char *why)
-{
-	(void)what;
-	(void)off;
-	(void)why;
-	assert_ptr_equal(d, disk);
-	failures++;
-}
-
 /* Found once, as at boot; never taken apart. */
 static int find(void **state)
 {
@@ -231,22 +208,15 @@ static int find(void **state)
 	(void)state;
 	fake_sleep_meanwhile = go_on;
 	fake_sleep_wakes = wake;
-	return host_pci_drivers_start[0]->probe(&pci) != 0 || disk == NULL;
+	return host_pci_drivers_start[0]->probe(&pci) != 0 || disk_lab == NULL;
 }
 
 static int setup(void **state)
 {
 	(void)state;
-	nvme.commands = nvme.resets = failures = 0;
+	nvme.commands = nvme.resets = disk_lab_failures = 0;
 	nvme.habit = ANSWERS;
 	return 0;
-}
-
-static int move(bool write, uint8_t *buf)
-{
-	struct block_vec v = { buf, PAGE_SIZE };
-
-	return write ? block_write(&disk->dev, 8192, &v, 1) : block_read(&disk->dev, 8192, &v, 1);
 }
 
 /* ---- the cases ---- */
@@ -256,15 +226,16 @@ static void test_read_write(void **state)
 	uint8_t buf[PAGE_SIZE] = { 0 };
 
 	(void)state;
-	assert_int_equal(disk->dev.size, 1 << 20);
-	assert_int_equal(move(false, buf), 0);
+	assert_string_equal(disk_lab_kind, "nvme");
+	assert_int_equal(disk_lab->dev.size, 1 << 20);
+	assert_int_equal(disk_lab_read(buf, PAGE_SIZE), 0);
 	assert_int_equal(buf[PAGE_SIZE - 1], 0xda);
 	memset(buf, 7, sizeof(buf));
-	assert_int_equal(move(true, buf), 0);
+	assert_int_equal(disk_lab_write(buf, PAGE_SIZE), 0);
 	assert_int_equal(nvme.data[PAGE_SIZE - 1], 7);
 	assert_int_equal(bytes_get_le32(nvme.last + 40), 16);
 	assert_int_equal(bytes_get_le32(nvme.last + 48), 7);
-	assert_int_equal(block_flush(&disk->dev), 0);
+	assert_int_equal(block_flush(&disk_lab->dev), 0);
 	assert_int_equal(nvme.last[0], 0);
 	assert_int_equal(nvme.resets, 0);
 }
@@ -272,7 +243,7 @@ static void test_read_write(void **state)
 static void test_discard(void **state)
 {
 	(void)state;
-	assert_int_equal(block_discard(&disk->dev, 4096, 8192), 0);
+	assert_int_equal(block_discard(&disk_lab->dev, 4096, 8192), 0);
 	assert_int_equal(nvme.last[0], 9);
 	assert_int_equal(bytes_get_le32(nvme.data + 4), 16);
 	assert_int_equal(bytes_get_le64(nvme.data + 8), 8);
@@ -282,7 +253,7 @@ static void test_zeroes(void **state)
 {
 	(void)state;
 	memset(nvme.data, 7, sizeof(nvme.data));
-	assert_int_equal(block_write_zeroes(&disk->dev, 0, PAGE_SIZE, false), 0);
+	assert_int_equal(block_write_zeroes(&disk_lab->dev, 0, PAGE_SIZE, false), 0);
 	assert_int_equal(nvme.last[0], 1);
 	assert_int_equal(nvme.data[0] | nvme.data[PAGE_SIZE - 1], 0);
 }
@@ -293,10 +264,10 @@ static void test_error(void **state)
 
 	(void)state;
 	nvme.habit = FAILS;
-	assert_int_equal(move(false, buf), -EIO);
+	assert_int_equal(disk_lab_read(buf, PAGE_SIZE), -EIO);
 	assert_int_equal(nvme.commands, 1);
 	assert_int_equal(nvme.resets, 0);
-	assert_int_equal(failures, 1);
+	assert_int_equal(disk_lab_failures, 1);
 }
 
 /* The data of a write is there again, and nobody hears of it. */
@@ -308,11 +279,11 @@ static void test_silent_once(void **state)
 	memset(buf, 9, sizeof(buf));
 	memset(nvme.data, 0, sizeof(nvme.data));
 	nvme.habit = IS_SILENT_ONCE;
-	assert_int_equal(move(true, buf), 0);
+	assert_int_equal(disk_lab_write(buf, PAGE_SIZE), 0);
 	assert_int_equal(nvme.commands, 2);
 	assert_int_equal(nvme.resets, 1);
 	assert_int_equal(nvme.data[0], 9);
-	assert_int_equal(failures, 0);
+	assert_int_equal(disk_lab_failures, 0);
 }
 
 static void test_silent(void **state)
@@ -321,12 +292,12 @@ static void test_silent(void **state)
 
 	(void)state;
 	nvme.habit = IS_SILENT;
-	assert_int_equal(move(false, buf), -EIO);
+	assert_int_equal(disk_lab_read(buf, PAGE_SIZE), -EIO);
 	assert_int_equal(nvme.commands, 2);
 	assert_int_equal(nvme.resets, 2);
-	assert_int_equal(failures, 1);
+	assert_int_equal(disk_lab_failures, 1);
 	nvme.habit = ANSWERS;
-	assert_int_equal(move(false, buf), 0);
+	assert_int_equal(disk_lab_read(buf, PAGE_SIZE), 0);
 }
 
 /* All ones: no seconds of waiting for it, request after request; it may come back. */
@@ -338,14 +309,14 @@ static void test_gone(void **state)
 	(void)state;
 	nvme.habit = IS_SILENT;
 	nvme.regs[0] = nvme.regs[7] = ~0u;
-	assert_int_equal(move(false, buf), -EIO);
+	assert_int_equal(disk_lab_read(buf, PAGE_SIZE), -EIO);
 	begun = fake_sleep_now;
-	assert_int_equal(move(false, buf), -EIO);
+	assert_int_equal(disk_lab_read(buf, PAGE_SIZE), -EIO);
 	assert_true(fake_sleep_now - begun < 1000000000ul);
 	nvme.regs[0] = 0;
 	turned_off();
 	nvme.habit = ANSWERS;
-	assert_int_equal(move(false, buf), 0);
+	assert_int_equal(disk_lab_read(buf, PAGE_SIZE), 0);
 }
 
 /* Whom another one's time-out stops has its command tried again. */
@@ -356,10 +327,10 @@ static void test_stopped(void **state)
 	(void)state;
 	nvme.habit = IS_SILENT_ONCE;
 	to_stop = true;
-	assert_int_equal(move(false, buf), 0);
+	assert_int_equal(disk_lab_read(buf, PAGE_SIZE), 0);
 	assert_int_equal(buf[0], 0xda);
 	assert_int_equal(nvme.resets, 1);
-	assert_int_equal(failures, 0);
+	assert_int_equal(disk_lab_failures, 0);
 }
 
 /* A completion of no command is nobody's: as if there were no answer. */
@@ -369,9 +340,9 @@ static void test_no_such_command(void **state)
 
 	(void)state;
 	nvme.babbles = true;
-	assert_int_equal(move(false, buf), -EIO);
+	assert_int_equal(disk_lab_read(buf, PAGE_SIZE), -EIO);
 	nvme.babbles = false;
-	assert_int_equal(move(false, buf), 0);
+	assert_int_equal(disk_lab_read(buf, PAGE_SIZE), 0);
 }
 
 int main(void)
