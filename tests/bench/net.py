@@ -14,8 +14,6 @@ NAMES = (*(f"net.{name}" for name in SIZES), "net.exits", "net.copies")
 ELF = "build/guests/net_bench.elf"
 COUNTS = {"pkt64": (500, 4500), "pkt1500": (500, 4500), "seg64k": (50, 550)}
 GUESTS = ("from", "to")
-PEER_RUNS = tuple(peer.Run(f"{name}-{n}", ELF, "stay", "received=", f"send={SIZES[name]} count={n}")
-                  for name, counts in COUNTS.items() for n in counts)
 
 
 def vm(name, number, arguments, network="lan"):
@@ -75,21 +73,36 @@ def measure(kind):
                 yield {"name": "net.copies", "value": round(high[2], 3), "unit": "copies"}
 
 
-def peer_ticks(done, count):
-    received, ticks = map(int, re.search(r"received=(\d+) ticks=(\d+)", done.text).groups())
-    if received != count:
-        raise RuntimeError(f"{received} packets of {count} came")
+def peer_runs(prefix, fields):
+    """Those of KVM, named PREFIX.SIZE-COUNT: fields(arguments of a sender) are of peer.Run, besides."""
+    return tuple(peer.Run(f"{prefix}.{name}-{n}", ELF, **fields(f"send={SIZES[name]} count={n}"))
+                 for name, counts in COUNTS.items() for n in counts)
+
+
+def peer_ticks(done, pattern, count):
+    packets, ticks = map(int, re.search(pattern, done.text).groups())
+    if packets != count:
+        raise RuntimeError(f"{packets} packets of {count} came")
     return ticks
 
 
-def peer_figures(done):
+def peer_streams(done, prefix, pattern):
+    """Parts of rows by what peer_runs() gave; pattern: packets, and ticks."""
     figures = {}
     for name, counts in COUNTS.items():
-        runs = [(done[f"{name}-{n}"], n) for n in counts]
-        low, high = (peer_ticks(*run) for run in runs)
+        runs = [done[f"{prefix}.{name}-{n}"] for n in counts]
+        low, high = (peer_ticks(run, pattern, n) for run, n in zip(runs, counts))
         packets = counts[1] - counts[0]
-        figures[f"net.{name}"] = {"peer": round((high - low) / packets)}
+        figures[f"{prefix}.{name}"] = {"peer": round((high - low) / packets)}
         if name == "pkt1500":
-            exits_of_both = runs[1][0].exits - runs[0][0].exits
-            figures["net.exits"] = {"peer": round(exits_of_both / packets, 3)}
+            exits_more = runs[1].exits - runs[0].exits
+            figures[f"{prefix}.exits"] = {"peer": round(exits_more / packets, 3)}
     return figures
+
+
+PEER_RUNS = peer_runs("net", lambda words: {"arguments": "stay", "last": "received=", "tap": "2",
+                                            "sender": words})
+
+
+def peer_figures(done):
+    return peer_streams(done, "net", r"received=(\d+) ticks=(\d+)")

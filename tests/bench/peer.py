@@ -15,13 +15,17 @@ import emulated
 
 QEMU = "/usr/bin/qemu-system-x86_64"
 FIRMWARE = ("/usr/share/seabios/bios-256k.bin", "/usr/share/qemu/multiboot_dma.bin")
+MODULES = ["kvm_amd", "tun", "bridge", "vhost_net", "virtio_pci", "virtio_net"]
 INIT = "tests/bench/peer_init"
 MEMORY = "1G"
 
-# name: unique; last: the words after which a guest has no more to say; sender: "", or the arguments of a
-# second guest of the same kind that is started when the first one says that it is ready. Then both have
-# virtio cards with vhost behind them, on taps of one bridge.
-Run = collections.namedtuple("Run", "name elf arguments last sender", defaults=[""])
+# name: unique; last: the words after which a guest has no more to say; tap: "", or the number of the tap that is
+# behind its virtio card, by vhost; both taps are of one bridge. sender: "", or the arguments of a second guest of
+# the same kind on tap 1, that is started when the first one says that it is ready. Without one the bridge has
+# the machine's own card, too: what goes there is dropped, and at once.
+Run = collections.namedtuple("Run", "name elf arguments last tap sender", defaults=["", ""])
+CARD = ["-netdev", "hubport,id=wire,hubid=0", "-netdev", "hubport,id=nowhere,hubid=0",
+        "-device", f"{emulated.EXACT_VIRTIO_NET},netdev=wire"]
 Done = collections.namedtuple("Done", "text exits")
 
 
@@ -44,7 +48,7 @@ def contents(kernel, busybox, runs):
     files = build.Files()
     files.copy("init", INIT, 0o755)
     files.busybox(f"{busybox}/bin/busybox")
-    files.modules("kvm", ["kvm_amd", "tun", "bridge", "vhost_net"], build.module_files(kernel))
+    files.modules("kvm", MODULES, build.module_files(kernel))
     for path in (QEMU, *libraries(QEMU)):
         files.copy(path, path, 0o755)
     for path in FIRMWARE:
@@ -52,7 +56,7 @@ def contents(kernel, busybox, runs):
     for elf in {run.elf for run in runs}:
         files.copy(f"guests/{os.path.basename(elf)}", elf)
     files.put("runs", "".join(f"{run.name}|{os.path.basename(run.elf)}|{run.arguments}|{run.last}|"
-                              f"{run.sender}\n" for run in runs).encode())
+                              f"{run.tap}|{run.sender}\n" for run in runs).encode())
     for name in ("proc", "sys", "tmp"):
         files.directory(name)
     return files
@@ -86,7 +90,8 @@ def expect(machine, pattern):
 def boot(kernel, initrd, runs):
     """{name of a run: Done}."""
     done = {}
-    with emulated.native_linux("qemu", kernel, initrd, "console=ttyS0 quiet", MEMORY) as machine:
+    with emulated.native_linux("qemu", kernel, initrd, "console=ttyS0 quiet", MEMORY,
+                               CARD) as machine:
         for run in runs:
             expect(machine, b"PEER begin " + run.name.encode() + rb"\r")
             text = expect(machine, rb"PEER exits (\d+)")
