@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Second-level tables: page sizes, replacing, splitting, unmapping, the generation, running out. */
-/* TEST_SOURCES: arch/x86/hvm/slat.c tests/unit/fakes/fake_page.c */
+/* TEST_SOURCES: arch/x86/hvm/slat.c tests/unit/fakes/fake_page.c tests/unit/fakes/fake_slat.c */
 #include "arch/x86/hvm/slat.h"
 #include "fakes/fake_page.h"
+#include "fakes/fake_slat.h"
 #include "hv/lib/errno.h"
 #include "hv/thread.h"
 #include <setjmp.h>
@@ -10,32 +11,7 @@
 
 #include <cmocka.h>
 
-#define LARGE BIT(7)
-
-/* Rights in bits 2:0, page size in bit 7: as EPT has them. */
-static uint64_t leaf(hpa_t hpa, enum hvm_right rights, unsigned int level)
-{
-	return hpa.v | rights | (level > 1 ? LARGE : 0);
-}
-
-static uint64_t table(hpa_t t)
-{
-	return t.v | 7;
-}
-
-static enum hvm_right rights_of(uint64_t entry, unsigned int level)
-{
-	(void)level;
-	return (enum hvm_right)(entry & 7);
-}
-
-static bool is_leaf(uint64_t entry, unsigned int level)
-{
-	(void)level;
-	return (entry & LARGE) != 0;
-}
-
-static struct slat_format format = { leaf, table, rights_of, is_leaf, true };
+static struct slat_format format;
 static struct slat s;
 static uint64_t freed_at_once, live_before; /* pages between two checkpoints, the most */
 
@@ -49,7 +25,7 @@ static int setup(void **state)
 {
 	(void)state;
 	fake_page_limit = ~0ul;
-	format.large_1g = true;
+	format = fake_slat_format(true);
 	return slat_create(&s, &format);
 }
 

@@ -4,11 +4,12 @@
 /* The code that decides when to flush, and when a chunk is free, is the real one; what flushes is not. */
 /* TEST_SOURCES: arch/x86/hvm/slat.c arch/x86/svm/asid.c arch/x86/mm/space.c hv/gpa_space.c hv/gpa_balloon.c */
 /* TEST_SOURCES: hv/base/lock.c tests/unit/fakes/fake_page.c tests/unit/fakes/fake_heap.c */
-/* TEST_SOURCES: tests/unit/fakes/fake_arch.c tests/unit/fakes/fake_panic_abort.c */
+/* TEST_SOURCES: tests/unit/fakes/fake_arch.c tests/unit/fakes/fake_panic_abort.c tests/unit/fakes/fake_slat.c */
 #include "arch/x86/hvm/slat.h"
 #include "arch/x86/mm/space.h"
 #include "arch/x86/svm/asid.h"
 #include "arch/x86/vmx/ept.h"
+#include "fakes/fake_slat.h"
 #include "hv/base/page.h"
 #include "hv/gpa_balloon.h"
 #include "hv/lib/errno.h"
@@ -143,32 +144,6 @@ int paging_space_make_sink(struct paging_space *s)
 	(void)s;
 	return 0;
 }
-
-/* ---- second-level entries: an address and a bit ---- */
-
-static uint64_t leaf(hpa_t hpa, enum hvm_right rights, unsigned int level)
-{
-	return hpa.v | (uint64_t)rights | (level > 1 ? BIT(7) : 0);
-}
-
-static uint64_t table(hpa_t t)
-{
-	return t.v | 7;
-}
-
-static enum hvm_right rights_of(uint64_t entry, unsigned int level)
-{
-	(void)level;
-	return (enum hvm_right)(entry & 7);
-}
-
-static bool is_leaf(uint64_t entry, unsigned int level)
-{
-	(void)level;
-	return (entry & BIT(7)) != 0;
-}
-
-static const struct slat_format format = { leaf, table, rights_of, is_leaf, false };
 
 /* ---- a CPU ---- */
 
@@ -360,6 +335,9 @@ static void touch(struct cpu *c)
 
 static void start_guests(void)
 {
+	static struct slat_format format;
+
+	format = fake_slat_format(false);
 	for (unsigned int i = 0; i < POOL; i++) {
 		owner[i] = NOBODY;
 	}
