@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Paravirtual EOI: when the guest may end an interrupt without an exit, and what is made of it. */
+/* TEST_SOURCES: tests/unit/arch/x86/hvm/vlapic_lab.c */
 /* TEST_SOURCES: arch/x86/hvm/vlapic_page.c */
 /* TEST_SOURCES: arch/x86/hvm/pv_eoi.c arch/x86/hvm/vlapic.c arch/x86/hvm/vlapic_reg.c */
 /* TEST_SOURCES: arch/x86/hvm/vlapic_timer.c arch/x86/hvm/vlapic_ipi.c arch/x86/hvm/event.c */
@@ -8,10 +9,9 @@
 #include "arch/x86/hvm/pv_eoi.h"
 
 #include "arch/x86/hvm/event.h"
-#include "arch/x86/hvm/vlapic.h"
+#include "arch/x86/hvm/vlapic_lab.h"
 #include "fakes/fake_guest_mem.h"
 #include "fakes/fake_hvm.h"
-#include "fakes/fake_timer.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -26,22 +26,13 @@ static struct vlapic *l;
 static int setup(void **state)
 {
 	(void)state;
-	fake_timer_reset();
 	fake_guest_mem_reset();
-	v = fake_hvm_reset();
-	if (vlapic_create(v) != 0) {
+	v = vlapic_lab_begin();
+	if (v == NULL) {
 		return -1;
 	}
 	l = v->lapic;
-	vlapic_mmio_write(l, 0xf0, 0x1ff);
 	return pv_eoi_write(v, WORD | 1) ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	vlapic_destroy(v);
-	return 0;
 }
 
 static uint32_t word(void)
@@ -261,7 +252,7 @@ static void test_nonsense_in_the_word(void **state)
 	assert_int_equal(enter(), 0x30);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, vlapic_lab_end)
 
 int main(void)
 {

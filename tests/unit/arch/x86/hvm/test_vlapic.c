@@ -2,13 +2,13 @@
 /* The local APIC: priorities, EOI order, registers, errors, x2APIC's #GPs, mode transitions, IPIs. */
 /* TEST_SOURCES: arch/x86/hvm/vlapic_page.c */
 /* TEST_SOURCES: arch/x86/hvm/pv_eoi.c tests/unit/fakes/fake_guest_mem.c */
+/* TEST_SOURCES: tests/unit/arch/x86/hvm/vlapic_lab.c */
 /* TEST_SOURCES: arch/x86/hvm/vlapic.c arch/x86/hvm/vlapic_reg.c arch/x86/hvm/vlapic_timer.c */
 /* TEST_SOURCES: arch/x86/hvm/vlapic_ipi.c tests/unit/fakes/fake_hvm.c tests/unit/fakes/fake_arch.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_timer.c tests/unit/fakes/fake_lock.c tests/unit/fakes/fake_heap.c */
-#include "arch/x86/hvm/vlapic.h"
+#include "arch/x86/hvm/vlapic_lab.h"
 #include "fakes/fake_heap.h"
 #include "fakes/fake_hvm.h"
-#include "fakes/fake_timer.h"
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -31,21 +31,12 @@ static uint32_t read_reg(uint32_t offset)
 static int setup(void **state)
 {
 	(void)state;
-	fake_timer_reset();
-	v = fake_hvm_reset();
-	if (vlapic_create(v) != 0) {
+	v = vlapic_lab_begin();
+	if (v == NULL) {
 		return -1;
 	}
 	l = v->lapic;
-	write_reg(0xf0, 0x1ff); /* software enable, spurious vector FFh */
 	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	vlapic_destroy(v);
-	return fake_heap_live == 0 ? 0 : -1;
 }
 
 static void take(uint8_t vector)
@@ -448,7 +439,7 @@ static void test_no_memory(void **state)
 	fake_heap_limit = ~0ul;
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, vlapic_lab_end)
 
 int main(void)
 {

@@ -3,13 +3,13 @@
 /* requests handed over, state taken back whole, writes that the processor only notes. */
 /* TEST_SOURCES: arch/x86/hvm/vlapic_page.c */
 /* TEST_SOURCES: arch/x86/hvm/pv_eoi.c tests/unit/fakes/fake_guest_mem.c */
+/* TEST_SOURCES: tests/unit/arch/x86/hvm/vlapic_lab.c */
 /* TEST_SOURCES: arch/x86/hvm/vlapic.c arch/x86/hvm/vlapic_reg.c arch/x86/hvm/vlapic_timer.c */
 /* TEST_SOURCES: arch/x86/hvm/vlapic_ipi.c tests/unit/fakes/fake_hvm.c tests/unit/fakes/fake_arch.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_timer.c tests/unit/fakes/fake_lock.c tests/unit/fakes/fake_heap.c */
+#include "arch/x86/hvm/vlapic_lab.h"
 #include "arch/x86/hvm/vlapic_page.h"
-#include "fakes/fake_heap.h"
 #include "fakes/fake_hvm.h"
-#include "fakes/fake_timer.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -23,23 +23,14 @@ static uint32_t page[1024];
 static int setup(void **state)
 {
 	(void)state;
-	fake_timer_reset();
-	v = fake_hvm_reset();
-	if (vlapic_create(v) != 0) {
+	v = vlapic_lab_begin();
+	if (v == NULL) {
 		return -1;
 	}
 	l = v->lapic;
 	memset(page, 0, sizeof(page));
 	l->page = page;
-	vlapic_mmio_write(l, 0xf0, 0x1ff);
 	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	vlapic_destroy(v);
-	return fake_heap_live == 0 ? 0 : -1;
 }
 
 /* ---- the processor ---- */
@@ -246,15 +237,15 @@ static void test_init(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_mode, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_requests, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_taken_back, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_reads_by_exit, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_registers_to_read, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_writes, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_ipi, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_ipi_begun, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_init, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_mode, setup, vlapic_lab_end),
+		cmocka_unit_test_setup_teardown(test_requests, setup, vlapic_lab_end),
+		cmocka_unit_test_setup_teardown(test_taken_back, setup, vlapic_lab_end),
+		cmocka_unit_test_setup_teardown(test_reads_by_exit, setup, vlapic_lab_end),
+		cmocka_unit_test_setup_teardown(test_registers_to_read, setup, vlapic_lab_end),
+		cmocka_unit_test_setup_teardown(test_writes, setup, vlapic_lab_end),
+		cmocka_unit_test_setup_teardown(test_ipi, setup, vlapic_lab_end),
+		cmocka_unit_test_setup_teardown(test_ipi_begun, setup, vlapic_lab_end),
+		cmocka_unit_test_setup_teardown(test_init, setup, vlapic_lab_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

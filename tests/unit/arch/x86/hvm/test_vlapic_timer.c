@@ -2,10 +2,11 @@
 /* The local APIC's timer against a clock that the test moves: modes, divider, changes under way. */
 /* TEST_SOURCES: arch/x86/hvm/vlapic_page.c */
 /* TEST_SOURCES: arch/x86/hvm/pv_eoi.c tests/unit/fakes/fake_guest_mem.c */
+/* TEST_SOURCES: tests/unit/arch/x86/hvm/vlapic_lab.c */
 /* TEST_SOURCES: arch/x86/hvm/vlapic.c arch/x86/hvm/vlapic_reg.c arch/x86/hvm/vlapic_timer.c */
 /* TEST_SOURCES: arch/x86/hvm/vlapic_ipi.c tests/unit/fakes/fake_hvm.c tests/unit/fakes/fake_arch.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_timer.c tests/unit/fakes/fake_lock.c tests/unit/fakes/fake_heap.c */
-#include "arch/x86/hvm/vlapic.h"
+#include "arch/x86/hvm/vlapic_lab.h"
 #include "fakes/fake_arch.h"
 #include "fakes/fake_hvm.h"
 #include "fakes/fake_timer.h"
@@ -25,21 +26,12 @@ static struct vlapic *l;
 static int setup(void **state)
 {
 	(void)state;
-	fake_timer_reset();
-	v = fake_hvm_reset();
-	if (vlapic_create(v) != 0) {
+	v = vlapic_lab_begin();
+	if (v == NULL) {
 		return -1;
 	}
 	l = v->lapic;
-	vlapic_mmio_write(l, 0xf0, 0x1ff);
 	vlapic_mmio_write(l, 0x3e0, 0xb); /* divide by 1 */
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	vlapic_destroy(v);
 	return 0;
 }
 
@@ -243,7 +235,7 @@ static void test_reset_stops(void **state)
 	assert_int_equal(vlapic_pending(l), -1);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, vlapic_lab_end)
 
 int main(void)
 {

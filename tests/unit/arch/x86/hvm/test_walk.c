@@ -2,7 +2,7 @@
 /* The guest page walk in all modes: translation, rights, error codes, accessed and dirty bits. */
 /* TEST_SOURCES: arch/x86/hvm/walk.c arch/x86/hvm/event.c tests/unit/fakes/fake_hvm.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_arch.c tests/unit/fakes/fake_guest_mem.c */
-/* TEST_SOURCES: tests/unit/arch/x86/hvm/walk_lab.c arch/x86/hvm/kvm_leaf.c */
+/* TEST_SOURCES: tests/unit/arch/x86/hvm/walk_lab.c arch/x86/hvm/kvm_leaf.c tests/unit/fakes/fake_lapic.c */
 /* TEST_SOURCES: arch/x86/hvm/vcpuid.c arch/x86/hvm/vcpuid_policy.c tests/unit/fakes/fake_cpuid.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_heap.c */
 #include "arch/x86/hvm/walk.h"

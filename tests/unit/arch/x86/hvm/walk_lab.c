@@ -4,7 +4,6 @@
 #include "arch/x86/hvm/walk_lab.h"
 
 #include "arch/x86/hvm/vcpuid.h"
-#include "arch/x86/hvm/vlapic.h"
 #include "fakes/fake_guest_mem.h"
 #include "fakes/fake_hvm.h"
 #include <string.h>
@@ -13,34 +12,6 @@ struct vcpu *walk_lab_vcpu;
 uint64_t *walk_lab_regs;
 
 static struct vcpu_x86 x86;
-
-int vlapic_pending(const struct vlapic *l)
-{
-	(void)l;
-	return -1;
-}
-
-bool vlapic_takes_pic(const struct vlapic *l)
-{
-	(void)l;
-	return false;
-}
-
-void vlapic_sync(struct vlapic *l)
-{
-	(void)l;
-}
-
-void vlapic_take(struct vlapic *l, uint8_t vector)
-{
-	(void)l;
-	(void)vector;
-}
-
-uint64_t vcpu_x86_xcr0(const struct vcpu *v)
-{
-	return v->x86->xcr0;
-}
 
 int walk_lab_setup(uint64_t frame, uint64_t flags)
 {
