@@ -49,6 +49,7 @@ static int make_extent(void *arg, const char *name, struct block_file **out)
 {
 	(void)arg;
 	assert_string_equal(name, EXTENT);
+	fake_file_resize(extent, 0); /* a new file, for each workload */
 	*out = fake_file_open(extent, false);
 	return 0;
 }
