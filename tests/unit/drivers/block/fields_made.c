@@ -308,18 +308,60 @@ static void test_vmdk_text(void **state)
 	fake_file_free(ff);
 }
 
+/* ---- as large as tables can be, and no larger ---- */
+
+static void test_limits_of_new_images(void **state)
+{
+	static struct image_backing fits = { .format = "raw" }, too_long = { .format = "raw" };
+	static const struct {
+		struct image_create_params p;
+		bool made;
+	} rows[] = {
+		{ { .format = "qcow", .size = 128 * GIB + 512, .cluster_size = 512 }, false },
+		{ { .format = "qed", .size = 16 * GIB, .cluster_size = 4096 }, true },
+		{ { .format = "qed", .size = 16 * GIB + 512, .cluster_size = 4096 }, false },
+		{ { .format = "vhd", .size = 2040 * GIB + 512 }, false },
+		{ { .format = "vdi", .size = 256 * 1024 * GIB + 512 }, false },
+		{ { .format = "qcow2", .size = 128 * GIB + 512, .cluster_size = 512 }, false },
+		{ { .format = "qcow2", .size = MIB, .cluster_size = 512, .backing = &fits }, true },
+		{ { .format = "qcow2", .size = MIB, .cluster_size = 512, .backing = &too_long },
+		  false },
+		{ { .format = "qcow2", .size = MIB, .backing = &too_long }, true },
+		{ { .format = "qcow2", .size = MIB, .cluster_size = 4 * MIB }, false },
+		{ { .format = "qcow2", .size = MIB, .cluster_size = 256 }, false },
+		{ { .format = "qcow2", .size = MIB, .cluster_size = 5000 }, false },
+		{ { .format = "qcow2", .size = MIB, .refcount_bits = 128 }, false },
+		{ { .format = "qcow2", .size = MIB, .refcount_bits = 12 }, false },
+		{ { .format = "qcow2", .size = MIB, .refcount_bits = 8, .version = 2 }, false },
+		{ { .format = "qcow2", .size = MIB, .version = 4 }, false },
+	};
+
+	(void)state;
+	memset(fits.name, 'n', 384);
+	memset(too_long.name, 'n', 385);
+	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct fake_file *ff = fake_file_new();
+		int r = image_create(&ff->file, &rows[i].p, &lab_why);
+
+		if (r != (rows[i].made ? 0 : -EINVAL) || (r != 0 && lab_why.text[0] == '\0')) {
+			fail_msg("%s of %lu, row %u: %d", rows[i].p.format, rows[i].p.size, i, r);
+		}
+		fake_file_free(ff);
+	}
+}
+
 /* ---- making large tables lets others run ---- */
 
 static void test_making_pauses(void **state)
 {
 	static const struct {
 		struct image_create_params p;
-		unsigned long least; /* 32 sectors of tables between two pauses, at most */
+		unsigned long least; /* one after each sector of tables */
 	} rows[] = {
-		{ { .format = "vdi", .size = 1024 * GIB }, 8192 / 32 },
-		{ { .format = "vhd", .size = 1024 * GIB }, 4096 / 32 },
-		{ { .format = "vmdk", .size = 256 * GIB }, 2 * 64 / 32 },
-		{ { .format = "qcow2", .size = 64 * GIB, .cluster_size = 512 }, 1024 / 32 },
+		{ { .format = "vdi", .size = 1024 * GIB }, 8192 },
+		{ { .format = "vhd", .size = 1024 * GIB }, 4096 },
+		{ { .format = "vmdk", .size = 256 * GIB }, 2 * 64 },
+		{ { .format = "qcow2", .size = 64 * GIB, .cluster_size = 512 }, 163 + 3 },
 	};
 
 	(void)state;
@@ -336,11 +378,17 @@ static void test_making_pauses(void **state)
 void fields_made_add(struct lab_group *g)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_vhd_sums),	  cmocka_unit_test(test_vhd_geometry),
-		cmocka_unit_test(test_identifiers),	  cmocka_unit_test(test_identifiers_stay),
-		cmocka_unit_test(test_vmdk_largest),	  cmocka_unit_test(test_vdi_identifiers),
-		cmocka_unit_test(test_vmdk_directories),  cmocka_unit_test(test_vmdk_extent),
-		cmocka_unit_test(test_vmdk_extent_fails), cmocka_unit_test(test_vmdk_text),
+		cmocka_unit_test(test_vhd_sums),
+		cmocka_unit_test(test_vhd_geometry),
+		cmocka_unit_test(test_identifiers),
+		cmocka_unit_test(test_identifiers_stay),
+		cmocka_unit_test(test_vmdk_largest),
+		cmocka_unit_test(test_vdi_identifiers),
+		cmocka_unit_test(test_vmdk_directories),
+		cmocka_unit_test(test_vmdk_extent),
+		cmocka_unit_test(test_vmdk_extent_fails),
+		cmocka_unit_test(test_vmdk_text),
+		cmocka_unit_test(test_limits_of_new_images),
 		cmocka_unit_test(test_making_pauses),
 	};
 

@@ -15,7 +15,8 @@
 /* TEST_SOURCES: tests/unit/fakes/fake_panic_abort.c */
 /* TEST_SOURCES: tests/unit/drivers/block/lab.c tests/unit/drivers/block/lab_cut.c */
 /* TEST_SOURCES: tests/unit/drivers/block/fields_new.c tests/unit/drivers/block/fields_made.c */
-/* TEST_SOURCES: tests/unit/drivers/block/fields_edges.c */
+/* TEST_SOURCES: tests/unit/drivers/block/fields_edges.c tests/unit/drivers/block/fields_qcow2.c */
+/* TEST_SOURCES: tests/unit/drivers/block/fields_qcow2_rewrite.c tests/unit/drivers/block/fields_vhd.c */
 /* TEST_SOURCES: tests/unit/drivers/block/fields_grow.c tests/unit/drivers/block/fields_use.c */
 /* TEST_LIBS: -Wl,-T,tests/unit/fakes/fake_block.ld */
 #include "drivers/block/fields_tests.h"
@@ -304,5 +305,8 @@ int main(void)
 	fields_edges_add(&g);
 	fields_grow_add(&g);
 	fields_use_add(&g);
+	fields_qcow2_add(&g);
+	fields_qcow2_rewrite_add(&g);
+	fields_vhd_add(&g);
 	return lab_group_run(&g);
 }
