@@ -209,6 +209,102 @@ static void test_table_grows_into_dirt(void **state)
 	qcow2_done(&t, ff);
 }
 
+/* The table's last entry counts, and nothing behind the table. */
+static void test_last_block_of_counts(void **state)
+{
+	struct fake_file *ff = qcow2_new(MIB, CLUSTER, 64);
+	struct block_dev *d;
+	uint64_t count;
+
+	(void)state;
+	fake_file_resize(ff, 9 * CLUSTER);
+	qcow2_put(ff, CLUSTER + 511 * 8, 8, 8 * CLUSTER);
+	qcow2_put(ff, 8 * CLUSTER, 8, 77);
+	assert_int_equal(lab_try_open(ff, "qcow2", true, &d), 0);
+	assert_int_equal(fmt_qcow2_refcount_get(thin_image(d), 511 * 512, &count), 0);
+	assert_int_equal(count, 77);
+	assert_int_equal(fmt_qcow2_refcount_get(thin_image(d), 512 * 512, &count), 0);
+	assert_int_equal(count, 0);
+	lab_close(d);
+	fake_file_free(ff);
+}
+
+/* Nearly all that one cluster of the table counts is in use, half of it by a snapshot. */
+static struct fake_file *nearly_full(void)
+{
+	struct fake_file *ff = qcow2_new(MIB, 512, 64);
+	struct twin t;
+
+	twin_begin(&t, lab_open(ff, "qcow2"), 1);
+	twin_write(&t, 0, MIB, 1);
+	assert_int_equal(image_snapshot_create(t.d, "s", 1), 0);
+	for (uint64_t off = 0; ff->file.size < 4080 * 512; off += 4096) {
+		twin_write(&t, off, 4096, 2);
+		assert_int_equal(block_flush(t.d), 0);
+	}
+	lab_close(t.d);
+	twin_end(&t);
+	lab_check(ff, "qcow2");
+	return ff;
+}
+
+/* Every write, read and flush while the table grows fails in turn: it grows later. */
+static void test_table_grows_in_spite_of_errors(void **state)
+{
+	struct fake_file *good = nearly_full(), *ff = fake_file_new();
+	uint64_t table = qcow2_get(good, 48, 8);
+	struct image_check c;
+
+	(void)state;
+	for (unsigned int what = 0; what < 3; what++) {
+		long *fail = what == 0 ? &ff->fail_write_in
+				       : (what == 1 ? &ff->fail_read_in : &ff->fail_flush_in);
+		int r = -EIO;
+
+		for (long when = 0; r != 0; when++) {
+			struct twin t;
+
+			assert_true(when < 200);
+			fake_file_copy(ff, good);
+			twin_begin(&t, lab_open(ff, "qcow2"), 1);
+			memset(t.want + MIB - 32 * KIB, 9, 32 * KIB);
+			*fail = when;
+			r = block_write(t.d, MIB - 32 * KIB,
+					&(struct block_vec){ t.want + MIB - 32 * KIB, 32 * KIB },
+					1);
+			*fail = -1;
+			assert_true(r == 0 || r == -EIO);
+			twin_write(&t, MIB - 32 * KIB, 32 * KIB, 8);
+			assert_int_not_equal(qcow2_get(ff, 48, 8), table);
+			lab_close(t.d);
+			t.d = lab_open(ff, "qcow2");
+			twin_check(&t);
+			assert_int_equal(image_check(t.d, false, NULL, &c), 0);
+			assert_int_equal(c.corruptions, 0);
+			lab_close(t.d);
+			twin_end(&t);
+		}
+	}
+	fake_file_free(good);
+	fake_file_free(ff);
+}
+
+/* A table that was made for a full disk is no smaller after a rewrite. */
+static void test_table_does_not_shrink(void **state)
+{
+	struct fake_file *ff = qcow2_new(8 * MIB, 512, 64);
+	uint64_t clusters = qcow2_get(ff, 56, 4);
+	struct block_dev *d = lab_open(ff, "qcow2");
+
+	(void)state;
+	assert_int_equal(clusters, 5);
+	assert_int_equal(image_snapshot_create(d, "s", 1), 0);
+	assert_int_equal(qcow2_get(ff, 56, 4), clusters);
+	lab_close(d);
+	lab_check(ff, "qcow2");
+	fake_file_free(ff);
+}
+
 /* ---- where free clusters are looked for, and when counts go down ---- */
 
 static uint64_t l2_entry(const struct fake_file *ff, unsigned int i)
@@ -350,6 +446,10 @@ void fields_qcow2_add(struct lab_group *g)
 		{ "counts of all widths", test_counts },
 		{ "no counts behind the blocks", test_no_counts_behind_the_blocks },
 		{ "the table of counts grows into dirt", test_table_grows_into_dirt },
+		{ "the last block of counts", test_last_block_of_counts },
+		{ "the table of counts grows in spite of errors",
+		  test_table_grows_in_spite_of_errors },
+		{ "the table of counts does not shrink", test_table_does_not_shrink },
 		{ "free clusters", test_free_clusters },
 		{ "discard of nothing", test_discard_of_nothing },
 		{ "the first cluster is used", test_first_cluster_is_used },
