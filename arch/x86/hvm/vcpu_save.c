@@ -224,7 +224,7 @@ static int cpu_save(struct vcpu *v, void *block)
 	for (unsigned int i = 0; i < HVM_SEGS; i++) {
 		hvm->get_seg(v, (enum hvm_seg)i, &b->segs[i]);
 	}
-	vmsr_save(v, b->msrs);
+	vmsr_save_get(v, b->msrs);
 	return 0;
 }
 
@@ -348,7 +348,7 @@ static int cpu_load(struct vcpu *v, const void *block)
 	struct hvm_halfway h = { b->event, b->length, b->shadow, b->nmi_blocked, b->single_step };
 
 	if (!fields_ok(b) || !control_ok(v, b) || !exception_ok(b) || !segments_ok(b) ||
-	    !halfway_ok(b) || !vmsr_load(v, b->msrs)) {
+	    !halfway_ok(b) || !vmsr_save_set(v, b->msrs)) {
 		return -EINVAL;
 	}
 	for (unsigned int i = 0; i < HVM_SEGS; i++) {

@@ -14,8 +14,8 @@ extern const struct hvm_part vlapic_save_part;
 
 /* vmsr_save.c: MSRs as a part of the registers' block. v's thread, or before it has one. */
 #define VMSR_SAVED 34u
-void vmsr_save(struct vcpu *v, uint64_t vals[VMSR_SAVED]);
+void vmsr_save_get(struct vcpu *v, uint64_t vals[VMSR_SAVED]);
 /* False: one of them is no value that the guest could have written. */
-bool vmsr_load(struct vcpu *v, const uint64_t vals[VMSR_SAVED]);
+bool vmsr_save_set(struct vcpu *v, const uint64_t vals[VMSR_SAVED]);
 
 #endif

@@ -21,7 +21,7 @@ static const uint32_t msrs[] = {
 };
 _Static_assert(ARRAY_SIZE(msrs) == VMSR_SAVED, "part of the saved state");
 
-void vmsr_save(struct vcpu *v, uint64_t vals[VMSR_SAVED])
+void vmsr_save_get(struct vcpu *v, uint64_t vals[VMSR_SAVED])
 {
 	for (unsigned int i = 0; i < VMSR_SAVED; i++) {
 		if (!vmsr_read(v, msrs[i], &vals[i])) {
@@ -30,7 +30,7 @@ void vmsr_save(struct vcpu *v, uint64_t vals[VMSR_SAVED])
 	}
 }
 
-bool vmsr_load(struct vcpu *v, const uint64_t vals[VMSR_SAVED])
+bool vmsr_save_set(struct vcpu *v, const uint64_t vals[VMSR_SAVED])
 {
 	for (unsigned int i = 0; i < VMSR_SAVED; i++) {
 		uint64_t old;
