@@ -156,6 +156,52 @@ static void test_each_byte(void **state)
 	assert_in_range(refused, 5000, 100000);
 }
 
+/* A file that was written yesterday is read today: who moves one of these counts the version up. */
+static void test_places(void **state)
+{
+	uint64_t *const regs = fake_states[0].regs;
+	const struct {
+		size_t at;
+		uint64_t *is;
+	} rows[] = {
+		{ 0, &v->gprs[0] },
+		{ 120, &v->gprs[15] },
+		{ 128, &regs[HVM_EFER] },
+		{ 200, &regs[HVM_RIP] },
+		{ 232, &live_dr0 },
+		{ 320, &regs[HVM_KERNEL_GS_BASE] },
+		{ 344, &x86.tsc_adjust },
+		{ 432, &x86.steal.msr },
+		{ 440, &x86.mcg_status },
+		{ 456, &x86.mtrr_base[0] },
+		{ 576, &x86.mtrr_mask[7] },
+		{ 584, &x86.mtrr_fixed[0] },
+		{ 664, &x86.mtrr_fixed[10] },
+		{ 672, &regs[HVM_PAT] },
+		{ 680, &x86.mtrr_def_type },
+		{ 688, &x86.hwcr },
+		{ 696, &x86.nb_cfg },
+		{ 712 + 8, &fake_states[0].segs[HVM_ES].base },
+		{ 712 + 9 * 16 + 8, &fake_states[0].segs[HVM_IDTR].base },
+	};
+	static uint8_t block[BLOCK];
+	const struct hvm_part *p = hvm_part(1);
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
+		*rows[i].is = 0x1000 + rows[i].at;
+	}
+	fake_states[0].halfway.event = 0x80000020;
+	assert_int_equal(p->version, 3);
+	assert_int_equal(p->size(v), 888);
+	assert_int_equal(p->save(v, block), 0);
+	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
+		assert_int_equal(bytes_get_le64(block + rows[i].at), 0x1000 + rows[i].at);
+	}
+	assert_int_equal(bytes_get_le32(block + 872), 0x80000020);
+	live_dr0 = 0;
+}
+
 /* Leaves that are not there are all zero, whatever a file says. */
 static void test_absent_leaves(void **state)
 {
@@ -289,6 +335,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_each_byte, intel, teardown),
 		cmocka_unit_test_setup_teardown(test_each_byte, amd, teardown),
+		cmocka_unit_test_setup_teardown(test_places, amd, teardown),
 		cmocka_unit_test_setup_teardown(test_pending_exception, intel, teardown),
 		cmocka_unit_test_setup_teardown(test_sent_meanwhile, intel, teardown),
 		cmocka_unit_test_setup_teardown(test_live_state, amd, teardown),
