@@ -302,7 +302,7 @@ static void test_silent(void **state)
 static void test_broken_ring(void **state)
 {
 	static const enum virtio_model_lie lies[] = { VIRTIO_MODEL_NO_SUCH_ENTRY,
-						      VIRTIO_MODEL_NOT_A_HEAD,
+						      VIRTIO_MODEL_NOT_A_HEAD, VIRTIO_MODEL_TWICE,
 						      VIRTIO_MODEL_RUNS_AWAY };
 	uint8_t buf[512];
 

@@ -114,7 +114,7 @@ static void set_status(uint8_t val)
 
 static uint64_t config(size_t at, unsigned int size)
 {
-	assert_in_range(at, DEVICE, DEVICE + sizeof(virtio_model.config) - size);
+	assert_in_range(at, DEVICE, DEVICE + virtio_model.config_size - size);
 	return bytes_get_le(virtio_model.config + at - DEVICE, size);
 }
 
@@ -289,6 +289,8 @@ void virtio_model_power_on(uint16_t device, uint32_t config_size)
 	virtio_model_capability(VIRTIO_MODEL_DEVICE, 4, DEVICE, config_size);
 	virtio_model_capability(VIRTIO_MODEL_BELLS, 4, VIRTIO_MODEL_NOTIFY, 16);
 	bytes_put_le32(space + VIRTIO_MODEL_BELLS + VIRTIO_PCI_CAP_EXTRA, STEP);
+	assert_true(config_size <= sizeof(virtio_model.config));
+	virtio_model.config_size = config_size;
 	virtio_model.queues = VIRTIO_MODEL_QUEUES;
 	virtio_model.offered = BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_F_EVENT_IDX);
 }

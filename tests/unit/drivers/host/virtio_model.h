@@ -44,7 +44,8 @@ struct virtio_model {
 	uint16_t queue, queues, config_vector;
 	struct virtio_model_queue q[VIRTIO_MODEL_QUEUES];
 	uint8_t config[64];
-	uint16_t first_bell; /* notify offset of queue 0 */
+	uint32_t config_size; /* of that are there */
+	uint16_t first_bell;  /* notify offset of queue 0 */
 	enum virtio_model_lie lie;
 	bool stuck, sulks; /* does not come out of a reset; agrees to nothing */
 	unsigned int resets;
