@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* On which CPU a thread runs: where a woken one goes, who is taken over from a CPU that is behind. */
-/* For thread.c only: others know no run queues. */
+/* For thread.c and thread_run.c only: others know no run queues. */
 #ifndef HV_THREAD_PLACE_H
 #define HV_THREAD_PLACE_H
 

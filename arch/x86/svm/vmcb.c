@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The contents of a fresh VMCB, and its printed form. */
-/* Runs nothing: that is svm.c. */
+/* Runs nothing: that is svm_vcpu.c. */
 #include "arch/x86/svm/vmcb.h"
 
 #include "hv/lib/bytes.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The virtual machine control block of AMD-V: layout, intercept bits, exit codes. */
-/* Says nothing about when a field is changed: that is svm.c's and svm_event.c's. */
+/* Says nothing about when a field is changed: that is svm_vcpu.c's and svm_event.c's. */
 #ifndef ARCH_X86_SVM_VMCB_H
 #define ARCH_X86_SVM_VMCB_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Second-level entries for host tests: an address, rights in bits 2:0, a large page's bit 7, as EPT has them. */
-/* Whose processor reads them is nobody's. */
+/* No processor reads them. */
 #ifndef TESTS_UNIT_FAKES_FAKE_SLAT_H
 #define TESTS_UNIT_FAKES_FAKE_SLAT_H
 

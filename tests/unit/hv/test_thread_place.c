@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* No CPU sleeps beside a thread that waits and may run there, in whatever order things happen. */
-/* The real hv/thread.c: a stack switch is a plain return, so one stack plays all CPUs in turn. */
+/* The real hv/thread*.c: a stack switch is a plain return, so one stack plays all CPUs in turn. */
 /* TEST_SOURCES: hv/thread.c hv/thread_run.c hv/thread_place.c hv/sched_share.c hv/sched_budget.c */
 /* TEST_SOURCES: hv/lib/string.c tests/unit/fakes/fake_arch.c tests/unit/fakes/fake_timer.c */
 #include "hv/thread_place.h"

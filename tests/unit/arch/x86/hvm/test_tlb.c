@@ -154,7 +154,7 @@ static void load_root(unsigned int c, uint64_t root, uint64_t generation)
 	}
 }
 
-/* What the entry of svm.c does: prepare_tlb. */
+/* What the entry of svm_vcpu.c does: prepare_tlb. */
 static uint32_t prepare_svm(struct cpu *c, struct guest *g)
 {
 	struct asid_tag *tag = &g->tag[c->vcpu];
