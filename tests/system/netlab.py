@@ -9,7 +9,6 @@ import ctypes
 import errno
 import fcntl
 import http.server
-import json
 import os
 import socket
 import struct
@@ -29,7 +28,6 @@ BEYOND = "198.51.100.1"  # behind PEER, which is the router
 DOMAIN = "www.beyond.test"  # a name that dnsmasq knows for it
 GUEST_MAC, GUEST = "52:54:00:00:00:02", "192.0.2.20"  # of a bridged guest
 CLONE_NEWNET, CLONE_NEWUSER = 0x40000000, 0x10000000
-TAP_QUEUE = 10000  # packets that wait for a slow emulator: more than the largest TCP window
 TUNSETIFF, TUNSETPERSIST, TAP_FLAGS = 0x400454CA, 0x400454CB, 0x1002  # IFF_TAP, IFF_NO_PI
 
 
@@ -79,7 +77,7 @@ class Outside:
             file.write("1")
         make_tap("tap0")
         for line in (f"address add {BEYOND}/32 dev lo", "link set lo up",
-                     f"address add {PEER}/24 dev tap0", f"link set tap0 txqueuelen {TAP_QUEUE} up"):
+                     f"address add {PEER}/24 dev tap0", "link set tap0 up"):
             subprocess.run(["ip", *line.split()], check=True)
         self.web = http.server.ThreadingHTTPServer(("", 80), Answers)
         threading.Thread(target=self.web.serve_forever, daemon=True).start()
@@ -112,12 +110,6 @@ class Outside:
         if kind == "bochs":
             return f"e1000,mac={NIC_MAC}, ethmod=tuntap, ethdev=/dev/net/tun:tap0"
         return f"{model},mac={NIC_MAC},tap,ifname=tap0,script=no,downscript=no"
-
-    @staticmethod
-    def lost():
-        """How many packets for the emulator the tap device had no room for."""
-        said = subprocess.run(["ip", "-s", "-j", "link", "show", "tap0"], check=True, stdout=subprocess.PIPE)
-        return json.loads(said.stdout)[0]["stats64"]["tx"]["dropped"]
 
     @staticmethod
     def route(subnet, via=HOST):

@@ -135,7 +135,8 @@ def nothing_wrong(lab, *ends):
     before = {end: lab.counters(end) for end in ends}
     yield
     wrong = netjudge.grown(before, {end: lab.counters(end) for end in ends})
-    assert not wrong, (ends, wrong, netlab.Outside.lost(), lab.m.json("net uplinks"))
+    lost = {port["name"]: port["lost"] for net in NETS for port in lab.m.json(f"net info {net}")["ports"]}
+    assert not wrong, (ends, wrong, lost)
 
 
 def check_outside(lab, net, size):
