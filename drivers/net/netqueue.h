@@ -7,7 +7,8 @@
 #include "drivers/net/netport.h"
 #include "hv/base/lock.h"
 
-#define NETQUEUE_ORDER 5u /* of pages: 128 KiB, more than one GSO packet of the longest kind */
+/* Of pages, 512 KiB: a wire cannot wait, and Linux opens its window to some 311 KB at first. */
+#define NETQUEUE_ORDER 7u
 #define NETQUEUE_SIZE  (4096u << NETQUEUE_ORDER)
 
 /* In front of each frame in the ring; offload as in struct netpkt. */
