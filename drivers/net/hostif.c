@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The host's own address on an uplink: what comes in is for a segment behind the NAT, for our DHCP client, */
-/* for our DNS forwarder, or a ping. */
+/* for our DNS forwarder, a ping, or the answer to one of ours. */
 #include "drivers/net/hostif.h"
 #include "drivers/net/icmp.h"
 #include "drivers/net/natnet.h"
 #include "drivers/net/netswitch.h"
+#include "drivers/net/ping.h"
 #include "hv/base/heap.h"
 #include "hv/lib/errno.h"
 #include "hv/lib/string.h"
@@ -196,8 +197,12 @@ static bool local_input(struct hostif *h, const struct netpkt *pkt, const struct
 {
 	if (f->proto == IP_UDP && f->l4 != 0) {
 		dns_input(h, pkt, f);
-	} else if (f->proto == IP_ICMP && f->dst == h->outside.addr) {
-		ipif_answer(&h->outside, pkt, f);
+	} else if (f->proto == IP_ICMP && f->l4 != 0 && f->dst == h->outside.addr) {
+		if (pkt->seg[0].base[f->l4] == ICMP_ECHO_REPLY) {
+			ping_input(h, pkt, f);
+		} else {
+			ipif_answer(&h->outside, pkt, f);
+		}
 	}
 	return true;
 }
@@ -329,6 +334,7 @@ int hostif_init(struct hostif *h, const char *name, uint64_t mac, const struct h
 	h->c = *c;
 	spin_init(&h->lock, LOCK_NET);
 	list_init(&h->nets);
+	list_init(&h->pings);
 	ipif_init(&h->outside, name, mac, &ops);
 	dhcpc_init(&h->dhcpc, mac, c->hostname);
 	if (c->addr != 0) {

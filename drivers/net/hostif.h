@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The host's own address on an uplink: by DHCP or configured. Answers ping, carries the NAT of all the */
-/* segments behind it, and asks DNS servers for them. Offers no TCP. */
+/* segments behind it, and asks DNS servers for them. Its own pings are ping.h's. Offers no TCP. */
 #ifndef DRIVERS_NET_HOSTIF_H
 #define DRIVERS_NET_HOSTIF_H
 
@@ -27,13 +27,14 @@ struct hostif {
 	struct dhcpc dhcpc;	/* [L] */
 	struct dns dns;		/* [L] */
 	struct list_node nets;	/* [L] struct natnet.node */
+	struct list_node pings; /* [L] struct ping.node */
 	struct hostif_config c; /* (c) */
 	uint64_t conflicts;	/* somebody else claimed our address */
 };
 
 /* -ENOMEM. mac is the host's, distinct from the NIC's when guests are bridged to it. */
 int hostif_init(struct hostif *h, const char *name, uint64_t mac, const struct hostif_config *c);
-/* No natnet is left, the port is detached. */
+/* No natnet and no ping is left, the port is detached. */
 void hostif_exit(struct hostif *h);
 /* Every second, and once the port is attached: DHCP, ARP, time-outs. Thread context, no lock held. */
 void hostif_tick(struct hostif *h, uint64_t now);

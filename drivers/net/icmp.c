@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* ICMP: answers to echo requests, and error messages. */
+/* ICMP: echo requests, answers to them, and error messages. */
 /* Keeps no state. */
 #include "drivers/net/icmp.h"
 #include "drivers/net/checksum.h"
@@ -29,6 +29,19 @@ bool icmp_make_echo_reply(uint8_t *frame, const struct frame *f)
 	wire_put16(icmp + 2, 0);
 	wire_put16(icmp + 2, checksum_field(checksum_bytes(icmp, f->l4_len)));
 	return true;
+}
+
+void icmp_build_echo(uint8_t *out, uint32_t src, uint32_t dst, uint16_t id, uint16_t seq)
+{
+	uint8_t *icmp = out + ETH_LEN + IPV4_LEN;
+	uint32_t len = ICMP_ECHO_FRAME - ETH_LEN - IPV4_LEN;
+
+	memset(icmp, 0, len);
+	icmp[0] = ICMP_ECHO;
+	wire_put16(icmp + ICMP_REST, id);
+	wire_put16(icmp + ICMP_SEQ, seq);
+	wire_put16(icmp + 2, checksum_field(checksum_bytes(icmp, len)));
+	ipv4_build(out, src, dst, IP_ICMP, 0, len);
 }
 
 /* RFC 1122, 3.2.2: none about an error, a group, a later fragment, a source that is no one host. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* ICMP (RFC 792): answers to echo requests, and error messages about packets. */
+/* ICMP (RFC 792): echo requests, answers to them, and error messages about packets. */
 /* Builds frames; whether and how often to send them is the caller's. */
 #ifndef DRIVERS_NET_ICMP_H
 #define DRIVERS_NET_ICMP_H
@@ -26,6 +26,7 @@ enum icmp_unreachable { /* RFC 792; RFC 1812, 5.2.7.1 */
 };
 #define ICMP_LEN   8u
 #define ICMP_REST  4u /* identifier and sequence number; next-hop MTU */
+#define ICMP_SEQ   6u
 #define ICMP_QUOTE 8u /* bytes quoted behind the IP header, at least */
 
 /* An error message carries a packet; queries do not. */
@@ -40,6 +41,10 @@ static inline bool icmp_is_error(uint8_t type)
  * swapped, checksum mended. False: no echo request, a wrong checksum, or sent to a group.
  */
 bool icmp_make_echo_reply(uint8_t *frame, const struct frame *f);
+/* A request with a sequence number, into ICMP_ECHO_FRAME bytes, Ethernet addresses still to be filled in. */
+#define ICMP_ECHO_FRAME                                                                            \
+	(ETH_LEN + IPV4_LEN + ICMP_LEN + 56u) /* of data: the usual 64 bytes of ICMP */
+void icmp_build_echo(uint8_t *out, uint32_t src, uint32_t dst, uint16_t id, uint16_t seq);
 /*
  * An error of `type` and `code` about pkt from src to pkt's source, into out of ICMP_ERROR_MAX bytes:
  * the frame's length (Ethernet addresses still to be filled in), or 0: there must be none about this

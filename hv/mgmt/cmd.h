@@ -25,6 +25,7 @@ extern const struct shell_table cmd_net_table;
 extern const struct shell_table cmd_net_capture_table;
 extern const struct shell_table cmd_nic_table;
 extern const struct shell_table cmd_net_uplink_table;
+extern const struct shell_table cmd_net_ping_table;
 extern const struct shell_table cmd_host_table;
 extern const struct shell_table cmd_host_memory_table;
 extern const struct shell_table cmd_host_power_table;

@@ -110,6 +110,9 @@ void config_check_forwards(const struct network_config *nets, unsigned int count
 bool config_parse_forward(const char *s, struct network_forward *f);
 void config_text_forward(const struct network_forward *f, char *buf, size_t size);
 
+/* "192.0.2.1", of one host; false: it is none. */
+bool config_parse_ip(const char *s, uint32_t *ip);
+
 /* 1-31 letters, digits, '-', '_' and '.', the first no '-' or '.'. */
 bool config_name_valid(const char *name);
 

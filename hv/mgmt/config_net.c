@@ -188,12 +188,17 @@ const struct config_type config_type_address = {
 
 /* ---- addresses of others ---- */
 
+bool config_parse_ip(const char *s, uint32_t *ip)
+{
+	return parse_ip(s, '\0', ip) != NULL && is_unicast(*ip);
+}
+
 static bool read_ip(struct config_reader *r, const struct config_key *key, void *field,
 		    const struct toml_node *n)
 {
 	uint32_t ip = 0;
 
-	if (n->string[0] != '\0' && (parse_ip(n->string, '\0', &ip) == NULL || !is_unicast(ip))) {
+	if (n->string[0] != '\0' && !config_parse_ip(n->string, &ip)) {
 		return config_type_wrong(r, key, n);
 	}
 	memcpy(field, &ip, sizeof(ip));

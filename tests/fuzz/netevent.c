@@ -3,6 +3,7 @@
 /* Captures are checked here; what else has to hold is fuzz_net.c's. */
 #include "tests/fuzz/netevent.h"
 #include "drivers/net/pcap.h"
+#include "drivers/net/ping.h"
 #include "fakes/fake_heap.h"
 #include "hv/lib/bytes.h"
 #include "tests/fuzz/frames.h"
@@ -311,10 +312,48 @@ static void plug(struct station *s, uint32_t n)
 	netevent_insist(netswitch_attach(sw, &s->f.p) == 0);
 }
 
+/* ---- the host's pings ---- */
+
+static struct ping request;
+static bool pinging;
+
+static void ping_end(void)
+{
+	if (pinging) {
+		ping_close(&request);
+	}
+	pinging = false;
+}
+
+/* Something like an answer: to this request or another, from whom it was sent to or somebody else. */
+static void ping_answer(struct station *s, uint32_t n)
+{
+	static const uint8_t data[256];
+	uint32_t ids = (uint32_t)(request.id ^ (n & 1)) << 16 | (request.seq ^ (n >> 1 & 1));
+
+	fake_time += n;
+	fake_send(&s->f, nf_frame,
+		  fake_icmp(nf_frame, n & 4 ? HOST : s->hop, s->mac, s->ip, HOST_IP,
+			    n & 8 ? ICMP_UNREACHABLE : ICMP_ECHO_REPLY, 0, ids, data, n));
+}
+
+static void ping(struct station *s, uint32_t n)
+{
+	if (!pinging) {
+		pinging = ping_open(&request, &host, n & 1 ? s->ip : HOST_IP) == 0;
+	} else if (n < 0xe0) {
+		ping_send(&request, fake_time);
+		ping_answer(s, n);
+		netevent_insist(ping_took(&request) <= n + 1);
+	} else {
+		ping_end();
+	}
+}
+
 static void (*const events[])(struct station *, uint32_t) = {
-	forward_add, forward_remove, set_guard,	   set_room, set_offload, lack_memory,	use_dhcp,
-	pass_hours,  pass_seconds,   pass_minutes, set_link, set_rates,	  capture,	crowd,
-	capture,     reserve,	     get_address,  move,     plug,	  pass_minutes,
+	forward_add, forward_remove, set_guard,	   set_room, set_offload, lack_memory, use_dhcp,
+	pass_hours,  pass_seconds,   pass_minutes, set_link, set_rates,	  capture,     crowd,
+	capture,     reserve,	     get_address,  move,     plug,	  ping,
 };
 
 void netevent_any(void)
@@ -328,4 +367,5 @@ void netevent_end(void)
 {
 	fake_heap_limit = ~0ul;
 	record_end();
+	ping_end();
 }

@@ -49,6 +49,7 @@ REACHES = {
     ("dmz", "peer"), ("own", "peer"), ("wire", "peer"),
     ("dmz", "host"), ("own", "host"), ("wire", "host"),
     ("peer", "wire"), ("peer", "host"),
+    ("host", "wire"), ("host", "peer"),
 }
 
 
@@ -62,10 +63,10 @@ def reaches(source, target):
 
 
 def expected(source, target):
-    """The kinds of packets that are answered: the host has no services, but answers ping."""
+    """The kinds of packets that are answered: the host has no services and no clients, but ping."""
     if not reaches(source, target):
         return set()
-    return {"ping"} if target == "host" else {"ping", "tcp", "udp"}
+    return {"ping"} if "host" in (source, target) else {"ping", "tcp", "udp"}
 
 
 # ---- stations in a guest ----
@@ -167,6 +168,13 @@ def peer_probes(targets):
         return set().union(*pool.map(peer_probe, targets, targets.values()))
 
 
+def host_probes(m, targets):
+    """By the console's ping; one request, a second, where none must be answered."""
+    counts = {target: 4 if expected("host", target) else 1 for target in targets}
+    return {(target, "ping") for target, address in targets.items()
+            if "answers in" in m.command(f"net ping {address} --count {counts[target]}")}
+
+
 def forwarded(port, who):
     """Who is reached through that port of the host's, None for nobody: in words, what is not so."""
     wait = NOTHING if who is None else ANSWER
@@ -212,6 +220,8 @@ def test_reach(kind):
             net.route(subnet)
         targets = others("peer", addresses)
         wrong += judge("peer", targets, peer_probes(targets))
+        targets = others("host", addresses)
+        wrong += judge("host", targets, host_probes(m, targets))
         for mode, port in FORWARDS.items():
             wrong += forwarded(port, f"a.{mode}")
         if SOAK:

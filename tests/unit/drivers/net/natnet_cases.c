@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What the gateway and the host's address do themselves: DHCP both ways, DNS, ping, the life of a segment. */
 /* Translation is test_nat.c's, which runs these too: building all of this twice takes long. */
+#include "drivers/net/ping.h"
 #include "fakes/fake_heap.h"
 #include "hv/lib/errno.h"
 #include "tests/unit/drivers/net/natfake.h"
@@ -123,6 +124,86 @@ static void test_gateway_answers_ping_and_nothing_else(void **state)
 	nf_udp(S1, HOST_IP, 5, 80, 20);
 	assert_int_equal(nf_count(A1), 0);
 	assert_int_equal(nf_count(S1), 1);
+}
+
+/* ---- the host's own pings ---- */
+
+/* S1 says that it is the answer to the first request of p that it got. */
+static void answer(const struct ping *p, uint16_t id, uint16_t seq)
+{
+	uint32_t ids = (uint32_t)id << 16 | seq;
+
+	fake_send(&st[S1].f, nf_frame,
+		  fake_icmp(nf_frame, HOST, st[S1].mac, p->dst, HOST_IP, ICMP_ECHO_REPLY, 0, ids,
+			    "0123456789abcdef", 16));
+}
+
+static void test_host_pings(void **state)
+{
+	struct ping p, other;
+	const uint8_t *f;
+
+	(void)state;
+	assert_int_equal(ping_open(&p, &host, st[S1].ip), 0);
+	assert_int_equal(ping_open(&other, &host, st[S1].ip), 0);
+	assert_int_not_equal(p.id, other.id);
+	ping_send(&p, fake_time);
+	f = nf_got(S1, 0);
+	assert_int_equal(f[34], ICMP_ECHO);
+	assert_int_equal(nf_src(f), HOST_IP);
+	assert_int_equal(nf_id(f), p.id);
+	assert_int_equal(wire_get16(f + 34 + ICMP_SEQ), 1);
+	assert_int_equal(ping_took(&p), 0);
+	fake_time += 5000;
+	answer(&p, p.id, 2); /* to no request that was sent */
+	answer(&p, p.id + 1, 1);
+	nf_frame[40] ^= 1; /* wrong checksum */
+	wire_put16(nf_frame + 34 + ICMP_REST, p.id);
+	fake_send(&st[S1].f, nf_frame, 58);
+	assert_int_equal(ping_took(&p), 0);
+	answer(&p, p.id, 1);
+	assert_int_equal(ping_took(&p), 5000);
+	fake_time += 5000;
+	answer(&p, p.id, 1); /* a duplicate */
+	assert_int_equal(ping_took(&p), 5000);
+	assert_int_equal(ping_took(&other), 0);
+	ping_send(&p, fake_time);
+	assert_int_equal(ping_took(&p), 0);
+	answer(&p, p.id, 1); /* to the one before */
+	assert_int_equal(ping_took(&p), 0);
+	ping_close(&other);
+	ping_close(&p);
+	answer(&p, p.id, 2); /* to nobody any more */
+	assert_int_equal(nf_count(A1), 0);
+}
+
+/* Its own address answers, and what it must not do without one. */
+static void test_host_pings_itself(void **state)
+{
+	struct ping p;
+
+	(void)state;
+	assert_int_equal(ping_open(&p, &host, HOST_IP), 0);
+	ping_send(&p, fake_time);
+	assert_int_not_equal(ping_took(&p), 0);
+	ping_close(&p);
+	ipif_set_address(&host.outside, 0, 0, 0);
+	assert_int_equal(ping_open(&p, &host, HOST_IP), -ENODEV);
+}
+
+/* A guest's query with the identifier of one of the host's is sent on with another. */
+static void test_guest_and_host_ping(void **state)
+{
+	struct ping p;
+
+	(void)state;
+	assert_int_equal(ping_open(&p, &host, st[S1].ip), 0);
+	nf_echo(A1, st[S1].ip, ICMP_ECHO, p.id);
+	assert_int_not_equal(nf_id(nf_got(S1, 0)), p.id);
+	answer(&p, nf_id(nf_got(S1, 0)), 1);
+	assert_int_equal(nf_count(A1), 1);
+	assert_int_equal(ping_took(&p), 0);
+	ping_close(&p);
 }
 
 /* ---- DNS ---- */
@@ -344,6 +425,9 @@ int natnet_cases(void)
 		CASE(test_lease_opens_the_guard_on_the_way),
 		CASE(test_dhcp_not_heard),
 		CASE(test_gateway_answers_ping_and_nothing_else),
+		CASE(test_host_pings),
+		CASE(test_host_pings_itself),
+		CASE(test_guest_and_host_ping),
 		CASE(test_dns_query_and_answer),
 		CASE(test_dns_answers_are_not_mixed_up),
 		CASE(test_dns_gives_up),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* NAT as RFC 4787 (UDP), RFC 5382 (TCP) and RFC 5508 (ICMP) want it: each case is named after its */
 /* requirement and goes through switches and gateways. The README's table lists them. */
+/* TEST_SOURCES: drivers/net/ping.c */
 /* TEST_SOURCES: drivers/net/natnet.c drivers/net/hostif.c drivers/net/nat.c drivers/net/nat_table.c */
 /* TEST_SOURCES: drivers/net/nat_packet.c drivers/net/dhcp.c drivers/net/dhcps.c drivers/net/dhcpc.c */
 /* TEST_SOURCES: drivers/net/dns.c drivers/net/ipif.c drivers/net/arp.c drivers/net/ipv4.c */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Networks by name: addresses that a VM brings with it from elsewhere, uplinks, ports that lead to VMs. */
 /* What switches and gateways do with packets is tested in their own programs. */
+/* TEST_SOURCES: drivers/net/ping.c */
 /* TEST_SOURCES: drivers/net/natnet.c drivers/net/hostif.c drivers/net/nat.c drivers/net/nat_table.c */
 /* TEST_SOURCES: drivers/net/nat_packet.c drivers/net/dhcp.c drivers/net/dhcps.c drivers/net/dhcpc.c */
 /* TEST_SOURCES: drivers/net/dns.c drivers/net/ipif.c drivers/net/arp.c drivers/net/ipv4.c */

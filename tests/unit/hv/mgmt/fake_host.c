@@ -13,6 +13,7 @@
 #include "drivers/net/network.h"
 #include "drivers/net/network_forward.h"
 #include "drivers/net/pcap.h"
+#include "drivers/net/ping.h"
 #include "drivers/net/uplink.h"
 #include "fakes/fake_arch.h"
 #include "hv/base/heap.h"
@@ -231,6 +232,40 @@ int uplink_configure(const struct uplink_config *c)
 struct uplink *uplink_next(struct uplink *prev)
 {
 	return prev == NULL && uplink.host != NULL ? &uplink : NULL;
+}
+
+struct uplink *uplink_find(const char *name)
+{
+	return strcmp(name, nic.name) == 0 ? &uplink : NULL;
+}
+
+/* ---- pings ---- */
+
+unsigned int fake_pings;
+uint16_t fake_ping_answers;
+
+int ping_open(struct ping *p, struct hostif *h, uint32_t dst)
+{
+	*p = (struct ping){ .h = h, .dst = dst };
+	fake_pings++;
+	return 0;
+}
+
+void ping_send(struct ping *p, uint64_t now)
+{
+	p->seq++;
+	p->sent = now;
+}
+
+uint64_t ping_took(const struct ping *p)
+{
+	return p->seq <= fake_ping_answers ? 1234567 : 0;
+}
+
+void ping_close(struct ping *p)
+{
+	(void)p;
+	fake_pings--;
 }
 
 int network_forward_add(const struct network *n, const struct network_forward *f)

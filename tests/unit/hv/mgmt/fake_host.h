@@ -25,6 +25,8 @@ void fake_host_log(const char *line);
 extern struct hvm_ops fake_hvm;	     /* what hvm points to; set hvm NULL for a CPU without */
 extern unsigned int fake_job_waits;  /* looks at a job before it is done */
 extern const char *fake_start_fails; /* why vm_start fails, NULL: it does not */
+extern unsigned int fake_pings;	     /* that are open */
+extern uint16_t fake_ping_answers;   /* requests of each that are answered */
 extern void (*fake_on_wait)(void);   /* called when the console sleeps with a time limit */
 extern size_t fake_room;	     /* bytes that the serial port still takes */
 extern unsigned int fake_unparked;   /* thread_unpark, of the console */

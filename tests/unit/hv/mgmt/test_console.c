@@ -6,7 +6,7 @@
 /* TEST_SOURCES: hv/mgmt/near.c hv/mgmt/json.c hv/mgmt/show.c hv/mgmt/diag.c hv/mgmt/toml.c hv/mgmt/toml_scan.c */
 /* TEST_SOURCES: hv/mgmt/config.c hv/mgmt/config_key.c hv/mgmt/config_check.c hv/mgmt/config_write.c hv/mgmt/config_schema.c hv/mgmt/config_list.c hv/mgmt/config_line.c hv/mgmt/config_type.c */
 /* TEST_SOURCES: hv/mgmt/power_button.c hv/mgmt/cmd_vm.c hv/mgmt/cmd_vm_set.c hv/mgmt/cmd_vm_info.c hv/mgmt/cmd_vm_console.c hv/mgmt/cmd_vm_pci.c */
-/* TEST_SOURCES: hv/mgmt/config_net.c drivers/net/network_config.c hv/mgmt/cmd_net.c hv/mgmt/cmd_net_uplink.c hv/mgmt/cmd_nic.c hv/mgmt/cmd_net_capture.c hv/mgmt/base64.c */
+/* TEST_SOURCES: hv/mgmt/config_net.c drivers/net/network_config.c hv/mgmt/cmd_net.c hv/mgmt/cmd_net_uplink.c hv/mgmt/cmd_net_ping.c hv/mgmt/cmd_nic.c hv/mgmt/cmd_net_capture.c hv/mgmt/base64.c */
 /* TEST_SOURCES: hv/mgmt/cmd_host.c hv/mgmt/cmd_host_devices.c hv/mgmt/cmd_host_power.c hv/mgmt/cmd_host_memory.c hv/mgmt/cmd_config.c hv/mgmt/cmd_misc.c hv/mgmt/cmd_top.c */
 /* TEST_SOURCES: hv/mgmt/cmd_trace.c hv/guest_console.c hv/vm_config.c hv/lib/errno.c */
 /* TEST_SOURCES: hv/lib/fmt.c hv/lib/string.c tests/unit/fakes/fake_heap.c */
@@ -1199,6 +1199,42 @@ static void test_uplinks(void **state)
 		"\"dns\":\"192.0.2.2\",\"dhcp\":true,\"interrupts\":7,\"damaged\":5,\"missed\":6,");
 }
 
+static void test_ping(void **state)
+{
+	(void)state;
+	fake_host_run("");
+	assert_prints("net ping 192.0.2.1",
+		      "error: the host has no address: an uplink gets one by configuration, or "
+		      "from DHCP once a NAT network uses it\n");
+	fake_host_reset();
+	fake_host_module("insula.conf", with_net);
+	fake_host_run("\r");
+	fake_ping_answers = 4;
+	assert_prints("net ping 192.0.2.1 --uplink nic0", "192.0.2.1 answers in 1.234 ms\n"
+							  "192.0.2.1 answers in 1.234 ms\n"
+							  "192.0.2.1 answers in 1.234 ms\n"
+							  "192.0.2.1 answers in 1.234 ms\n"
+							  "4 of 4 answered\n");
+	fake_ping_answers = 1;
+	assert_prints("net ping 8.8.8.8", "8.8.8.8 answers in 1.234 ms\n1 of 4 answered\n");
+	fake_ping_answers = 0;
+	assert_prints("net ping 192.0.2.9", "error: 192.0.2.9 does not answer\n");
+	fake_ping_answers = 4;
+	fake_on_wait = press_ctrl_c;
+	assert_prints("net ping 192.0.2.1", "192.0.2.1 answers in 1.234 ms\n1 of 1 answered\n");
+	fake_on_wait = NULL;
+	assert_prints("net ping 192.0.2.1 --count 1", "192.0.2.1 answers in 1.234 ms\n"
+						      "1 of 1 answered\n");
+	assert_int_equal(fake_pings, 0);
+	assert_prints("net ping 192.0.2.1 --count 0",
+		      "error: --count: found \"0\", allowed: 1 to 1000\n");
+	assert_prints("net ping 192.0.2", "error: found \"192.0.2\", allowed: an IPv4 address like "
+					  "192.0.2.1\n");
+	assert_has(fake_host_command("net ping 224.0.0.1"), "error: found \"224.0.0.1\"");
+	assert_prints("net ping 192.0.2.1 --uplink nic9",
+		      "error: no network card is named \"nic9\"; net uplinks shows all\n");
+}
+
 static void test_forward(void **state)
 {
 	(void)state;
@@ -1420,6 +1456,7 @@ int main(void)
 		cmocka_unit_test_setup(test_net, setup_vms),
 		cmocka_unit_test_setup(test_net_capture, setup),
 		cmocka_unit_test_setup(test_uplinks, setup),
+		cmocka_unit_test_setup(test_ping, setup),
 		cmocka_unit_test_setup(test_forward, setup),
 		cmocka_unit_test_setup(test_net_commands, setup_vms),
 		cmocka_unit_test_setup(test_config_help, setup_vms),
