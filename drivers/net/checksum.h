@@ -4,6 +4,7 @@
 #ifndef DRIVERS_NET_CHECKSUM_H
 #define DRIVERS_NET_CHECKSUM_H
 
+#include "drivers/net/wire.h"
 #include "hv/lib/types.h"
 
 struct netpkt;
@@ -41,6 +42,11 @@ static inline uint16_t checksum_field(uint16_t sum)
 static inline uint16_t checksum_udp_field(uint16_t sum)
 {
 	return sum == 0xffff ? 0xffff : (uint16_t)~sum;
+}
+/* Of a packet that came with NETPKT_CSUM_PARTIAL: only UDP's field stands at that offset. */
+static inline uint16_t checksum_partial_field(uint16_t sum, uint16_t csum_offset)
+{
+	return csum_offset == UDP_SUM ? checksum_udp_field(sum) : checksum_field(sum);
 }
 
 /* RFC 1624, equation 3: the field after a word that it covers has changed. */

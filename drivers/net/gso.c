@@ -103,7 +103,7 @@ static void complete(struct netpkt *pkt, uint8_t *head)
 	uint8_t *field = head + pkt->csum_start + pkt->csum_offset;
 	uint16_t sum = checksum_packet(pkt, pkt->csum_start);
 
-	wire_put16(field, checksum_udp_field(sum));
+	wire_put16(field, checksum_partial_field(sum, pkt->csum_offset));
 	pkt->flags = (uint8_t)((pkt->flags & ~NETPKT_CSUM_PARTIAL) | NETPKT_CSUM_VALID);
 }
 

@@ -323,7 +323,8 @@ uint8_t *ipif_linear(const struct netpkt *pkt)
 	if (pkt->flags & NETPKT_CSUM_PARTIAL) {
 		uint16_t sum = checksum_bytes(frame + pkt->csum_start, pkt->len - pkt->csum_start);
 
-		wire_put16(frame + pkt->csum_start + pkt->csum_offset, checksum_udp_field(sum));
+		wire_put16(frame + pkt->csum_start + pkt->csum_offset,
+			   checksum_partial_field(sum, pkt->csum_offset));
 	}
 	return frame;
 }

@@ -118,7 +118,8 @@ static void complete_checksum(uint8_t *frame, const struct netpkt *pkt)
 {
 	uint16_t sum = checksum_bytes(frame + pkt->csum_start, pkt->len - pkt->csum_start);
 
-	wire_put16(frame + pkt->csum_start + pkt->csum_offset, checksum_udp_field(sum));
+	wire_put16(frame + pkt->csum_start + pkt->csum_offset,
+		   checksum_partial_field(sum, pkt->csum_offset));
 }
 
 uint64_t pcap_record(struct pcap *c, const struct netpkt *pkt)

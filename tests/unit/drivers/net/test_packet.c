@@ -359,6 +359,25 @@ static void test_partial_checksum_is_completed(void **state)
 	}
 }
 
+/* Where the sum is such that the field becomes 0: that stays, but in UDP, where 0 means that there is none. */
+static void test_checksum_of_zero(void **state)
+{
+	uint8_t f[200], *word;
+	struct netpkt pkt, out;
+	uint32_t len = build_tcp(f, false, 0, 100, &pkt), w = 0;
+
+	(void)state;
+	joined.six = false;
+	word = f + len - 2;
+	do {
+		wire_put16(word, (uint16_t)w);
+	} while (plain_sum(f + pkt.csum_start, len - pkt.csum_start, 0) != 0xffff && w++ < 0xffff);
+	assert_true(gso_emit(&pkt, 0, keep, &out));
+	assert_int_equal(wire_get16(joined.frame + pkt.csum_start + TCP_SUM), 0);
+	assert_int_equal(checksum_partial_field(0xffff, UDP_SUM), 0xffff);
+	assert_int_equal(checksum_partial_field(0x1234, UDP_SUM), 0xedcb);
+}
+
 /* What a guest can write into its header, and must not get through with. */
 static void test_offload_that_makes_no_sense_is_refused(void **state)
 {
@@ -480,6 +499,7 @@ int main(void)
 		cmocka_unit_test(test_segments_end_where_they_are_refused),
 		cmocka_unit_test(test_offload_taken_means_packet_as_it_is),
 		cmocka_unit_test(test_partial_checksum_is_completed),
+		cmocka_unit_test(test_checksum_of_zero),
 		cmocka_unit_test(test_offload_that_makes_no_sense_is_refused),
 		cmocka_unit_test(test_flow_is_the_same_both_ways),
 		cmocka_unit_test(test_parsing_stays_within_the_head),
