@@ -277,7 +277,8 @@ int nat_host_port(struct nat *n, uint8_t proto, uint16_t want, uint16_t *port)
 		err = pick_port(n, proto, want, port);
 	}
 	if (err == 0) {
-		err = fix(n, NULL, proto, *port, 0, *port) == 0 ? 0 : -EBUSY;
+		err = fix(n, NULL, proto, *port, 0, *port);
+		err = err == -EEXIST ? -EBUSY : err;
 	}
 	spin_unlock(&n->lock);
 	return err;

@@ -8,7 +8,7 @@
 
 int netqueue_init(struct netqueue *q)
 {
-	*q = (struct netqueue){ .ring = page_alloc(NETQUEUE_ORDER) };
+	*q = (struct netqueue){ .ring = page_alloc_dirty(NETQUEUE_ORDER) };
 	spin_init(&q->lock, LOCK_NET_PORT);
 	return q->ring != NULL ? 0 : -ENOMEM;
 }

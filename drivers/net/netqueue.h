@@ -34,7 +34,7 @@ struct netqueue {
 	uint32_t reserved;    /* [L] bytes kept for segments that are still being cut */
 };
 
-/* -ENOMEM. Thread context: zeroing the ring takes 16,000 instructions. */
+/* -ENOMEM. Thread context. */
 int netqueue_init(struct netqueue *q);
 void netqueue_exit(struct netqueue *q);
 

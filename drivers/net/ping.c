@@ -68,8 +68,9 @@ static void answered(struct hostif *h, uint32_t src, const uint8_t *icmp, uint64
 		struct ping *p = container_of(it, struct ping, node);
 
 		if (p->dst == src && p->id == wire_get16(icmp + ICMP_REST) &&
-		    p->seq == wire_get16(icmp + ICMP_SEQ) && p->took == 0 && now >= p->sent) {
-			p->took = u64_max(now - p->sent, 1);
+		    p->seq == wire_get16(icmp + ICMP_SEQ) && p->took == 0) {
+			/* A guest's packet has the time at which its turn began. */
+			p->took = now > p->sent ? now - p->sent : 1;
 		}
 	}
 	spin_unlock(&h->lock);

@@ -266,7 +266,7 @@ static bool grow(void)
 	return err == 0;
 }
 
-void *page_alloc_as(unsigned int order, enum page_use use)
+static void *alloc(unsigned int order, enum page_use use)
 {
 	uint64_t n = BIT(order);
 	void *p = NULL;
@@ -279,14 +279,25 @@ void *page_alloc_as(unsigned int order, enum page_use use)
 			stats.use[use] += p != NULL ? n * PAGE_SIZE : 0;
 		}
 		spin_unlock(&lock);
-		if (p != NULL) {
-			memset(p, 0, n * PAGE_SIZE);
+		if (p != NULL || !grow()) {
 			return p;
 		}
-		if (!grow()) {
-			return NULL;
-		}
 	}
+}
+
+void *page_alloc_as(unsigned int order, enum page_use use)
+{
+	void *p = alloc(order, use);
+
+	if (p != NULL) {
+		memset(p, 0, PAGE_SIZE << order);
+	}
+	return p;
+}
+
+void *page_alloc_dirty(unsigned int order)
+{
+	return alloc(order, PAGE_OTHER);
 }
 
 void *page_alloc(unsigned int order)

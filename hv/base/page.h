@@ -19,7 +19,9 @@ enum page_use { PAGE_OTHER, PAGE_HEAP, PAGE_STACKS, PAGE_SLAT, PAGE_MAP, PAGE_DI
 /* 2^order zeroed, naturally aligned pages of hypervisor memory (order <= 9), or NULL. */
 void *page_alloc(unsigned int order);
 void page_free(void *p, unsigned int order);
-/* The same, counted as that use: freed as what they were allocated. The two above: PAGE_OTHER. */
+/* With old content, for buffers that are written before they are read: to clear many pages takes long. */
+void *page_alloc_dirty(unsigned int order);
+/* As page_alloc, counted as that use: freed as what they were allocated. Those above: PAGE_OTHER. */
 void *page_alloc_as(unsigned int order, enum page_use use);
 void page_free_as(void *p, unsigned int order, enum page_use use);
 /* One zeroed page for a page table; never grows the hypervisor's share, so usable from within. */

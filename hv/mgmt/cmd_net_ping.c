@@ -136,6 +136,9 @@ static int cmd_ping(struct shell_call *c)
 	if (u == NULL) {
 		return -ENODEV;
 	}
+	if (ipif_is_broadcast(&u->host->outside, ip)) {
+		return shell_error(c, "%s is nobody's own address", c->argv[0]);
+	}
 	err = ping_open(&p, u->host, ip);
 	if (err != 0) {
 		return shell_error(c, "cannot ping: %s", errno_text(err));

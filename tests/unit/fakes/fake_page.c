@@ -32,6 +32,16 @@ void page_free(void *p, unsigned int order)
 	free(p);
 }
 
+void *page_alloc_dirty(unsigned int order)
+{
+	uint8_t *p = page_alloc(order);
+
+	if (p != NULL) {
+		memset(p, 0xa5, PAGE_SIZE << order);
+	}
+	return p;
+}
+
 void *page_alloc_as(unsigned int order, enum page_use use)
 {
 	(void)use;

@@ -171,6 +171,9 @@ static void test_host_pings(void **state)
 	assert_int_equal(ping_took(&p), 0);
 	answer(&p, p.id, 1); /* to the one before */
 	assert_int_equal(ping_took(&p), 0);
+	ping_send(&p, fake_time + 10);
+	answer(&p, p.id, 3); /* a guest's turn had begun before */
+	assert_int_equal(ping_took(&p), 1);
 	ping_close(&other);
 	ping_close(&p);
 	answer(&p, p.id, 2); /* to nobody any more */

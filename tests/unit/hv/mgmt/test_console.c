@@ -1230,6 +1230,9 @@ static void test_ping(void **state)
 		      "error: --count: found \"0\", allowed: 1 to 1000\n");
 	assert_prints("net ping 192.0.2", "error: found \"192.0.2\", allowed: an IPv4 address like "
 					  "192.0.2.1\n");
+	assert_prints(
+		"net ping 255.255.255.255",
+		"error: found \"255.255.255.255\", allowed: an IPv4 address like 192.0.2.1\n");
 	assert_has(fake_host_command("net ping 224.0.0.1"), "error: found \"224.0.0.1\"");
 	assert_prints("net ping 192.0.2.1 --uplink nic9",
 		      "error: no network card is named \"nic9\"; net uplinks shows all\n");
