@@ -36,8 +36,8 @@ void icmp_build_echo(uint8_t *out, uint32_t src, uint32_t dst, uint16_t id, uint
 	uint8_t *icmp = out + ETH_LEN + IPV4_LEN;
 	uint32_t len = ICMP_ECHO_FRAME - ETH_LEN - IPV4_LEN;
 
-	memset(out, 0,
-	       ICMP_ECHO_FRAME); /* with the Ethernet addresses: a packet to ourselves gets none */
+	/* With the Ethernet addresses: a packet to ourselves gets none. */
+	memset(out, 0, ICMP_ECHO_FRAME);
 	icmp[0] = ICMP_ECHO;
 	wire_put16(icmp + ICMP_REST, id);
 	wire_put16(icmp + ICMP_SEQ, seq);

@@ -41,9 +41,11 @@ static inline bool icmp_is_error(uint8_t type)
  * swapped, checksum mended. False: no echo request, a wrong checksum, or sent to a group.
  */
 bool icmp_make_echo_reply(uint8_t *frame, const struct frame *f);
-/* A request with a sequence number, into ICMP_ECHO_FRAME bytes, Ethernet addresses still to be filled in. */
-#define ICMP_ECHO_FRAME                                                                            \
-	(ETH_LEN + IPV4_LEN + ICMP_LEN + 56u) /* of data: the usual 64 bytes of ICMP */
+/*
+ * A request with a sequence number and 56 bytes of data, as usual, into ICMP_ECHO_FRAME bytes, Ethernet
+ * addresses still to be filled in.
+ */
+#define ICMP_ECHO_FRAME (ETH_LEN + IPV4_LEN + ICMP_LEN + 56u)
 void icmp_build_echo(uint8_t *out, uint32_t src, uint32_t dst, uint16_t id, uint16_t seq);
 /*
  * An error of `type` and `code` about pkt from src to pkt's source, into out of ICMP_ERROR_MAX bytes:
