@@ -7,8 +7,7 @@
 #include "hv/lib/errno.h"
 #include "hv/lib/string.h"
 
-/* The snapshot with that name, or the one with that index if name is NULL. */
-static int find(struct image *img, const char *name, uint32_t index, struct qcow2_snapshot *s)
+static int find(struct image *img, const char *name, struct qcow2_snapshot *s)
 {
 	const struct qcow2_header *h = &qcow2_of(img)->h;
 	uint64_t off = h->snapshots_off;
@@ -16,15 +15,24 @@ static int find(struct image *img, const char *name, uint32_t index, struct qcow
 	for (uint32_t i = 0; i < h->snapshot_count; i++) {
 		int r = fmt_qcow2_walk_snapshot(img, off, s);
 
-		if (r) {
+		if (r || strcmp(s->info.name, name) == 0) {
 			return r;
-		}
-		if (name ? strcmp(s->info.name, name) == 0 : i == index) {
-			return 0;
 		}
 		off = s->next;
 	}
 	return -ENOENT;
+}
+
+static int find_nth(struct image *img, uint32_t n, struct qcow2_snapshot *s)
+{
+	const struct qcow2_header *h = &qcow2_of(img)->h;
+	int r = n < h->snapshot_count ? 0 : -ENOENT;
+
+	s->next = h->snapshots_off;
+	for (uint32_t i = 0; r == 0 && i <= n; i++) {
+		r = fmt_qcow2_walk_snapshot(img, s->next, s);
+	}
+	return r;
 }
 
 static int snapshot_create(struct image *img, const char *name, uint64_t seconds)
@@ -42,7 +50,7 @@ static int snapshot_create(struct image *img, const char *name, uint64_t seconds
 		return -ENOSPC;
 	}
 	s = heap_alloc(sizeof(*s));
-	r = s ? find(img, name, 0, s) : -ENOMEM;
+	r = s ? find(img, name, s) : -ENOMEM;
 	heap_free(s);
 	if (r != -ENOENT) {
 		return r ? r : -EEXIST;
@@ -53,7 +61,7 @@ static int snapshot_create(struct image *img, const char *name, uint64_t seconds
 static int snapshot_list(struct image *img, unsigned int index, struct image_snapshot *out)
 {
 	struct qcow2_snapshot *s = heap_alloc(sizeof(*s));
-	int r = s ? find(img, NULL, index, s) : -ENOMEM;
+	int r = s ? find_nth(img, index, s) : -ENOMEM;
 
 	if (r == 0) {
 		*out = s->info;
@@ -65,7 +73,7 @@ static int snapshot_list(struct image *img, unsigned int index, struct image_sna
 static int snapshot_remove(struct image *img, const char *name)
 {
 	struct qcow2_snapshot *s = heap_alloc(sizeof(*s));
-	int r = s ? find(img, name, 0, s) : -ENOMEM;
+	int r = s ? find(img, name, s) : -ENOMEM;
 
 	if (r == 0) {
 		const struct qcow2_change change = { .l1_off = qcow2_of(img)->h.l1_off,
@@ -81,7 +89,7 @@ static int snapshot_restore(struct image *img, const char *name)
 {
 	const struct qcow2_header *h = &qcow2_of(img)->h;
 	struct qcow2_snapshot *s = heap_alloc(sizeof(*s));
-	int r = s ? find(img, name, 0, s) : -ENOMEM;
+	int r = s ? find(img, name, s) : -ENOMEM;
 
 	/* A disk does not change its size under its user. */
 	if (r == 0 && (s->info.disk_size != h->size || s->l1_size < h->l1_size)) {
