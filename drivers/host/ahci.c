@@ -20,6 +20,7 @@
 #define HBA_PI	      (0x0cu / 4)
 #define HBA_SIZE      0x100u
 #define CAP_WIDE      0x80000000u
+#define CAP_QUEUES    0x40000000u /* "Supports Native Command Queuing" */
 #define GHC_RESET     0x00000001u
 #define GHC_INTERRUPT 0x00000002u
 #define GHC_AHCI      0x80000000u
@@ -64,28 +65,32 @@ static int reset(struct ahci *a)
 	return 0;
 }
 
-static int run_on_port(struct ata_disk *d, const struct ata_command *cmd, enum ata_dma dma,
-		       uint32_t bytes, const char **why)
+/* Reads and writes are queued where all three can: controller, disk, and enough of them. */
+static int run_on_port(struct ata_disk *d, const struct disk_job *j, const char **why)
 {
-	return ahci_port_run(d->port, cmd, dma, bytes, why);
+	struct ahci_port *p = d->port;
+
+	return ahci_port_run(p, j, p->queues && d->id.queue >= DISK_SLOTS, why);
 }
 
 static void add_disk(struct host_pci_dev *pci, struct ahci_port *p)
 {
 	const struct ata_command identify = { .code = ATA_IDENTIFY_DEVICE };
+	uint8_t raw[ATA_IDENTIFY_SIZE];
+	const struct block_vec v = { raw, sizeof(raw) };
+	const struct disk_job j = {
+		.command = &identify, .v = &v, .n = 1, .bytes = sizeof(raw), .reads = true
+	};
 	struct ata_disk *d = heap_alloc(sizeof(*d));
 	const char *why;
 
 	if (d == NULL) {
 		return;
 	}
-	d->busy = &p->busy;
-	d->buffer = p->buffer;
 	d->run = run_on_port;
 	d->port = p;
 	d->disk.pci = pci;
-	if (ahci_port_run(p, &identify, ATA_FROM_DISK, ATA_IDENTIFY_SIZE, &why) != 0 ||
-	    ata_disk_add(d, p->buffer, "ahci") != 0) {
+	if (ahci_port_run(p, &j, false, &why) != 0 || ata_disk_add(d, raw, "ahci") != 0) {
 		heap_free(d);
 	}
 }
@@ -99,6 +104,7 @@ static void probe_port(struct ahci *a, struct host_pci_dev *pci, unsigned int i)
 		return;
 	}
 	p->wide = (a->regs[HBA_CAP] & CAP_WIDE) != 0;
+	p->queues = (a->regs[HBA_CAP] & CAP_QUEUES) != 0;
 	p->regs = a->regs + (HBA_SIZE + i * AHCI_PORT_SIZE) / sizeof(*p->regs);
 	if (ahci_port_start(p) != 0) {
 		ahci_port_free(p);

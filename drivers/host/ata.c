@@ -13,6 +13,8 @@
 #define WORD_MODEL	  27u
 #define WORD_CAPABILITIES 49u
 #define WORD_SECTORS	  60u
+#define WORD_QUEUE	  75u /* one less */
+#define WORD_SERIAL_ATA	  76u
 #define WORD_COMMAND_SETS 83u
 #define WORD_SECTORS_WIDE 100u
 #define WORD_SECTOR_SIZE  106u
@@ -21,6 +23,9 @@
 
 #define CAPABILITY_DMA BIT(8)
 #define CAPABILITY_LBA BIT(9)
+#define SATA_QUEUES    BIT(8)
+#define NO_WORD	       0xffffu /* or 0: the disk is not of Serial ATA */
+#define QUEUE_MASK     0x1fu
 #define SET_WIDE       BIT(10)
 #define SET_FLUSH      BIT(12)
 #define VALID	       0x4000u /* bits 15 and 14 of a word that counts are 01 */
@@ -58,6 +63,15 @@ static bool short_sectors(const uint8_t *raw)
 	       bytes_get_le32(raw + 2 * (size_t)WORD_LOGICAL_SIZE) == BLOCK_SECTOR / 2;
 }
 
+static unsigned int queue_depth(const uint8_t *raw)
+{
+	uint16_t sata = word(raw, WORD_SERIAL_ATA);
+
+	return sata != NO_WORD && (sata & SATA_QUEUES) != 0
+		       ? (word(raw, WORD_QUEUE) & QUEUE_MASK) + 1u
+		       : 0;
+}
+
 int ata_identify(const uint8_t *raw, struct ata_identity *out, struct host_disk *d)
 {
 	const uint16_t needs = CAPABILITY_DMA | CAPABILITY_LBA;
@@ -71,6 +85,7 @@ int ata_identify(const uint8_t *raw, struct ata_identity *out, struct host_disk 
 	out->wide = (sets & SET_WIDE) != 0;
 	out->cache = (sets & SET_FLUSH) != 0;
 	out->trim = (word(raw, WORD_TRIM) & 1) != 0 && out->wide;
+	out->queue = out->wide ? queue_depth(raw) : 0;
 	out->sectors = out->wide ? bytes_get_le64(raw + 2 * (size_t)WORD_SECTORS_WIDE)
 				 : bytes_get_le32(raw + 2 * (size_t)WORD_SECTORS) & 0xfffffff;
 	return out->sectors != 0 && out->sectors <= SECTORS_MAX ? 0 : -EINVAL;

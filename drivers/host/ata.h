@@ -13,6 +13,8 @@ enum ata_command_code {
 	ATA_DATA_SET_MANAGEMENT = 0x06,
 	ATA_READ_DMA_EXT = 0x25,
 	ATA_WRITE_DMA_EXT = 0x35,
+	ATA_READ_FPDMA_QUEUED = 0x60,
+	ATA_WRITE_FPDMA_QUEUED = 0x61,
 	ATA_READ_DMA = 0xc8,
 	ATA_WRITE_DMA = 0xca,
 	ATA_FLUSH_CACHE = 0xe7,
@@ -45,6 +47,8 @@ struct ata_identity {
 	bool wide;  /* LBA48 */
 	bool cache; /* has a flush command */
 	bool trim;
+	unsigned int
+		queue; /* commands that it takes at once, "Native Command Queuing"; 0: no such */
 };
 
 /*

@@ -13,12 +13,11 @@ static struct ata_disk *disk_of(struct block_dev *d)
 	return container_of(d, struct ata_disk, disk.dev);
 }
 
-/* One command, d->busy held. */
-static int run(struct ata_disk *d, const struct ata_command *cmd, enum ata_dma dma, uint32_t bytes,
-	       const char *what)
+static int run(struct ata_disk *d, const struct disk_job *j, const char *what)
 {
+	const struct ata_command *cmd = j->command;
 	const char *why;
-	int err = d->run(d, cmd, dma, bytes, &why);
+	int err = d->run(d, j, &why);
 
 	if (err != 0) {
 		host_disk_failed(&d->disk, what, cmd->lba * BLOCK_SECTOR, why);
@@ -26,72 +25,37 @@ static int run(struct ata_disk *d, const struct ata_command *cmd, enum ata_dma d
 	return err;
 }
 
-static struct ata_command over(const struct ata_disk *d, const struct disk_piece *p)
-{
-	return ata_read_write(&d->id, p->write, p->off / BLOCK_SECTOR,
-			      (uint32_t)(p->len / BLOCK_SECTOR));
-}
-
-static int read_piece(struct block_dev *dev, const struct disk_piece *p)
+/* Data, or zeros to write. */
+static int move(struct block_dev *dev, const struct disk_piece *p)
 {
 	struct ata_disk *d = disk_of(dev);
-	const struct ata_command cmd = over(d, p);
-	int err;
+	const struct ata_command cmd = ata_read_write(&d->id, p->write, p->off / BLOCK_SECTOR,
+						      (uint32_t)(p->len / BLOCK_SECTOR));
+	const struct disk_job j = {
+		.command = &cmd, .v = p->v, .n = p->n, .bytes = (uint32_t)p->len, .reads = !p->write
+	};
 
-	mutex_lock(d->busy);
-	err = run(d, &cmd, ATA_FROM_DISK, (uint32_t)p->len, "read");
-	if (err == 0) {
-		block_vec_copy(p->v, p->n, 0, d->buffer, p->len);
-	}
-	mutex_unlock(d->busy);
-	return err;
-}
-
-/* Data, or zeros. */
-static int write_piece(struct block_dev *dev, const struct disk_piece *p)
-{
-	struct ata_disk *d = disk_of(dev);
-	const struct ata_command cmd = over(d, p);
-	uint8_t *to = d->buffer;
-	int err;
-
-	mutex_lock(d->busy);
-	for (unsigned int i = 0; i < p->n; i++) {
-		memcpy(to, p->v[i].base, p->v[i].len);
-		to += p->v[i].len;
-	}
-	if (p->v == NULL) {
-		memset(to, 0, p->len);
-	}
-	err = run(d, &cmd, ATA_TO_DISK, (uint32_t)p->len, "write");
-	mutex_unlock(d->busy);
-	return err;
+	return run(d, &j, p->write ? "write" : "read");
 }
 
 static int disk_read(struct block_dev *dev, uint64_t off, const struct block_vec *v, unsigned int n)
 {
-	return disk_pieces_move(dev, off, v, n, false, ATA_BUFFER, read_piece);
+	return disk_pieces_move(dev, off, v, n, false, ATA_BUFFER, move);
 }
 
 static int disk_write(struct block_dev *dev, uint64_t off, const struct block_vec *v,
 		      unsigned int n)
 {
-	return disk_pieces_move(dev, off, v, n, true, ATA_BUFFER, write_piece);
+	return disk_pieces_move(dev, off, v, n, true, ATA_BUFFER, move);
 }
 
 static int disk_flush(struct block_dev *dev)
 {
 	struct ata_disk *d = disk_of(dev);
-	struct ata_command cmd = ata_flush(&d->id);
-	int err;
+	const struct ata_command cmd = ata_flush(&d->id);
+	const struct disk_job j = { .command = &cmd };
 
-	if (!d->id.cache) {
-		return 0;
-	}
-	mutex_lock(d->busy);
-	err = run(d, &cmd, ATA_NO_DATA, 0, "flush");
-	mutex_unlock(d->busy);
-	return err;
+	return d->id.cache ? run(d, &j, "flush") : 0;
 }
 
 static int trim_piece(struct block_dev *dev, const struct disk_piece *p)
@@ -101,13 +65,12 @@ static int trim_piece(struct block_dev *dev, const struct disk_piece *p)
 					 .feature = ATA_FEATURE_TRIM,
 					 .count = 1,
 					 .wide = true };
-	int err;
+	uint8_t ranges[ATA_TRIM_BLOCK];
+	const struct block_vec v = { ranges, sizeof(ranges) };
+	const struct disk_job j = { .command = &cmd, .v = &v, .n = 1, .bytes = sizeof(ranges) };
 
-	mutex_lock(d->busy);
-	ata_trim_ranges(d->buffer, p->off / BLOCK_SECTOR, (uint32_t)(p->len / BLOCK_SECTOR));
-	err = run(d, &cmd, ATA_TO_DISK, ATA_TRIM_BLOCK, "discard");
-	mutex_unlock(d->busy);
-	return err;
+	ata_trim_ranges(ranges, p->off / BLOCK_SECTOR, (uint32_t)(p->len / BLOCK_SECTOR));
+	return run(d, &j, "discard");
 }
 
 static int disk_discard(struct block_dev *dev, uint64_t off, uint64_t len)
@@ -120,7 +83,7 @@ static int disk_discard(struct block_dev *dev, uint64_t off, uint64_t len)
 
 static int disk_write_zeroes(struct block_dev *dev, uint64_t off, uint64_t len, bool unmap UNUSED)
 {
-	return disk_pieces_range(dev, off, len, ATA_BUFFER, write_piece);
+	return disk_pieces_range(dev, off, len, ATA_BUFFER, move);
 }
 
 static const struct block_dev_ops disk_ops = {

@@ -5,25 +5,20 @@
 #define DRIVERS_HOST_ATA_DISK_H
 
 #include "drivers/host/ata.h"
+#include "drivers/host/disk_job.h"
 #include "drivers/host/host_disk.h"
-#include "hv/mutex.h"
 
 #define ATA_BUFFER (64ul * KIB) /* most bytes that a command moves */
-
-enum ata_dma { ATA_NO_DATA, ATA_FROM_DISK, ATA_TO_DISK };
 
 struct ata_disk {
 	struct host_disk disk;
 	struct ata_identity id;
-	/* (c) By the controller's driver: */
-	struct mutex *busy; /* held over a command and the use of the buffer */
-	uint8_t *buffer;    /* ATA_BUFFER bytes that DMA reads and writes */
 	/*
-	 * Carries out cmd with `bytes` of the buffer, sleeping until its end; a command that is not answered
-	 * or came to grief on the way may be tried again. 0, or -EIO with *why, a static text.
+	 * (c) By the controller's driver: carries out j, whose command is a struct ata_command, sleeping until
+	 * its end; one that is not answered or came to grief on the way may be tried again. 0, or -EIO with
+	 * *why, a static text.
 	 */
-	int (*run)(struct ata_disk *d, const struct ata_command *cmd, enum ata_dma dma,
-		   uint32_t bytes, const char **why);
+	int (*run)(struct ata_disk *d, const struct disk_job *j, const char **why);
 	void *port;
 	unsigned int drive;
 };

@@ -68,32 +68,57 @@ void disk_slots_go(struct disk_slots *s)
 	spin_unlock(&s->lock);
 }
 
+/* Each in its turn: who has one never waits for another but here. */
+static void take_all(struct disk_slots *s)
+{
+	for (unsigned int i = 0; i < DISK_SLOTS; i++) {
+		mutex_lock(&s->slot[i].busy);
+	}
+}
+
+static void give_all(struct disk_slots *s)
+{
+	for (unsigned int i = 0; i < DISK_SLOTS; i++) {
+		mutex_unlock(&s->slot[i].busy);
+	}
+}
+
 /* The first who comes does it, the others find it done; false: the controller stays off. */
 static bool recover(struct disk_slots *s)
 {
 	bool on;
 
-	for (unsigned int i = 0; i < DISK_SLOTS; i++) {
-		mutex_lock(&s->slot[i].busy);
-	}
+	take_all(s);
 	if (s->stopped && s->ops->on(s) == 0) {
 		disk_slots_go(s);
 	}
 	on = !s->stopped;
-	for (unsigned int i = 0; i < DISK_SLOTS; i++) {
-		mutex_unlock(&s->slot[i].busy);
-	}
+	give_all(s);
 	return on;
 }
 
 /* ---- one command ---- */
 
-static struct disk_slot *take(struct disk_slots *s)
+/* The next slot, or all of them: the first is used then. */
+static struct disk_slot *take(struct disk_slots *s, bool all)
 {
-	unsigned int i = __atomic_fetch_add(&s->next, 1, __ATOMIC_RELAXED) % DISK_SLOTS;
+	unsigned int i = all ? 0 : __atomic_fetch_add(&s->next, 1, __ATOMIC_RELAXED) % DISK_SLOTS;
 
-	mutex_lock(&s->slot[i].busy);
+	if (all) {
+		take_all(s);
+	} else {
+		mutex_lock(&s->slot[i].busy);
+	}
 	return &s->slot[i];
+}
+
+static void give(struct disk_slots *s, struct disk_slot *slot, bool all)
+{
+	if (all) {
+		give_all(s);
+	} else {
+		mutex_unlock(&slot->busy);
+	}
 }
 
 /* Not while the controller may go on with what was there before. */
@@ -105,17 +130,6 @@ static bool is_stopped(struct disk_slots *s)
 	stopped = s->stopped;
 	spin_unlock(&s->lock);
 	return stopped;
-}
-
-static void fill(uint8_t *to, const struct disk_job *j)
-{
-	if (j->v == NULL) {
-		memset(to, 0, j->bytes);
-	}
-	for (unsigned int i = 0; i < j->n && !j->reads; i++) {
-		memcpy(to, j->v[i].base, j->v[i].len);
-		to += j->v[i].len;
-	}
 }
 
 static bool submit(struct disk_slots *s, struct disk_slot *slot, const struct disk_job *j)
@@ -157,10 +171,10 @@ static int carry_out(struct disk_slots *s, struct disk_slot *slot, const struct 
 	if (is_stopped(s)) {
 		return -ENODEV;
 	}
-	fill(slot->buffer, j);
+	disk_job_fill(j, slot->buffer);
 	err = submit(s, slot, j) ? wait(s, slot) : -ENODEV;
-	if (err == 0 && j->reads) {
-		block_vec_copy(j->v, j->n, 0, slot->buffer, j->bytes);
+	if (err == 0) {
+		disk_job_take(j, slot->buffer);
 	}
 	if (err == -ETIMEDOUT) {
 		spin_lock(&s->lock); /* before somebody else has the buffer */
@@ -170,18 +184,46 @@ static int carry_out(struct disk_slots *s, struct disk_slot *slot, const struct 
 	return err;
 }
 
+/* It may have been carried out or not; another try may help. */
+static bool is_lost(int err)
+{
+	return err == -ETIMEDOUT || err == -ENODEV;
+}
+
+/* *on: false if the controller stays off. */
+static int try(struct disk_slots *s, const struct disk_job *j, bool *on)
+{
+	struct disk_slot *slot;
+	int err;
+
+	*on = !is_stopped(s) || recover(s);
+	if (!*on) {
+		return -ENODEV;
+	}
+	slot = take(s, j->alone);
+	err = carry_out(s, slot, j);
+	give(s, slot, j->alone);
+	*on = !is_lost(err) || recover(s);
+	return err;
+}
+
+int disk_slots_try(struct disk_slots *s, const struct disk_job *j)
+{
+	bool on;
+
+	return try(s, j, &on);
+}
+
 int disk_slots_run(struct disk_slots *s, const struct disk_job *j, const char **why)
 {
-	bool again = true;
-	int err = 0;
+	int err = -ENODEV;
+	bool on = true;
 
-	for (unsigned int i = 0; i < TRIES && again; i++) {
-		struct disk_slot *slot = take(s);
-
-		err = carry_out(s, slot, j);
-		mutex_unlock(&slot->busy);
-		again = (err == -ETIMEDOUT || err == -ENODEV) && recover(s);
+	for (unsigned int i = 0; i < TRIES && on && is_lost(err); i++) {
+		err = try(s, j, &on);
 	}
-	*why = err == -EIO ? "the disk reports an error" : "the disk does not answer";
+	*why = err == -EIO	? "the disk reports an error"
+	       : err == -EPROTO ? "the disk gave too little"
+				: "the disk does not answer";
 	return err == 0 ? 0 : -EIO;
 }

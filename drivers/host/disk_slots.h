@@ -4,7 +4,7 @@
 #ifndef DRIVERS_HOST_DISK_SLOTS_H
 #define DRIVERS_HOST_DISK_SLOTS_H
 
-#include "drivers/block/block.h"
+#include "drivers/host/disk_job.h"
 #include "hv/base/lock.h"
 #include "hv/mutex.h"
 
@@ -29,16 +29,8 @@ struct disk_slots {
 	struct disk_slot slot[DISK_SLOTS];
 };
 
-struct disk_job {
-	const void *command;	   /* the driver's */
-	const struct block_vec *v; /* data; NULL: zeros */
-	unsigned int n;
-	uint32_t bytes; /* of data, at most DISK_SLOT_BUFFER */
-	bool reads;
-};
-
 struct disk_slots_ops {
-	/* Tells the controller of it. Slots' lock held, no sleep. */
+	/* Tells the controller of it: slot 0 if it is to be alone. Slots' lock held, no sleep. */
 	void (*submit)(struct disk_slots *s, unsigned int slot, const struct disk_job *j);
 	/* Begins to: it touches no memory any more when on() has succeeded. Slots' lock held, no sleep. */
 	void (*off)(struct disk_slots *s);
@@ -55,9 +47,14 @@ void disk_slots_free(struct disk_slots *s);
  * tried once more, as are others' commands that were under way. 0; -EIO and *why, a static text.
  */
 int disk_slots_run(struct disk_slots *s, const struct disk_job *j, const char **why);
-/* A command ended, with 0 or -EIO. Slots' lock held; ignored if there is no such command. */
+/* The same, tried but once: 0, what disk_slots_end() said, or what it is lost by. */
+int disk_slots_try(struct disk_slots *s, const struct disk_job *j);
+/*
+ * A command ended: 0, -EIO (the disk reports an error), -EPROTO (less data than asked for). Slots' lock held;
+ * ignored if there is no such command.
+ */
 void disk_slots_end(struct disk_slots *s, unsigned int slot, int result);
-/* The controller talks nonsense: off, and on again by who comes next. Slots' lock held. */
+/* Off, with all that is under way, and on again by who comes next. Slots' lock held. */
 void disk_slots_stop(struct disk_slots *s);
 /* It was set up anew by somebody else than who carries a job out. A thread. */
 void disk_slots_go(struct disk_slots *s);

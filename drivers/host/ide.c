@@ -25,10 +25,20 @@ static const struct {
 
 /* ---- probing ---- */
 
-static int run_on_channel(struct ata_disk *d, const struct ata_command *cmd, enum ata_dma dma,
-			  uint32_t bytes, const char **why)
+static int run_on_channel(struct ata_disk *d, const struct disk_job *j, const char **why)
 {
-	return ide_channel_run(d->port, d->drive, cmd, dma, bytes, why);
+	struct ide_channel *ch = d->port;
+	enum ata_dma dma = j->bytes == 0 ? ATA_NO_DATA : j->reads ? ATA_FROM_DISK : ATA_TO_DISK;
+	int err;
+
+	mutex_lock(&ch->busy);
+	disk_job_fill(j, ch->buffer);
+	err = ide_channel_run(ch, d->drive, j->command, dma, j->bytes, why);
+	if (err == 0) {
+		disk_job_take(j, ch->buffer);
+	}
+	mutex_unlock(&ch->busy);
+	return err;
 }
 
 static void add_disk(struct host_pci_dev *pci, struct ide_channel *ch, unsigned int drive)
@@ -40,8 +50,6 @@ static void add_disk(struct host_pci_dev *pci, struct ide_channel *ch, unsigned 
 		heap_free(d);
 		return;
 	}
-	d->busy = &ch->busy;
-	d->buffer = ch->buffer;
 	d->run = run_on_channel;
 	d->port = ch;
 	d->drive = drive;

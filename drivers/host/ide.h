@@ -12,6 +12,8 @@ struct thread;
 
 #define IDE_DRIVES 2u
 
+enum ata_dma { ATA_NO_DATA, ATA_FROM_DISK, ATA_TO_DISK };
+
 struct ide_channel {
 	uint16_t command;      /* (c) ports: the command block, */
 	uint16_t control;      /* (c) the control register, */

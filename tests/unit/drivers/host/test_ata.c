@@ -40,6 +40,8 @@ static int setup(void **state)
 	word(49, 0x0300);
 	word(60, 0xffff);
 	word(61, 0x0fff);
+	word(75, 0x1f);
+	word(76, 0x0102);
 	word(83, 0x7400);
 	word(102, 1); /* 2^32 sectors */
 	word(106, 0x4000);
@@ -60,6 +62,25 @@ static void test_sound(void **state)
 	assert_string_equal(disk.serial, "S-1");
 	assert_int_equal(id.sectors, 1ul << 32);
 	assert_true(id.wide && id.cache && id.trim);
+	assert_int_equal(id.queue, 32);
+}
+
+static void test_queue(void **state)
+{
+	(void)state;
+	word(75, 0xffe0);
+	assert_int_equal(identify(), 0);
+	assert_int_equal(id.queue, 1);
+	word(76, 0x0006);
+	assert_int_equal(identify(), 0);
+	assert_int_equal(id.queue, 0);
+	word(76, 0xffff); /* not of Serial ATA */
+	assert_int_equal(identify(), 0);
+	assert_int_equal(id.queue, 0);
+	word(76, 0x0100);
+	word(83, 0x3400); /* queued commands have 48 bits of address */
+	assert_int_equal(identify(), 0);
+	assert_int_equal(id.queue, 0);
 }
 
 static void test_old(void **state)
@@ -129,6 +150,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_sound, setup),
+		cmocka_unit_test_setup(test_queue, setup),
 		cmocka_unit_test_setup(test_old, setup),
 		cmocka_unit_test_setup(test_refused, setup),
 		cmocka_unit_test_setup(test_text, setup),

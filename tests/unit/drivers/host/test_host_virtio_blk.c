@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A virtio disk made of registers and a ring: found, read, written; one that does not answer or breaks the */
 /* rules of the ring is reset and asked again; one that cannot be reset fails soon. */
-/* TEST_SOURCES: drivers/host/host_virtio_blk.c drivers/host/host_virtio.c drivers/host/host_vring.c drivers/host/disk_slots.c */
+/* TEST_SOURCES: drivers/host/host_virtio_blk.c drivers/host/host_virtio.c drivers/host/host_vring.c drivers/host/disk_slots.c drivers/host/disk_job.c */
 /* TEST_SOURCES: drivers/host/disk_pieces.c drivers/block/block.c hv/lib/string.c hv/lib/errno.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_lock.c tests/unit/fakes/fake_checkpoint.c tests/unit/fakes/fake_page.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_heap.c tests/unit/fakes/fake_panic_abort.c tests/unit/fakes/fake_sleep.c */

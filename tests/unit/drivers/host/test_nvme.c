@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* An NVMe controller made of registers, with one disk: found, read, written; one that does not answer is */
 /* reset and asked again; one that is gone fails soon. */
-/* TEST_SOURCES: drivers/host/nvme.c drivers/host/nvme_disk.c drivers/host/nvme_queue.c drivers/host/disk_slots.c drivers/host/disk_pieces.c drivers/block/block.c hv/lib/string.c hv/lib/errno.c */
+/* TEST_SOURCES: drivers/host/nvme.c drivers/host/nvme_disk.c drivers/host/nvme_queue.c drivers/host/disk_slots.c drivers/host/disk_job.c drivers/host/disk_pieces.c drivers/block/block.c hv/lib/string.c hv/lib/errno.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_lock.c tests/unit/fakes/fake_checkpoint.c tests/unit/fakes/fake_page.c */
 /* TEST_SOURCES: tests/unit/fakes/fake_heap.c tests/unit/fakes/fake_panic_abort.c tests/unit/fakes/fake_sleep.c */
 /* TEST_SOURCES: tests/unit/drivers/host/disk_lab.c */
