@@ -68,6 +68,27 @@ static void test_many_snapshots(void **state)
 	qcow2_done(&t, ff);
 }
 
+static void test_longest_name(void **state)
+{
+	struct fake_file *ff = qcow2_small();
+	char name[IMAGE_SNAPSHOT_MAX + 2] = "";
+	struct image_snapshot s;
+	struct twin t;
+
+	(void)state;
+	twin_begin(&t, lab_open(ff, "qcow2"), 1);
+	assert_int_equal(image_snapshot_create(t.d, name, 1), -EINVAL);
+	memset(name, 'n', IMAGE_SNAPSHOT_MAX + 1);
+	assert_int_equal(image_snapshot_create(t.d, name, 1), -EINVAL);
+	name[IMAGE_SNAPSHOT_MAX] = '\0';
+	assert_int_equal(image_snapshot_create(t.d, name, 1), 0);
+	qcow2_reopen(&t, ff);
+	assert_int_equal(image_snapshot_list(t.d, 0, &s), 0);
+	assert_string_equal(s.name, name);
+	assert_int_equal(image_snapshot_remove(t.d, name), 0);
+	qcow2_done(&t, ff);
+}
+
 /* ---- a rewrite that fails, or must not be ---- */
 
 /* Refcount table and block are the last ones in the file: nothing is put on them. */
@@ -422,6 +443,7 @@ void fields_qcow2_rewrite_add(struct lab_group *g)
 		CMUnitTestFunction fn;
 	} tests[] = {
 		{ "many snapshots", test_many_snapshots },
+		{ "a snapshot's longest name", test_longest_name },
 		{ "a rewrite fails", test_rewrite_fails },
 		{ "what is damaged is not rewritten", test_damaged_is_not_rewritten },
 		{ "a repair shows the base", test_repair_shows_the_base },

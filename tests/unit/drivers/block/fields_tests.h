@@ -19,6 +19,7 @@ void fields_edges_add(struct lab_group *g);
 void fields_grow_add(struct lab_group *g);
 void fields_use_add(struct lab_group *g);
 void fields_qcow2_add(struct lab_group *g);
+void fields_qcow2_l2_add(struct lab_group *g);
 void fields_qcow2_rewrite_add(struct lab_group *g);
 void fields_vhd_add(struct lab_group *g);
 

@@ -18,6 +18,7 @@
 /* TEST_SOURCES: tests/unit/drivers/block/fields_edges.c tests/unit/drivers/block/fields_qcow2.c */
 /* TEST_SOURCES: tests/unit/drivers/block/fields_qcow2_rewrite.c tests/unit/drivers/block/fields_vhd.c */
 /* TEST_SOURCES: tests/unit/drivers/block/fields_grow.c tests/unit/drivers/block/fields_use.c */
+/* TEST_SOURCES: tests/unit/drivers/block/fields_qcow2_l2.c */
 /* TEST_LIBS: -Wl,-T,tests/unit/fakes/fake_block.ld */
 #include "drivers/block/fields_tests.h"
 #include "drivers/block/lab.h"
@@ -306,6 +307,7 @@ int main(void)
 	fields_grow_add(&g);
 	fields_use_add(&g);
 	fields_qcow2_add(&g);
+	fields_qcow2_l2_add(&g);
 	fields_qcow2_rewrite_add(&g);
 	fields_vhd_add(&g);
 	return lab_group_run(&g);
