@@ -436,6 +436,23 @@ static void test_snapshot_at_the_end(void **state)
 	fake_file_free(ff);
 }
 
+/* What is not on disk yet is written first: if that fails there is nothing to be said, and later there is. */
+static void test_check_needs_a_flush(void **state)
+{
+	struct fake_file *ff = qcow2_small();
+	struct image_check c;
+	struct twin t;
+
+	(void)state;
+	twin_begin(&t, lab_open(ff, "qcow2"), 1);
+	twin_write(&t, 20 * CLUSTER, CLUSTER, 9);
+	ff->fail_write_in = 0;
+	assert_int_equal(image_check(t.d, false, NULL, &c), -EIO);
+	assert_int_equal(image_check(t.d, false, NULL, &c), 0);
+	assert_int_equal(c.leaks + c.corruptions, 0);
+	qcow2_done(&t, ff);
+}
+
 void fields_qcow2_rewrite_add(struct lab_group *g)
 {
 	static const struct {
@@ -451,6 +468,7 @@ void fields_qcow2_rewrite_add(struct lab_group *g)
 		{ "check of many clusters", test_check_of_many_clusters },
 		{ "no memory", test_no_memory },
 		{ "a check is stopped", test_check_is_stopped },
+		{ "a check needs a flush", test_check_needs_a_flush },
 		{ "entries of snapshots", test_snapshot_entries },
 		{ "a snapshot at the end", test_snapshot_at_the_end },
 	};
