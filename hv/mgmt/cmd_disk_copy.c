@@ -166,7 +166,7 @@ static int link_clone(struct shell_call *c, const char *format, uint64_t size)
 	if (disk_file_create(c->argv[1], &p, &made, why, sizeof(why)) != 0) {
 		return shell_error(c, "cannot create %s", why);
 	}
-	shell_out_printf(c->out, "%s: a clone, %s; from now on %s must not be written\n",
+	shell_out_printf(c->out, "%s: a clone, %s; while it is there %s is not written\n",
 			 c->argv[1], p.format, c->argv[0]);
 	return 0;
 }
@@ -205,8 +205,8 @@ static const struct shell_cmd cmds[] = {
 	  "Without --full NEW stands on FILE, in the same store, and takes what differs: a\n"
 	  "qcow2 for any FILE but a qed, whose clone is a qed. Both are made in constant\n"
 	  "time: their tables come as they are written. vdi, vhd, vmdk and qcow would cost\n"
-	  "their allocation table, and only take part as FILE. FILE must not be written\n"
-	  "from then on. --full copies all of it, in FILE's format; Ctrl-C stops.",
+	  "their allocation table, and only take part as FILE. While NEW is there, FILE is\n"
+	  "neither written nor removed. --full copies all of it, in FILE's format; Ctrl-C stops.",
 	  cmd_clone },
 	{ "disk", "convert", "FILE NEW [--format FORMAT] [--from FORMAT] [--fixed] [--size SIZE]",
 	  "copy a disk into an image of another format\n"

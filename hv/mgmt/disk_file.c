@@ -16,27 +16,60 @@ static bool beside(const char *path, const char *name, char *out)
 	return fmt_snprintf(out, DISK_FILE_PATH, "%.*s%s", len, path, name) < (int)DISK_FILE_PATH;
 }
 
+/* What an image stands on, as it is opened. */
+struct chain {
+	const char *path; /* the image's */
+	unsigned int count;
+	char base[IMAGE_CHAIN_MAX][STORE_FILE_MAX]; /* each stands on the next */
+};
+
 static int open_extent(void *arg, const char *name, bool readonly, struct block_file **out)
 {
+	const struct chain *c = arg;
 	char path[DISK_FILE_PATH];
 
-	return beside(arg, name, path) ? store_open_block(path, readonly, out) : -ENOENT;
+	return beside(c->path, name, path) ? store_open_block(path, readonly, out) : -ENOENT;
 }
 
 static int open_backing(void *arg, const char *name, struct block_file **out)
 {
-	return open_extent(arg, name, true, out);
+	struct chain *c = arg;
+	int err = open_extent(c, name, true, out);
+
+	if (err == 0 && c->count < IMAGE_CHAIN_MAX) {
+		string_copy(c->base[c->count++], name, STORE_FILE_MAX);
+	}
+	return err;
+}
+
+/* From now on none of them is written. Of a chain that was opened, which is no loop. */
+static void keep_bases(const struct chain *c)
+{
+	char path[DISK_FILE_PATH];
+
+	string_copy(path, c->path, sizeof(path));
+	for (unsigned int i = 0; i < c->count; i++) {
+		store_stand_on(path, c->base[i]);
+		(void)beside(c->path, c->base[i], path);
+	}
 }
 
 static int explain(const char *path, int err, char *why, size_t size)
 {
 	bool boot = string_starts_with(path, "boot:");
+	char above[STORE_FILE_MAX];
 
 	if (err == -ENOENT && boot) {
 		fmt_snprintf(why, size,
 			     "%s is not among the boot modules; store ls boot: lists them", path);
 	} else if (err == -ENOENT) {
 		fmt_snprintf(why, size, "there is no %s", path);
+	} else if (err == -EPERM && store_find_above(path, above)) {
+		fmt_snprintf(
+			why, size,
+			"%s cannot be written: %s stands on it; readonly, an overlay or another "
+			"clone can use it",
+			path, above);
 	} else if (err == -EINVAL) {
 		fmt_snprintf(why, size, "%s is in no store; store list shows the stores", path);
 	} else if (err == -ENOMEM) {
@@ -51,13 +84,14 @@ static int explain(const char *path, int err, char *why, size_t size)
 int disk_file_open(const char *path, const char *format, enum disk_file_use use,
 		   struct block_dev **out, char *why, size_t size)
 {
+	struct chain chain = { .path = path };
 	struct image_open_params p = {
 		.format = format,
 		.readonly = use == DISK_FILE_READ,
 		.repair = use == DISK_FILE_REPAIR,
 		.backing = open_backing,
 		.extent = open_extent,
-		.arg = (void *)(uintptr_t)path,
+		.arg = &chain,
 		/* What these stand on, unless they say that it is raw, is as they are. */
 		.backing_format =
 			strcmp(format, "qed") == 0 || strcmp(format, "qcow") == 0 ? format : NULL,
@@ -71,8 +105,10 @@ int disk_file_open(const char *path, const char *format, enum disk_file_use use,
 	err = image_open(&p, out, &image_why);
 	if (err != 0) {
 		fmt_snprintf(why, size, "%s: %s", path, image_why.text);
+		return err;
 	}
-	return err;
+	keep_bases(&chain);
+	return 0;
 }
 
 /* ---- making ---- */
@@ -140,6 +176,9 @@ int disk_file_create(const char *path, const struct image_create_params *p,
 	params.arg = &m;
 	err = image_create(f, &params, &image_why);
 	block_file_close(f);
+	if (err == 0 && p->backing != NULL) {
+		store_stand_on(path, p->backing->name);
+	}
 	if (err != 0) {
 		fmt_snprintf(why, size, "%s: %s", path, m.why[0] != '\0' ? m.why : image_why.text);
 		disk_file_unmake(made);

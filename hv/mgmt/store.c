@@ -83,6 +83,19 @@ static bool name_ok(const char *name)
 	return p != name && *name != '.' && (size_t)(p - name) < STORE_FILE_MAX;
 }
 
+/* err of a file that cannot be removed or replaced. */
+static int kept(const char *path, int err, const char **why)
+{
+	char above[STORE_FILE_MAX];
+
+	if (err == -EBUSY) {
+		return fail(why, err, "%.64s is in use", path);
+	}
+	return err == -EPERM && store_find_above(path, above)
+		       ? fail(why, err, "%.40s stands on it", above)
+		       : fail(why, err, "%s", errno_text(err));
+}
+
 int store_replace(const char *path, struct store_file *f, const char **why)
 {
 	const char *name;
@@ -103,9 +116,7 @@ int store_replace(const char *path, struct store_file *f, const char **why)
 	}
 	*f = (struct store_file){ .store = s };
 	err = s->ops->create(name, f);
-	return err == 0	       ? 0
-	       : err == -EBUSY ? fail(why, err, "%.64s is in use", path)
-			       : fail(why, err, "%s", errno_text(err));
+	return err == 0 ? 0 : kept(path, err, why);
 }
 
 int store_create(const char *path, struct store_file *f, const char **why)
@@ -131,7 +142,7 @@ int store_remove(const char *path, const char **why)
 		return fail(why, -EROFS, "%.16s: is read-only", f.store->name);
 	}
 	err = f.store->ops->remove(&f);
-	return err == 0 ? 0 : fail(why, err, "%.64s is in use", path);
+	return err == 0 ? 0 : kept(path, err, why);
 }
 
 int store_open_block(const char *path, bool readonly, struct block_file **out)
@@ -141,4 +152,22 @@ int store_open_block(const char *path, bool readonly, struct block_file **out)
 
 	return s == NULL || s->ops->open_block == NULL ? -EINVAL
 						       : s->ops->open_block(name, readonly, out);
+}
+
+void store_stand_on(const char *path, const char *base)
+{
+	const char *name;
+	const struct store *s = find(path, &name);
+
+	if (s != NULL && s->ops->stand_on != NULL) {
+		s->ops->stand_on(name, base);
+	}
+}
+
+bool store_find_above(const char *path, char *name)
+{
+	const char *base;
+	const struct store *s = find(path, &base);
+
+	return s != NULL && s->ops->find_above != NULL && s->ops->find_above(base, name);
 }

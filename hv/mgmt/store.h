@@ -26,15 +26,25 @@ struct store_ops {
 	int (*read)(const struct store_file *f, uint64_t off, void *buf, size_t len);
 	/* The file behind `prev` (NULL: the first), NULL behind the last. */
 	const char *(*next)(const char *prev, uint64_t *size);
-	/* NULL, all four: the store is read-only. A file is seen by open and next once it is finished. */
-	int (*create)(const char *name, struct store_file *f); /* -ENOMEM; -EBUSY: as remove */
+	/*
+	 * NULL, all six: the store is read-only. A file is seen by open and next once it is finished. create and
+	 * remove: -EBUSY, somebody has it open by open_block; -EPERM, another file stands on it.
+	 */
+	int (*create)(const char *name, struct store_file *f);		  /* also -ENOMEM */
 	int (*append)(struct store_file *f, const void *buf, size_t len); /* -ENOSPC */
 	void (*finish)(struct store_file *f,
 		       bool keep); /* in the place of one of that name; or forget it */
-	int (*remove)(const struct store_file *f); /* -EBUSY: somebody has it open by open_block */
+	int (*remove)(const struct store_file *f);
+	/*
+	 * name holds what differs from base: that is neither written, nor removed or replaced (-EPERM), while
+	 * name is there. Any thread.
+	 */
+	void (*stand_on)(const char *name, const char *base);
+	/* A file that stands on base, into name[STORE_FILE_MAX]; false: there is none. Any thread. */
+	bool (*find_above)(const char *base, char *name);
 	/*
 	 * NULL: not in this store. Any thread. The file as what an image lies in, until block_file_close:
-	 * one user who writes it, or any number who do not: else -EBUSY. -ENOENT, -EROFS, -ENOMEM.
+	 * one user who writes it, or any number who do not: else -EBUSY. -ENOENT, -EROFS, -EPERM, -ENOMEM.
 	 */
 	int (*open_block)(const char *name, bool readonly, struct block_file **out);
 };
@@ -60,5 +70,8 @@ int store_replace(const char *path, struct store_file *f, const char **why);
 int store_remove(const char *path, const char **why);
 /* As ops->open_block; -EINVAL: no such store. Any thread. */
 int store_open_block(const char *path, bool readonly, struct block_file **out);
+/* As the ops of these names, for a file and another one in its store; nothing in a store that is read-only. */
+void store_stand_on(const char *path, const char *base);
+bool store_find_above(const char *path, char *name);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Files by name, and who uses them as a disk's: one who writes, or any number who read. */
+/* Files by name, and who uses them as a disk's: one who writes, or any number who read; what stands on others. */
 /* Where their bytes are is ram_bytes.c's; names are checked by store.c. */
 #include "hv/mgmt/store_ram.h"
 
@@ -15,10 +15,11 @@
 struct ram_file {
 	struct list_node node; /* in `files` once it is finished */
 	char name[STORE_FILE_MAX];
-	uint64_t size;	    /* written by its one writer */
-	unsigned int users; /* [L] who has it open as a block_file; */
-	bool writer;	    /* [L] that is one, who writes */
-	bool gone;	    /* [L] deleted: the last user frees it */
+	uint64_t size;		   /* written by its one writer */
+	unsigned int users;	   /* [L] who has it open as a block_file; */
+	bool writer;		   /* [L] that is one, who writes */
+	bool gone;		   /* [L] deleted: the last user frees it */
+	char base[STORE_FILE_MAX]; /* [L] the file that it stands on; "": none */
 	struct ram_bytes bytes;
 };
 
@@ -41,6 +42,19 @@ static struct ram_file *find(const char *name)
 
 	list_for_each (n, &files) {
 		if (strcmp(file_at(n)->name, name) == 0) {
+			return file_at(n);
+		}
+	}
+	return NULL;
+}
+
+/* [L] A file that stands on the one of that name, or NULL. */
+static const struct ram_file *above(const char *name)
+{
+	struct list_node *n;
+
+	list_for_each (n, &files) {
+		if (strcmp(file_at(n)->base, name) == 0) {
 			return file_at(n);
 		}
 	}
@@ -89,17 +103,23 @@ static int ram_read(const struct store_file *f, uint64_t off, void *buf, size_t 
 
 /* ---- making files ---- */
 
+/* [L] 0, -EBUSY, -EPERM */
+static int may_go(const struct ram_file *r)
+{
+	return r->users > 0 ? -EBUSY : above(r->name) != NULL ? -EPERM : 0;
+}
+
 static int ram_create(const char *name, struct store_file *f)
 {
 	struct ram_file *r;
-	bool used;
+	int err;
 
 	spin_lock(&lock);
 	r = find(name);
-	used = r != NULL && r->users > 0;
+	err = r != NULL ? may_go(r) : 0;
 	spin_unlock(&lock);
-	if (used) {
-		return -EBUSY;
+	if (err != 0) {
+		return err;
 	}
 	r = heap_alloc(sizeof(*r));
 	if (r == NULL) {
@@ -158,16 +178,18 @@ static void ram_finish(struct store_file *f, bool keep)
 static int ram_remove(const struct store_file *f)
 {
 	struct ram_file *r = f->file;
-	bool used;
+	int err;
 
 	spin_lock(&lock);
-	used = r->users > 0 || !take_out(r);
-	spin_unlock(&lock);
-	if (used) {
-		return -EBUSY;
+	err = may_go(r);
+	if (err == 0) {
+		(void)take_out(r);
 	}
-	forget(r);
-	return 0;
+	spin_unlock(&lock);
+	if (err == 0) {
+		forget(r);
+	}
+	return err;
 }
 
 /* ---- as a block_file ---- */
@@ -289,6 +311,9 @@ static int claim(struct ram_file *r, bool readonly)
 	if (r->writer || (!readonly && r->users > 0)) {
 		return -EBUSY;
 	}
+	if (!readonly && above(r->name) != NULL) {
+		return -EPERM;
+	}
 	r->users++;
 	r->writer = !readonly;
 	return 0;
@@ -317,6 +342,33 @@ static int ram_open_block(const char *name, bool readonly, struct block_file **o
 	return 0;
 }
 
+/* ---- what stands on what ---- */
+
+static void ram_stand_on(const char *name, const char *base)
+{
+	struct ram_file *r;
+
+	spin_lock(&lock);
+	r = find(name);
+	if (r != NULL) {
+		string_copy(r->base, base, sizeof(r->base));
+	}
+	spin_unlock(&lock);
+}
+
+static bool ram_find_above(const char *base, char *name)
+{
+	const struct ram_file *r;
+
+	spin_lock(&lock);
+	r = above(base);
+	if (r != NULL) {
+		string_copy(name, r->name, STORE_FILE_MAX);
+	}
+	spin_unlock(&lock);
+	return r != NULL;
+}
+
 static const struct store_ops ops = {
 	.open = ram_open,
 	.read = ram_read,
@@ -325,6 +377,8 @@ static const struct store_ops ops = {
 	.append = ram_append,
 	.finish = ram_finish,
 	.remove = ram_remove,
+	.stand_on = ram_stand_on,
+	.find_above = ram_find_above,
 	.open_block = ram_open_block,
 };
 

@@ -242,15 +242,25 @@ static int setup(void **state)
 	return 0;
 }
 
-/* Nothing is left of what a test made. */
+static const char *last_file(void)
+{
+	const char *last = NULL, *name = NULL;
+	uint64_t size;
+
+	while ((name = store_ram.ops->next(name, &size)) != NULL) {
+		last = name;
+	}
+	return last;
+}
+
+/* Nothing is left of what a test made: what stands on others goes first. */
 static int teardown(void **state)
 {
 	const char *name, *why;
-	uint64_t size;
 	char path[STORE_FILE_MAX + 8];
 
 	(void)state;
-	while ((name = store_ram.ops->next(NULL, &size)) != NULL) {
+	while ((name = last_file()) != NULL) {
 		snprintf(path, sizeof(path), "ram:%s", name);
 		if (store_remove(path, &why) != 0) {
 			return -1;
@@ -327,6 +337,7 @@ static void test_in_use(void **state)
 	run("disk check ram:a.qcow2", "clean");			     /* both read */
 	run("disk delete ram:a.qcow2", "is in use");
 	assert_int_equal(block_close(d), 0);
+	run("disk delete ram:a.qcow2", "b.qcow2 stands on it");
 }
 
 /* ---- snapshots ---- */
@@ -358,7 +369,7 @@ static void test_clones(void **state)
 	(void)state;
 	run("disk create ram:a.vdi --size 1M", "created");
 	put("ram:a.vdi", "vdi", 8192, 1);
-	run("disk clone ram:a.vdi ram:b.qcow2", "a clone, qcow2; from now on ram:a.vdi");
+	run("disk clone ram:a.vdi ram:b.qcow2", "a clone, qcow2; while it is there ram:a.vdi");
 	put("ram:b.qcow2", "qcow2", 0, 2);
 	holds("ram:b.qcow2", "qcow2", 8192, 1);
 	holds("ram:a.vdi", "vdi", 0, 0);
@@ -367,12 +378,74 @@ static void test_clones(void **state)
 	run("disk clone ram:a.qed ram:b.qed", "a clone, qed");
 	holds("ram:b.qed", "qed", 8192, 3);
 	run("disk clone ram:b.qcow2 ram:c.qcow2 --full", "a copy of ram:b.qcow2");
+	run("disk delete ram:b.qcow2", "deleted");
 	run("disk delete ram:a.vdi", "deleted");
 	holds("ram:c.qcow2", "qcow2", 8192, 1);
 	holds("ram:c.qcow2", "qcow2", 0, 2);
 	run("disk check ram:c.qcow2", "clean");
-	run("disk check ram:b.qcow2", "backing file \"a.vdi\"");
 	run("disk clone boot:x.qcow2 ram:d.qcow2", "boot:x.qcow2 is not among the boot modules");
+}
+
+static void copy_file(const char *from, const char *to)
+{
+	static uint8_t buf[MIB];
+	struct store_file f, g;
+	const char *why;
+
+	assert_int_equal(store_open(from, &f, &why), 0);
+	assert_true(f.size <= sizeof(buf));
+	assert_int_equal(f.store->ops->read(&f, 0, buf, f.size), 0);
+	assert_int_equal(store_create(to, &g, &why), 0);
+	assert_int_equal(g.store->ops->append(&g, buf, f.size), 0);
+	g.store->ops->finish(&g, true);
+}
+
+static void is_kept(const char *path, const char *format, const char *above)
+{
+	char line[64], want[64], why[200];
+	struct store_file f;
+	struct block_dev *d;
+	const char *text;
+
+	snprintf(line, sizeof(line), "disk delete %s", path);
+	snprintf(want, sizeof(want), "%s stands on it", above);
+	run(line, want);
+	snprintf(want, sizeof(want), "%s cannot be written: %s stands on it", path, above);
+	snprintf(line, sizeof(line), "disk resize %s 2M", path);
+	run(line, want);
+	assert_int_equal(disk_file_open(path, format, DISK_FILE_WRITE, &d, why, sizeof(why)),
+			 -EPERM);
+	assert_int_equal(strncmp(why, want, strlen(want)), 0);
+	assert_int_equal(store_replace(path, &f, &text), -EPERM);
+}
+
+/* What others stand on stays as it is, as long as they are there. */
+static void test_bases(void **state)
+{
+	(void)state;
+	run("disk create ram:a.vdi --size 1M", "created");
+	put("ram:a.vdi", "vdi", 8192, 1);
+	run("disk clone ram:a.vdi ram:b.qcow2", "a clone");
+	run("disk clone ram:b.qcow2 ram:c.qcow2", "a clone");
+	is_kept("ram:a.vdi", "vdi", "b.qcow2");
+	is_kept("ram:b.qcow2", "qcow2", "c.qcow2");
+	run("disk snapshot ram:b.qcow2 s", "c.qcow2 stands on it");
+	run("disk check ram:b.qcow2", "clean");
+	run("disk delete ram:c.qcow2", "deleted");
+	put("ram:b.qcow2", "qcow2", 0, 2);
+	copy_file("ram:b.qcow2", "ram:d.qcow2");
+	run("disk delete ram:b.qcow2", "deleted");
+	put("ram:a.vdi", "vdi", 4096, 3); /* that d is of it was not seen yet */
+	run("disk clone ram:d.qcow2 ram:e.qcow2", "a clone");
+	copy_file("ram:e.qcow2", "ram:f.qcow2");
+	run("disk delete ram:e.qcow2", "deleted");
+	put("ram:d.qcow2", "qcow2", 4096, 4);
+	holds("ram:f.qcow2", "qcow2", 8192, 1);
+	is_kept("ram:d.qcow2", "qcow2", "f.qcow2");
+	is_kept("ram:a.vdi", "vdi", "d.qcow2");
+	run("disk delete ram:f.qcow2", "deleted");
+	run("disk delete ram:d.qcow2", "deleted");
+	run("disk delete ram:a.vdi", "deleted");
 }
 
 static void test_convert(void **state)
@@ -436,6 +509,12 @@ static void test_names_of_images(void **state)
 	assert_int_equal(block_file_write(f, 0, head, sizeof(head)), 0);
 	block_file_close(f);
 	run("disk check ram:b.qcow2", "backing file \"?[2J??di\"");
+	memcpy(name, "b.qcow2", 8); /* what stands on itself can be deleted */
+	assert_int_equal(store_open_block("ram:b.qcow2", false, &f), 0);
+	assert_int_equal(block_file_write(f, 0, head, sizeof(head)), 0);
+	block_file_close(f);
+	run("disk check ram:b.qcow2", "error: ");
+	run("disk delete ram:b.qcow2", "deleted");
 }
 
 /* ---- resize ---- */
@@ -609,11 +688,14 @@ static void test_replaced(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_create),	   TEST(test_create_flat), TEST(test_in_use),
-		TEST(test_snapshots),	   TEST(test_clones),	   TEST(test_convert),
-		TEST(test_format_of_a_vm), TEST(test_resize),	   TEST(test_progress),
-		TEST(test_ctrl_c),	   TEST(test_no_memory),   TEST(test_file),
-		TEST(test_too_large),	   TEST(test_replaced),	   TEST(test_names_of_images),
+		TEST(test_create),   TEST(test_create_flat),
+		TEST(test_in_use),   TEST(test_snapshots),
+		TEST(test_clones),   TEST(test_bases),
+		TEST(test_convert),  TEST(test_format_of_a_vm),
+		TEST(test_resize),   TEST(test_progress),
+		TEST(test_ctrl_c),   TEST(test_no_memory),
+		TEST(test_file),     TEST(test_too_large),
+		TEST(test_replaced), TEST(test_names_of_images),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
