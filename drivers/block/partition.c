@@ -133,13 +133,13 @@ static int read_logical(struct partition_reader *r, const struct mbr_entry *exte
 
 		for (unsigned int k = 0; k < i; k++) {
 			if (seen[k] == at) {
-				return partition_damaged(
-					r, "the chain of logical partitions is a loop");
+				return partition_damaged(r,
+							 "logical partitions: the chain is a loop");
 			}
 		}
 		seen[i] = at;
 		if (err == 0 && !has_signature(r)) {
-			err = partition_damaged(r, "a link of the logical partitions is no such");
+			err = partition_damaged(r, "logical partitions: a link is broken");
 		}
 		part = entry_of(r, 0);
 		next = entry_of(r, 1);
@@ -150,8 +150,7 @@ static int read_logical(struct partition_reader *r, const struct mbr_entry *exte
 			return err;
 		}
 		if (!is_extended(next.type) || next.first >= extended->count) {
-			return partition_damaged(r,
-						 "a logical partition lies outside of its place");
+			return partition_damaged(r, "logical partitions: one lies outside");
 		}
 		at = (uint64_t)extended->first + next.first;
 		thread_checkpoint();

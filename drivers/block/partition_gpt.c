@@ -78,7 +78,7 @@ static int check_header(struct partition_reader *r, const struct gpt_header *h)
 		return partition_damaged(r, "GPT: no number of entries");
 	}
 	if (h->first > h->last || h->last >= r->sectors) {
-		return partition_damaged(r, "GPT: the usable part does not lie on the disk");
+		return partition_damaged(r, "GPT: the usable part is not on the disk");
 	}
 	return 0;
 }
@@ -106,7 +106,7 @@ static int add_entry(struct partition_reader *r, const struct gpt_header *h, uns
 		return 0;
 	}
 	if (first < h->first || last > h->last || first > last) {
-		return partition_damaged(r, "GPT: a partition does not lie in the usable part");
+		return partition_damaged(r, "GPT: a partition outside the usable part");
 	}
 	p = partition_add(r, number, first, last - first + 1);
 	if (p == NULL) {

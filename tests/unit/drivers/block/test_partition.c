@@ -198,7 +198,7 @@ static void test_chain_hostile(void **state)
 {
 	(void)state;
 	mbr_entry(0, 0, 0x05, 1000, 4000);
-	refused("no such"); /* no signature */
+	refused("is broken"); /* no signature */
 	mbr_entry(1000, 1, 0x05, 0, 10);
 	refused("loop"); /* itself */
 	mbr_entry(1000, 1, 0x05, 100, 10);

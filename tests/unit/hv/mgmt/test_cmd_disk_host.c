@@ -106,9 +106,9 @@ static void test_long_model_leaves_room_for_what_is_there(void **state)
 static void test_longest_status_is_whole(void **state)
 {
 	(void)state;
-	damage = "a logical partition lies outside of its place";
+	damage = "logical partitions: one lies outside";
 	assert_string_equal(row("nvme0"), "nvme0               10 GiB -               "
-					  "a logical partition lies outside of its place");
+					  "logical partitions: one lies outside");
 }
 
 static void test_partitions_fit_a_line(void **state)
