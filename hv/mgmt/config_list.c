@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Owns lists of inline tables: [{ net = "lan" }, { net = "dmz", rate = "10M" }]. */
-/* What keys they have is config_schema.c's. */
+/* What keys they have is config_schema_lists.c's. */
 #include "hv/lib/fmt.h"
 #include "hv/lib/string.h"
 #include "hv/mgmt/config_type.h"

@@ -2,7 +2,7 @@
 /* Any bytes as a configuration file. What is accepted, written out and read again, is the same; no */
 /* crash, no leak, and a VM in the result means that its table had no error. */
 /* FUZZ_SOURCES: tests/unit/fakes/fake_checkpoint.c */
-/* FUZZ_SOURCES: hv/mgmt/config.c hv/mgmt/config_key.c hv/mgmt/config_check.c hv/mgmt/config_write.c hv/mgmt/config_schema.c hv/mgmt/config_list.c hv/mgmt/config_line.c hv/mgmt/config_type.c hv/mgmt/toml.c hv/mgmt/toml_scan.c */
+/* FUZZ_SOURCES: hv/mgmt/config.c hv/mgmt/config_key.c hv/mgmt/config_check.c hv/mgmt/config_write.c hv/mgmt/config_schema.c hv/mgmt/config_schema_lists.c hv/mgmt/config_list.c hv/mgmt/config_line.c hv/mgmt/config_type.c hv/mgmt/toml.c hv/mgmt/toml_scan.c */
 /* FUZZ_SOURCES: hv/mgmt/config_net.c drivers/net/network_config.c */
 /* FUZZ_SOURCES: hv/mgmt/diag.c hv/mgmt/near.c hv/mgmt/utf8.c hv/mgmt/json.c hv/mgmt/shell_out.c */
 /* FUZZ_SOURCES: hv/vm_config.c hv/lib/fmt.c hv/lib/string.c tests/unit/fakes/fake_heap.c */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The configuration: what a whole file becomes, and the catalogue of errors, each rule one case. */
 /* The grammar's own cases are in test_toml.c. */
-/* TEST_SOURCES: hv/mgmt/config.c hv/mgmt/config_key.c hv/mgmt/config_check.c hv/mgmt/config_write.c hv/mgmt/config_schema.c hv/mgmt/config_list.c hv/mgmt/config_line.c hv/mgmt/config_type.c hv/mgmt/toml.c hv/mgmt/toml_scan.c */
+/* TEST_SOURCES: hv/mgmt/config.c hv/mgmt/config_key.c hv/mgmt/config_check.c hv/mgmt/config_write.c hv/mgmt/config_schema.c hv/mgmt/config_schema_lists.c hv/mgmt/config_list.c hv/mgmt/config_line.c hv/mgmt/config_type.c hv/mgmt/toml.c hv/mgmt/toml_scan.c */
 /* TEST_SOURCES: hv/mgmt/config_net.c drivers/net/network_config.c */
 /* TEST_SOURCES: hv/mgmt/diag.c hv/mgmt/near.c hv/mgmt/utf8.c hv/mgmt/shell_out.c hv/vm_config.c */
 /* TEST_SOURCES: hv/lib/fmt.c hv/lib/string.c tests/unit/fakes/fake_heap.c hv/mgmt/json.c */

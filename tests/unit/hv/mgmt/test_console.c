@@ -4,7 +4,7 @@
 /* TEST_SOURCES: hv/mgmt/console.c hv/mgmt/screen.c hv/mgmt/startup.c hv/mgmt/shell.c */
 /* TEST_SOURCES: hv/mgmt/shell_words.c hv/mgmt/shell_out.c hv/mgmt/shell_buf.c hv/mgmt/line_edit.c hv/mgmt/line_history.c hv/mgmt/line_complete.c hv/mgmt/line_key.c hv/mgmt/utf8.c */
 /* TEST_SOURCES: hv/mgmt/near.c hv/mgmt/json.c hv/mgmt/show.c hv/mgmt/diag.c hv/mgmt/toml.c hv/mgmt/toml_scan.c */
-/* TEST_SOURCES: hv/mgmt/config.c hv/mgmt/config_key.c hv/mgmt/config_check.c hv/mgmt/config_write.c hv/mgmt/config_schema.c hv/mgmt/config_list.c hv/mgmt/config_line.c hv/mgmt/config_type.c */
+/* TEST_SOURCES: hv/mgmt/config.c hv/mgmt/config_key.c hv/mgmt/config_check.c hv/mgmt/config_write.c hv/mgmt/config_schema.c hv/mgmt/config_schema_lists.c hv/mgmt/config_list.c hv/mgmt/config_line.c hv/mgmt/config_type.c */
 /* TEST_SOURCES: hv/mgmt/power_button.c hv/mgmt/cmd_vm.c hv/mgmt/cmd_vm_set.c hv/mgmt/cmd_vm_info.c hv/mgmt/cmd_vm_console.c hv/mgmt/cmd_vm_pci.c */
 /* TEST_SOURCES: hv/mgmt/config_net.c drivers/net/network_config.c hv/mgmt/cmd_net.c hv/mgmt/cmd_net_uplink.c hv/mgmt/cmd_net_ping.c hv/mgmt/cmd_nic.c hv/mgmt/cmd_net_capture.c hv/mgmt/base64.c */
 /* TEST_SOURCES: hv/mgmt/cmd_host.c hv/mgmt/cmd_host_devices.c hv/mgmt/cmd_host_power.c hv/mgmt/cmd_host_memory.c hv/mgmt/cmd_config.c hv/mgmt/cmd_misc.c hv/mgmt/cmd_top.c */
