@@ -16,6 +16,7 @@ extern const struct shell_table cmd_vm_table;
 extern const struct shell_table cmd_vm_set_table;
 extern const struct shell_table cmd_vm_info_table;
 extern const struct shell_table cmd_vm_save_table;
+extern const struct shell_table cmd_vm_restore_table;
 extern const struct shell_table cmd_store_table;
 extern const struct shell_table cmd_disk_table;
 extern const struct shell_table cmd_disk_image_table;

@@ -20,12 +20,12 @@
 #define POLL_NS	    10000000ul
 
 static const struct shell_table *const tables[] = {
-	&cmd_vm_info_table,    &cmd_vm_table,	     &cmd_vm_set_table,	     &cmd_vm_save_table,
-	&cmd_store_table,      &cmd_disk_table,	     &cmd_disk_image_table,  &cmd_disk_copy_table,
-	&cmd_disk_limit_table, &cmd_net_table,	     &cmd_net_capture_table, &cmd_nic_table,
-	&cmd_net_uplink_table, &cmd_net_ping_table,  &cmd_host_table,	     &cmd_host_memory_table,
-	&cmd_host_power_table, &cmd_isolation_table, &cmd_config_table,	     &cmd_config_save_table,
-	&cmd_top_table,	       &cmd_trace_table,     &cmd_misc_table,
+	&cmd_vm_info_table,	&cmd_vm_table,	       &cmd_vm_set_table,    &cmd_vm_save_table,
+	&cmd_vm_restore_table,	&cmd_store_table,      &cmd_disk_table,	     &cmd_disk_image_table,
+	&cmd_disk_copy_table,	&cmd_disk_limit_table, &cmd_net_table,	     &cmd_net_capture_table,
+	&cmd_nic_table,		&cmd_net_uplink_table, &cmd_net_ping_table,  &cmd_host_table,
+	&cmd_host_memory_table, &cmd_host_power_table, &cmd_isolation_table, &cmd_config_table,
+	&cmd_config_save_table, &cmd_top_table,	       &cmd_trace_table,     &cmd_misc_table,
 };
 
 static struct {

@@ -55,6 +55,7 @@ struct stretch stretches[CPU_MAX];
 const struct shell_table cmd_isolation_table;
 /* Tested where their stores and files are: test_store.c, test_save_vm.c. */
 const struct shell_table cmd_vm_save_table;
+const struct shell_table cmd_vm_restore_table;
 const struct shell_table cmd_config_save_table;
 const struct shell_table cmd_disk_table;
 const struct shell_table cmd_disk_image_table;
