@@ -12,9 +12,9 @@
 
 #define REQUESTS 4u
 #define MOST	 1000u
-#define PERIOD                                                                                     \
-	1000000000ul /* ns between two requests: who has not answered by then does not count */
-#define POLL 10000000ul
+/* In ns, between two requests: who has not answered by then does not count. */
+#define PERIOD 1000000000ul
+#define POLL   10000000ul
 
 static uint64_t now(void)
 {
@@ -109,7 +109,7 @@ static int ask_all(struct shell_call *c, struct ping *p, uint64_t count)
 		sent++;
 		stop = ask(c, p, sent == count, &answers);
 	}
-	if (answers == 0) {
+	if (answers == 0 && !stop) {
 		return shell_error(c, "%s does not answer", show_ip(ip, sizeof(ip), p->dst));
 	}
 	shell_out_printf(c->out, "%u of %u answered\n", answers, sent);

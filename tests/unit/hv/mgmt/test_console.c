@@ -1222,6 +1222,9 @@ static void test_ping(void **state)
 	fake_ping_answers = 4;
 	fake_on_wait = press_ctrl_c;
 	assert_prints("net ping 192.0.2.1", "192.0.2.1 answers in 1.234 ms\n1 of 1 answered\n");
+	fake_ping_answers = 0;
+	assert_prints("net ping 192.0.2.1", "0 of 1 answered\n"); /* it was given no time to */
+	fake_ping_answers = 4;
 	fake_on_wait = NULL;
 	assert_prints("net ping 192.0.2.1 --count 1", "192.0.2.1 answers in 1.234 ms\n"
 						      "1 of 1 answered\n");
