@@ -5,6 +5,7 @@
 
 #include "drivers/host/host_pci.h"
 #include "hv/base/heap.h"
+#include "hv/base/log.h"
 #include "hv/lib/errno.h"
 #include "hv/thread.h"
 
@@ -21,12 +22,15 @@
 #define HBA_SIZE      0x100u
 #define CAP_WIDE      0x80000000u
 #define CAP_QUEUES    0x40000000u /* "Supports Native Command Queuing" */
+#define CAP_SLOTS(c)  (((c) >> 8 & 0x1f) + 1)
 #define GHC_RESET     0x00000001u
 #define GHC_INTERRUPT 0x00000002u
 #define GHC_AHCI      0x80000000u
 
 #define RESET_NS 1000000000ul /* a second, says "HBA Reset" */
 #define POLL_NS	 1000000ul
+
+#define UNQUEUED_MAX 3u
 
 struct ahci {
 	volatile uint32_t *regs;
@@ -65,12 +69,24 @@ static int reset(struct ahci *a)
 	return 0;
 }
 
-/* Reads and writes are queued where all three can: controller, disk, and enough of them. */
+/* Reads and writes are queued where controller and disk take enough, and the disk has not failed to. */
+static bool queues(const struct ata_disk *d, const struct ahci_port *p)
+{
+	return p->queues && d->id.queue >= DISK_SLOTS &&
+	       __atomic_load_n(&p->unqueued, __ATOMIC_RELAXED) < UNQUEUED_MAX;
+}
+
 static int run_on_port(struct ata_disk *d, const struct disk_job *j, const char **why)
 {
 	struct ahci_port *p = d->port;
+	bool queued = queues(d, p);
+	int err = ahci_port_run(p, j, queued, why);
 
-	return ahci_port_run(p, j, p->queues && d->id.queue >= DISK_SLOTS, why);
+	if (queued && !queues(d, p)) {
+		log_printf(LOG_HOST, "%s: does not answer what is queued: nothing is any more",
+			   d->disk.name);
+	}
+	return err;
 }
 
 static void add_disk(struct host_pci_dev *pci, struct ahci_port *p)
@@ -104,7 +120,8 @@ static void probe_port(struct ahci *a, struct host_pci_dev *pci, unsigned int i)
 		return;
 	}
 	p->wide = (a->regs[HBA_CAP] & CAP_WIDE) != 0;
-	p->queues = (a->regs[HBA_CAP] & CAP_QUEUES) != 0;
+	p->queues =
+		(a->regs[HBA_CAP] & CAP_QUEUES) != 0 && CAP_SLOTS(a->regs[HBA_CAP]) >= DISK_SLOTS;
 	p->regs = a->regs + (HBA_SIZE + i * AHCI_PORT_SIZE) / sizeof(*p->regs);
 	if (ahci_port_start(p) != 0) {
 		ahci_port_free(p);

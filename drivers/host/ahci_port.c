@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Owns the registers of one AHCI port and the tables that its controller reads: commands, queued or one at a */
-/* time, the interrupt at their end, the port's reset. Knows no disk: what is asked of it is an ATA command. */
+/* Owns the registers of one AHCI port and the tables that its controller reads: commands, queued or one */
+/* at a time, the interrupt at their end, the port's reset. Knows no disk, only ATA commands. */
 #include "drivers/host/ahci.h"
 
 #include "arch/clock.h"
@@ -27,21 +27,20 @@ enum port_reg {
 	PORT_CI = 0x38 / 4,
 };
 
-#define CMD_START      0x0001u
-#define CMD_SPIN_UP    0x0002u
-#define CMD_POWER      0x0004u
-#define CMD_FIS	       0x0010u
-#define CMD_FIS_RUNS   0x4000u
-#define CMD_LIST_RUNS  0x8000u
-#define SSTS_DET       0x000fu
-#define SSTS_THERE     3u
-#define SCTL_RESET     1u
-#define SIGNATURE_ATA  0x00000101u
-#define SIGNATURE_NONE 0xffffffffu
-#define IS_DONE	       0x0000003fu /* a FIS of any kind came, or a descriptor was processed */
-#define IS_TASK_FILE   0x40000000u
-#define IS_FATAL       0x38000000u /* host bus and interface errors */
-#define IS_INTERFACE   0x04000000u /* not fatal */
+#define CMD_START     0x0001u
+#define CMD_SPIN_UP   0x0002u
+#define CMD_POWER     0x0004u
+#define CMD_FIS	      0x0010u
+#define CMD_FIS_RUNS  0x4000u
+#define CMD_LIST_RUNS 0x8000u
+#define SSTS_DET      0x000fu
+#define SSTS_THERE    3u
+#define SCTL_RESET    1u
+#define SIGNATURE_ATA 0x00000101u
+#define IS_DONE	      0x0000002fu /* a FIS of any known kind came, or a descriptor was processed */
+#define IS_TASK_FILE  0x40000000u
+#define IS_FATAL      0x38000000u /* host bus and interface errors */
+#define IS_INTERFACE  0x04000000u /* not fatal */
 
 /* Where in p->lists; "System Memory Structures" */
 #define LIST_AT	   0x000u /* 32 command headers */
@@ -275,32 +274,42 @@ int ahci_port_start(struct ahci_port *p)
 
 /* ---- what is asked ---- */
 
-static int without_queue(struct ahci_port *p, const struct disk_job *j, const char **why)
-{
-	struct disk_job alone = *j;
-
-	alone.alone = true;
-	return disk_slots_run(&p->slots, &alone, why);
-}
-
 static bool is_queueable(const struct ata_command *cmd)
 {
 	return cmd->code == ATA_READ_DMA_EXT || cmd->code == ATA_WRITE_DMA_EXT;
 }
 
 /* An error ends the whole queue, "Software Error Recovery": alone, each learns what its own is. */
+static int run_queued(struct ahci_port *p, const struct disk_job *j, const struct disk_job *alone)
+{
+	int first = disk_slots_try(&p->slots, j);
+	int err = first == 0 || first == -ENODEV ? first : disk_slots_try(&p->slots, alone);
+
+	if (first == -ETIMEDOUT && err == 0) {
+		__atomic_fetch_add(&p->unqueued, 1, __ATOMIC_RELAXED);
+	}
+	return err;
+}
+
 int ahci_port_run(struct ahci_port *p, const struct disk_job *j, bool queued, const char **why)
 {
-	return queued && is_queueable(j->command) && disk_slots_try(&p->slots, j) == 0
-		       ? 0
-		       : without_queue(p, j, why);
+	struct disk_job alone = *j;
+	int err;
+
+	alone.alone = true;
+	if (!queued || !is_queueable(j->command)) {
+		return disk_slots_run(&p->slots, &alone, why);
+	}
+	err = run_queued(p, j, &alone);
+	*why = disk_slots_why(err);
+	return err == 0 ? 0 : -EIO;
 }
 
 /* ---- the interrupt ---- */
 
 /*
- * Of a command that was not queued. Less came than asked for: the rest of the buffer is what somebody else read
- * or wrote; of queued ones controllers do not count it.
+ * Of a command that was not queued. Less came than asked for: the rest of the buffer is what somebody
+ * else read or wrote; of queued ones controllers do not count it.
  */
 static int verdict(const struct ahci_port *p)
 {

@@ -56,7 +56,7 @@ void disk_slots_stop(struct disk_slots *s)
 {
 	s->stopped = true;
 	for (unsigned int i = 0; i < DISK_SLOTS; i++) {
-		disk_slots_end(s, i, -ENODEV);
+		disk_slots_end(s, i, -EAGAIN);
 	}
 	s->ops->off(s);
 }
@@ -83,18 +83,39 @@ static void give_all(struct disk_slots *s)
 	}
 }
 
-/* The first who comes does it, the others find it done; false: the controller stays off. */
-static bool recover(struct disk_slots *s)
+/* Not while the controller may go on with what was there before. */
+static bool is_stopped(struct disk_slots *s)
 {
-	bool on;
+	bool stopped;
+
+	spin_lock(&s->lock);
+	stopped = s->stopped;
+	spin_unlock(&s->lock);
+	return stopped;
+}
+
+/* All slots are ours. -ENODEV: it stays off. */
+static int turn_on(struct disk_slots *s)
+{
+	if (!is_stopped(s)) {
+		return 0;
+	}
+	if (s->ops->on(s) != 0) {
+		return -ENODEV;
+	}
+	disk_slots_go(s);
+	return 0;
+}
+
+/* The first who comes does it, the others find it done. */
+static int recover(struct disk_slots *s)
+{
+	int err;
 
 	take_all(s);
-	if (s->stopped && s->ops->on(s) == 0) {
-		disk_slots_go(s);
-	}
-	on = !s->stopped;
+	err = turn_on(s);
 	give_all(s);
-	return on;
+	return err;
 }
 
 /* ---- one command ---- */
@@ -121,15 +142,27 @@ static void give(struct disk_slots *s, struct disk_slot *slot, bool all)
 	}
 }
 
-/* Not while the controller may go on with what was there before. */
-static bool is_stopped(struct disk_slots *s)
+/*
+ * What j needs: one, or all if it is to be alone, and where the controller was stopped: then it is on again
+ * before somebody else comes who stops it. -ENODEV: it stays off, and none is taken.
+ */
+static int take_for(struct disk_slots *s, const struct disk_job *j, struct disk_slot **slot,
+		    bool *all)
 {
-	bool stopped;
+	int err;
 
-	spin_lock(&s->lock);
-	stopped = s->stopped;
-	spin_unlock(&s->lock);
-	return stopped;
+	*all = j->alone || is_stopped(s);
+	*slot = take(s, *all);
+	if (!*all && is_stopped(s)) { /* meanwhile */
+		give(s, *slot, false);
+		*all = true;
+		*slot = take(s, true);
+	}
+	err = *all ? turn_on(s) : 0;
+	if (err != 0) {
+		give(s, *slot, *all);
+	}
+	return err;
 }
 
 static bool submit(struct disk_slots *s, struct disk_slot *slot, const struct disk_job *j)
@@ -168,11 +201,8 @@ static int carry_out(struct disk_slots *s, struct disk_slot *slot, const struct 
 {
 	int err;
 
-	if (is_stopped(s)) {
-		return -ENODEV;
-	}
 	disk_job_fill(j, slot->buffer);
-	err = submit(s, slot, j) ? wait(s, slot) : -ENODEV;
+	err = submit(s, slot, j) ? wait(s, slot) : -EAGAIN;
 	if (err == 0) {
 		disk_job_take(j, slot->buffer);
 	}
@@ -184,46 +214,40 @@ static int carry_out(struct disk_slots *s, struct disk_slot *slot, const struct 
 	return err;
 }
 
-/* It may have been carried out or not; another try may help. */
+/* Another try may help. */
 static bool is_lost(int err)
 {
-	return err == -ETIMEDOUT || err == -ENODEV;
-}
-
-/* *on: false if the controller stays off. */
-static int try(struct disk_slots *s, const struct disk_job *j, bool *on)
-{
-	struct disk_slot *slot;
-	int err;
-
-	*on = !is_stopped(s) || recover(s);
-	if (!*on) {
-		return -ENODEV;
-	}
-	slot = take(s, j->alone);
-	err = carry_out(s, slot, j);
-	give(s, slot, j->alone);
-	*on = !is_lost(err) || recover(s);
-	return err;
+	return err == -ETIMEDOUT || err == -EAGAIN || err == -EPROTO;
 }
 
 int disk_slots_try(struct disk_slots *s, const struct disk_job *j)
 {
-	bool on;
+	struct disk_slot *slot;
+	bool all;
+	int err = take_for(s, j, &slot, &all);
 
-	return try(s, j, &on);
+	if (err != 0) {
+		return err;
+	}
+	err = carry_out(s, slot, j);
+	give(s, slot, all);
+	return is_lost(err) && recover(s) != 0 ? -ENODEV : err;
+}
+
+const char *disk_slots_why(int err)
+{
+	return err == -EIO	? "the disk reports an error"
+	       : err == -EPROTO ? "the disk gave too little"
+				: "the disk does not answer";
 }
 
 int disk_slots_run(struct disk_slots *s, const struct disk_job *j, const char **why)
 {
-	int err = -ENODEV;
-	bool on = true;
+	int err = -EAGAIN;
 
-	for (unsigned int i = 0; i < TRIES && on && is_lost(err); i++) {
-		err = try(s, j, &on);
+	for (unsigned int i = 0; i < TRIES && is_lost(err); i++) {
+		err = disk_slots_try(s, j);
 	}
-	*why = err == -EIO	? "the disk reports an error"
-	       : err == -EPROTO ? "the disk gave too little"
-				: "the disk does not answer";
+	*why = disk_slots_why(err);
 	return err == 0 ? 0 : -EIO;
 }

@@ -47,8 +47,13 @@ void disk_slots_free(struct disk_slots *s);
  * tried once more, as are others' commands that were under way. 0; -EIO and *why, a static text.
  */
 int disk_slots_run(struct disk_slots *s, const struct disk_job *j, const char **why);
-/* The same, tried but once: 0, what disk_slots_end() said, or what it is lost by. */
+/*
+ * The same, tried but once: 0; what disk_slots_end() said; -ETIMEDOUT; -EAGAIN: others' trouble stopped it;
+ * -ENODEV: the controller stays off.
+ */
 int disk_slots_try(struct disk_slots *s, const struct disk_job *j);
+/* Of such an error, a static text. */
+const char *disk_slots_why(int err);
 /*
  * A command ended: 0, -EIO (the disk reports an error), -EPROTO (less data than asked for). Slots' lock held;
  * ignored if there is no such command.

@@ -14,7 +14,6 @@
 #define CHANNELS	 2u
 #define BAR_BM		 4u
 #define BM_SIZE		 8u
-#define COMMAND_SIZE	 8u
 #define CONTROL_OFFSET	 2u
 
 static const struct {

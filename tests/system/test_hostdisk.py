@@ -328,6 +328,40 @@ test_queue.machines = ["qemu"]
 test_queue.timeout = 300
 
 
+def test_shared(kind):
+    """A guest that reads a bad sector over and over: another one, on the same disks, sees no error."""
+    buses, size = BUSES[kind], 16 * MIB
+    specs = []
+    for bus in buses:
+        disk = blank(f"{bus}.img", size)
+        parttable.write_gpt(disk, [("bad", 2048, 8192), ("good", 16384, 8192)])
+        specs.append(f"{fails(disk, ('read', 2048 + 64))},bus={bus},rate=131072")
+    disks = [[f'{{ disk = "{bus}0", partition = {n}, format = "raw" }}' for bus in buses]
+             for n in (1, 2)]
+    with machine(kind, specs, {"unlucky": disks[0], "neighbour": disks[1]}) as m:
+        m.expect_exact("insula> ")
+        start(m, "neighbour")
+        leave(m)
+        start(m, "unlucky")
+        shell(m, "for d in " + " ".join("abcd"[:len(buses)]) + "; do (while :; do dd if=/dev/vd$d "
+                 "of=/dev/null bs=512 skip=64 count=1 iflag=direct 2>/dev/null; done) & done; :")
+        leave(m)
+        join(m, "neighbour")
+        for i, bus in enumerate(buses):
+            text = shell(m, "for j in 1 2 3 4; do (for i in $(seq 20); do "
+                            f"dd if=/dev/vd{'abcd'[i]} of=/dev/null bs=4k skip=$((i*20+j)) count=1 "
+                            "iflag=direct 2>/dev/null || echo B'AD'; done) & done; wait; echo DO'NE'")
+            assert "BAD" not in text and "DONE" in text, (bus, text)
+        leave(m)
+        disks = m.json("vm info neighbour")["disks"]
+        assert [disk["errors"] for disk in disks] == [0] * len(buses), disks
+        assert all(disk["errors"] > 0 for disk in m.json("vm info unlucky")["disks"])
+
+
+test_shared.machines = ["qemu"]
+test_shared.timeout = 400
+
+
 def test_partitions(kind):
     for bus in BUSES[kind]:
         partitions(kind, bus)

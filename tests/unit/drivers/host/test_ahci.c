@@ -13,6 +13,7 @@
 #include "fakes/fake_heap.h"
 #include "fakes/fake_page.h"
 #include "hv/base/heap.h"
+#include "hv/base/log.h"
 #include "hv/base/page.h"
 #include "hv/lib/bytes.h"
 #include "hv/lib/errno.h"
@@ -152,6 +153,12 @@ int ata_disk_add(struct ata_disk *d, const uint8_t *raw, const char *kind)
 	(void)raw;
 	(void)kind;
 	return -ENOTSUP;
+}
+
+void log_printf(enum log_level level, const char *fmt, ...)
+{
+	(void)level;
+	(void)fmt;
 }
 
 static int setup(void **state)
@@ -331,6 +338,42 @@ static void test_queue_silent(void **state)
 	assert_int_equal(move(false, 0, true, &why), 0);
 	assert_int_equal(ata_fake.ended, 1);
 	assert_int_equal(ata_fake.resets, 1);
+	assert_int_equal(port.unqueued, 1);
+}
+
+/* It is asked twice, as others are; of a port that cannot be reset nothing more is asked. */
+static void test_queue_dead(void **state)
+{
+	const char *why;
+	uint64_t begun = fake_sleep_now;
+
+	(void)state;
+	ata_fake.habit = ATA_IS_SILENT;
+	ata_fake.resets = 0;
+	assert_int_equal(move(false, 0, true, &why), -EIO);
+	assert_string_equal(why, "the disk does not answer");
+	assert_int_equal(ata_fake.resets, 2);
+	assert_true(fake_sleep_now - begun < 61000000000ul);
+	assert_int_equal(port.unqueued, 0);
+	stuck = true;
+	assert_int_equal(move(false, 0, true, &why), -EIO);
+	begun = fake_sleep_now;
+	assert_int_equal(move(false, 0, true, &why), -EIO);
+	assert_true(fake_sleep_now - begun < 3000000000ul);
+}
+
+/* The next one finds a port that was stopped: that is none of its two tries. */
+static void test_after_an_error(void **state)
+{
+	const char *why;
+
+	(void)state;
+	ata_fake.habit = ATA_HAS_BAD_SECTOR;
+	assert_int_equal(ata_cases_read(&why), -EIO);
+	ata_fake.habit = ATA_IS_SILENT;
+	ata_fake.resets = 0;
+	assert_int_equal(ata_cases_read(&why), -EIO);
+	assert_int_equal(ata_fake.resets, 3);
 }
 
 /* Pages that it may write yet are nobody else's. */
@@ -375,6 +418,8 @@ int main(void)
 		TEST(test_queue_error),
 		TEST(test_queue_bad_sector),
 		TEST(test_queue_silent),
+		TEST(test_queue_dead),
+		TEST(test_after_an_error),
 		TEST(test_stuck_is_not_freed),
 		TEST(test_ports),
 	};
