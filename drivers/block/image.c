@@ -254,6 +254,11 @@ int image_open(const struct image_open_params *p, struct block_dev **out, struct
 
 /* ---- the rest ---- */
 
+const char *image_base_name(struct block_dev *d)
+{
+	return thin_image(d)->base.name;
+}
+
 int image_create(struct block_file *f, const struct image_create_params *p, struct image_why *why)
 {
 	const struct block_format *fmt = find_format(p->format);

@@ -45,6 +45,9 @@ struct image_open_params {
 /* 0 and the device, closed by block_close; or an error, and why says what is wrong with which image. */
 int image_open(const struct image_open_params *p, struct block_dev **out, struct image_why *why);
 
+/* The file that an image stands on, as it names it; "": none. Its maker's letters. */
+const char *image_base_name(struct block_dev *d);
+
 struct image_create_params {
 	const char *format;
 	const char *subformat;	/* "fixed", "monolithicFlat", …; NULL: the format's usual one */

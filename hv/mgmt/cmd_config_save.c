@@ -2,7 +2,9 @@
 /* Owns config save: the configuration in force as a file, from which the next boot makes the same VMs. */
 /* The text is config show's; where files are is the stores'. */
 #include "hv/lib/errno.h"
+#include "hv/lib/string.h"
 #include "hv/mgmt/cmd.h"
+#include "hv/mgmt/disk_file.h"
 #include "hv/mgmt/shell_buf.h"
 #include "hv/mgmt/store.h"
 #include "hv/vm.h"
@@ -33,11 +35,38 @@ static void take_text(struct shell_buf *b)
 	vm_list_unlock();
 }
 
+/* Nothing but text, and not named as a disk. */
+static bool is_configuration(const char *path, struct store_file *f)
+{
+	char head[256];
+	size_t len = u64_min(f->size, sizeof(head));
+	bool text = f->store->ops->read(f, 0, head, len) == 0;
+
+	for (size_t i = 0; i < len; i++) {
+		text = text && (head[i] >= ' ' || strchr("\n\r\t", head[i]) != NULL) &&
+		       head[i] != '\0';
+	}
+	return text && disk_file_format(path) == NULL;
+}
+
+static int check_old(const char *path, const char **why)
+{
+	struct store_file f;
+
+	if (store_open(path, &f, why) != 0 || is_configuration(path, &f)) {
+		return 0;
+	}
+	*why = "there is a file of that name, which is no configuration";
+	return -EEXIST;
+}
+
 /* The file takes the place of an older one when it is whole, or that stays. */
 static int write_file(const char *path, struct saving *s, const char **why)
 {
 	struct shell_buf text;
-	int err = store_replace(path, &s->file, why);
+	int err = check_old(path, why);
+
+	err = err == 0 ? store_replace(path, &s->file, why) : err;
 
 	if (err != 0) {
 		return err;
@@ -68,9 +97,9 @@ static const struct shell_cmd cmds[] = {
 	{ "config", "save", "[STORE:FILE]",
 	  "write the configuration in force into a file\n"
 	  "What config show prints: VMs made, changed or deleted since the boot included.\n"
-	  "As the boot module insula.conf it makes the same set. A file of that name is\n"
-	  "kept until the new one is whole. Without a name: ram:insula.conf, which is lost\n"
-	  "when the host restarts.",
+	  "As the boot module insula.conf it makes the same set. A configuration of that\n"
+	  "name is kept until the new one is whole; no other file is replaced. Without a\n"
+	  "name: ram:insula.conf, which is lost when the host restarts.",
 	  cmd_save },
 };
 

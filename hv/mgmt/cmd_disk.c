@@ -196,32 +196,54 @@ static int cmd_list(struct shell_call *c)
 
 /* ---- info ---- */
 
+/* Names are their maker's: nothing but letters. */
+static const char *tame(char *name)
+{
+	for (char *p = name; *p != '\0'; p++) {
+		*p = *p >= ' ' && *p < 0x7f ? *p : '?';
+	}
+	return name;
+}
+
+static void print_base(struct shell_call *c, struct block_dev *d)
+{
+	char name[STORE_FILE_MAX];
+
+	string_copy(name, image_base_name(d), sizeof(name));
+	if (name[0] != '\0') {
+		shell_out_printf(c->out, "stands on  %s\n", tame(name));
+	}
+}
+
+/* There may be tens of thousands. */
+static bool next_snapshot(struct shell_call *c, struct block_dev *d, unsigned int i,
+			  struct image_snapshot *s)
+{
+	thread_checkpoint();
+	return !shell_interrupted(c) && image_snapshot_list(d, i, s) == 0;
+}
+
 static void print_snapshots(struct shell_call *c, struct block_dev *d)
 {
 	struct image_snapshot s;
 	char date[SHOW_MAX];
 
-	for (unsigned int i = 0; image_snapshot_list(d, i, &s) == 0; i++) {
-		for (char *p = s.name; *p != '\0'; p++) { /* its maker's: nothing but letters */
-			*p = *p >= ' ' && *p < 0x7f ? *p : '?';
-		}
+	for (unsigned int i = 0; next_snapshot(c, d, i, &s); i++) {
 		shell_out_printf(c->out, "snapshot   %s, %s\n",
-				 show_date(date, sizeof(date), s.seconds), s.name);
-		thread_checkpoint();
+				 show_date(date, sizeof(date), s.seconds), tame(s.name));
 	}
 }
 
-static void json_snapshots(struct json *j, struct block_dev *d)
+static void json_snapshots(struct shell_call *c, struct json *j, struct block_dev *d)
 {
 	struct image_snapshot s;
 
 	json_array(j, "snapshots");
-	for (unsigned int i = 0; image_snapshot_list(d, i, &s) == 0; i++) {
+	for (unsigned int i = 0; next_snapshot(c, d, i, &s); i++) {
 		json_object(j, NULL);
 		json_string(j, "name", s.name);
 		json_u64(j, "seconds", s.seconds);
 		json_end(j);
-		thread_checkpoint();
 	}
 	json_end(j);
 }
@@ -236,6 +258,7 @@ static void print_info(struct shell_call *c, const char *format, struct block_de
 				 d->size, fmt_size(size, sizeof(size), d->size));
 		shell_out_printf(c->out, "clusters   %s\n",
 				 fmt_size(size, sizeof(size), d->granularity));
+		print_base(c, d);
 		print_snapshots(c, d);
 		return;
 	}
@@ -245,7 +268,8 @@ static void print_info(struct shell_call *c, const char *format, struct block_de
 	json_string(&j, "format", format);
 	json_u64(&j, "size", d->size);
 	json_u64(&j, "cluster_size", d->granularity);
-	json_snapshots(&j, d);
+	json_string(&j, "base", image_base_name(d));
+	json_snapshots(c, &j, d);
 	json_finish(&j);
 }
 
@@ -273,7 +297,7 @@ static const struct shell_cmd cmds[] = {
 	  "how many requests went through.",
 	  cmd_list },
 	{ "disk", "info", "FILE [--format FORMAT] [--json]",
-	  "format, size and snapshots of a disk image\n"
+	  "format, size and snapshots of a disk image, and what it stands on\n"
 	  "FORMAT need be given for a file that no VM has as a disk and whose name does not\n"
 	  "end with it (web.qcow2): what is in it is never asked.",
 	  cmd_info },

@@ -113,8 +113,7 @@ static int convert(struct shell_call *c, struct block_dev *from, struct image_cr
 static int cmd_convert(struct shell_call *c)
 {
 	const char *format = shell_value(c, "--format");
-	struct image_create_params p = { .subformat = shell_option(c, "--fixed") ? "fixed" : NULL,
-					 .seed = cmd_disk_image_seed() };
+	struct image_create_params p = { .seed = cmd_disk_image_seed() };
 	const char *source = cmd_disk_image_format(c, 0, "--from");
 	struct block_dev *from;
 	int err;
@@ -127,7 +126,9 @@ static int cmd_convert(struct shell_call *c)
 		return shell_error(c, "--format is missing");
 	}
 	p.format = cmd_disk_image_known(c, format);
-	from = p.format != NULL ? open_source(c, source) : NULL;
+	from = p.format != NULL && cmd_disk_image_fixed(c, p.format, &p.subformat)
+		       ? open_source(c, source)
+		       : NULL;
 	if (from == NULL) {
 		return -EINVAL;
 	}
@@ -141,6 +142,17 @@ static int cmd_convert(struct shell_call *c)
 }
 
 /* ---- clone ---- */
+
+/* The next command would take it for what its name says. */
+static int check_name(struct shell_call *c, const char *format)
+{
+	const char *named = disk_file_format(c->argv[1]);
+
+	return named == NULL || strcmp(named, format) == 0
+		       ? 0
+		       : shell_error(c, "the clone is a %s, and %.64s is named as %s", format,
+				     c->argv[1], named);
+}
 
 /* A file that stands on argv[0], beside it. */
 static int link_clone(struct shell_call *c, const char *format, uint64_t size)
@@ -158,6 +170,9 @@ static int link_clone(struct shell_call *c, const char *format, uint64_t size)
 				      "its own, in any store");
 	}
 	p.format = strcmp(format, "qed") == 0 ? "qed" : "qcow2";
+	if (check_name(c, p.format) != 0) {
+		return -EINVAL;
+	}
 	string_copy(base.name, name, sizeof(base.name));
 	string_copy(base.format, format, sizeof(base.format));
 	if (strcmp(p.format, "qed") == 0) {
@@ -176,8 +191,9 @@ static int full_clone(struct shell_call *c, const char *format, struct block_dev
 	struct image_create_params p = { .format = format,
 					 .size = from->size,
 					 .seed = cmd_disk_image_seed() };
-	int err = copy_image(c, from, &p);
+	int err = check_name(c, format);
 
+	err = err == 0 ? copy_image(c, from, &p) : err;
 	if (err == 0) {
 		shell_out_printf(c->out, "%s: a copy of %s\n", c->argv[1], c->argv[0]);
 	}

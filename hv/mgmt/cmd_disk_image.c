@@ -44,14 +44,17 @@ static const char *configured(const char *file)
 
 const char *cmd_disk_image_format(struct shell_call *c, unsigned int i, const char *option)
 {
-	const char *given = shell_value(c, option), *format;
+	const char *given = shell_value(c, option), *format, *why;
+	struct store_file f;
 
 	if (given != NULL) {
 		return cmd_disk_image_known(c, given);
 	}
 	format = configured(c->argv[i]);
 	format = format != NULL ? format : disk_file_format(c->argv[i]);
-	if (format == NULL) {
+	if (format == NULL && store_open(c->argv[i], &f, &why) != 0) {
+		shell_error(c, "%s", why);
+	} else if (format == NULL) {
 		shell_error(c, "no VM has the disk %.64s: %s says what it is: %s", c->argv[i],
 			    option, CONFIG_DISK_FORMATS);
 	}
@@ -68,6 +71,24 @@ bool cmd_disk_image_size(struct shell_call *c, const char *text, uint64_t *size)
 		return false;
 	}
 	return true;
+}
+
+bool cmd_disk_image_fixed(struct shell_call *c, const char *format, const char **subformat)
+{
+	static const char *const formats[] = { "vdi", "vhd", "vmdk" };
+
+	*subformat = NULL;
+	if (!shell_option(c, "--fixed") || strcmp(format, "raw") == 0) { /* that always is */
+		return true;
+	}
+	for (unsigned int i = 0; i < ARRAY_SIZE(formats); i++) {
+		*subformat = strcmp(format, formats[i]) == 0 ? "fixed" : *subformat;
+	}
+	if (*subformat == NULL) {
+		shell_error(c, "--fixed is for vdi, vhd and vmdk; %s takes space as it is written",
+			    format);
+	}
+	return *subformat != NULL;
 }
 
 uint64_t cmd_disk_image_seed(void)
@@ -107,8 +128,7 @@ static int close_image(struct shell_call *c, struct block_dev *d, int err, const
 static int cmd_create(struct shell_call *c)
 {
 	const char *format = shell_value(c, "--format"), *size = shell_value(c, "--size");
-	struct image_create_params p = { .subformat = shell_option(c, "--fixed") ? "fixed" : NULL,
-					 .seed = cmd_disk_image_seed() };
+	struct image_create_params p = { .seed = cmd_disk_image_seed() };
 	struct disk_file_made made;
 	char why[CMD_DISK_WHY], text[16];
 
@@ -117,11 +137,9 @@ static int cmd_create(struct shell_call *c)
 		return shell_error(c, "%s is missing", format == NULL ? "--format" : "--size");
 	}
 	p.format = cmd_disk_image_known(c, format);
-	if (p.format == NULL || !cmd_disk_image_size(c, size, &p.size)) {
+	if (p.format == NULL || !cmd_disk_image_size(c, size, &p.size) ||
+	    !cmd_disk_image_fixed(c, p.format, &p.subformat)) {
 		return -EINVAL;
-	}
-	if (p.subformat != NULL && strcmp(format, "raw") == 0) {
-		p.subformat = NULL; /* it always is */
 	}
 	if (disk_file_create(c->argv[0], &p, &made, why, sizeof(why)) != 0) {
 		return shell_error(c, "cannot create %s", why);
@@ -198,7 +216,7 @@ static int cmd_check(struct shell_call *c)
 
 static int say_snapshot(struct shell_call *c, int err, const char *done)
 {
-	const char *why = err == -ENOTSUP  ? "only qcow2 has snapshots, of one size"
+	const char *why = err == -ENOTSUP  ? "only qcow2 has snapshots, and of the disk's size only"
 			  : err == -EEXIST ? "there is one of that name"
 			  : err == -ENOENT ? "there is none of that name"
 					   : errno_text(err);
@@ -241,6 +259,13 @@ static int cmd_rollback(struct shell_call *c)
 
 /* ---- resize ---- */
 
+static bool has_snapshots(struct block_dev *d)
+{
+	struct image_snapshot s;
+
+	return image_snapshot_list(d, 0, &s) == 0;
+}
+
 static int cmd_resize(struct shell_call *c)
 {
 	struct block_dev *d;
@@ -254,6 +279,13 @@ static int cmd_resize(struct shell_call *c)
 	d = open_image(c, DISK_FILE_WRITE);
 	if (d == NULL) {
 		return -EINVAL;
+	}
+	if (has_snapshots(d)) { /* nobody could go back to them any more */
+		(void)block_close(d);
+		return shell_error(c,
+				   "%.64s has snapshots, which are of its size now: disk convert "
+				   "--size makes a larger one without",
+				   c->argv[0]);
 	}
 	err = image_grow(d, size);
 	if (err == -EINVAL || err == -ENOTSUP) {
@@ -299,7 +331,8 @@ static const struct shell_cmd cmds[] = {
 	{ "disk", "resize", "FILE SIZE [--format FORMAT]",
 	  "make a disk larger, by zeros at its end\n"
 	  "raw and qed; qcow2 and vdi as far as their tables have room: otherwise, and for\n"
-	  "others, disk convert --size makes a larger copy. Partitions stay as they are.",
+	  "others, or if it has snapshots, disk convert --size makes a larger copy.\n"
+	  "Partitions stay as they are.",
 	  cmd_resize },
 	{ "disk", "delete", "FILE",
 	  "delete a disk image that no running VM has\n"

@@ -18,6 +18,8 @@ const char *cmd_disk_image_format(struct shell_call *c, unsigned int i, const ch
 const char *cmd_disk_image_known(struct shell_call *c, const char *format);
 /* A size as "10G", at least a sector; false after shell_error. */
 bool cmd_disk_image_size(struct shell_call *c, const char *text, uint64_t *size);
+/* What --fixed means for the format: "fixed" or NULL; false after shell_error. */
+bool cmd_disk_image_fixed(struct shell_call *c, const char *format, const char **subformat);
 /* For identifiers of new images. */
 uint64_t cmd_disk_image_seed(void);
 

@@ -121,6 +121,11 @@ static void hear(void *arg, const char *text, size_t len)
 	strncat(said, text, len);
 }
 
+const char *disk_file_format(const char *path)
+{
+	return strstr(path, ".vmdk") != NULL ? "vmdk" : NULL;
+}
+
 static int save(const char *path)
 {
 	struct shell_out out = { hear, NULL };
@@ -200,6 +205,34 @@ static void test_failure_keeps_the_old(void **state)
 	}
 }
 
+static void put_file(const char *path, const char *bytes, size_t len)
+{
+	struct store_file f;
+	const char *why;
+
+	assert_int_equal(store_create(path, &f, &why), 0);
+	assert_int_equal(f.store->ops->append(&f, bytes, len), 0);
+	f.store->ops->finish(&f, true);
+}
+
+/* A disk, or a saved VM, is not lost by a slip of the hand. */
+static void test_only_configurations_go(void **state)
+{
+	const char *why;
+
+	(void)state;
+	put_file("ram:c", "QFI\xfb\0\0", 6);
+	assert_int_not_equal(save("ram:c"), 0);
+	assert_non_null(strstr(error, "no configuration"));
+	assert_int_equal(store_remove("ram:c", &why), 0);
+	put_file("ram:c.vmdk", "# Disk DescriptorFile\n", 22);
+	assert_int_not_equal(save("ram:c.vmdk"), 0);
+	assert_int_equal(store_remove("ram:c.vmdk", &why), 0);
+	put_file("ram:c", "# mine\r\n\t", 9);
+	assert_int_equal(save("ram:c"), 0);
+	assert_holds("ram:c", config);
+}
+
 static void test_refused_names(void **state)
 {
 	(void)state;
@@ -216,9 +249,8 @@ static void test_refused_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_text_is_whole),
-		TEST(test_replaces),
-		TEST(test_failure_keeps_the_old),
+		TEST(test_text_is_whole),	  TEST(test_replaces),
+		TEST(test_failure_keeps_the_old), TEST(test_only_configurations_go),
 		TEST(test_refused_names),
 	};
 

@@ -288,8 +288,9 @@ static void test_create(void **state)
 	run("disk create ram:.x --size 1M --format vdi",
 	    "cannot create ram:.x: found the file name \".x\"");
 	run("disk create ram:e.qed --size 1M --fixed",
-	    "QED has"); /* and there is nothing left of it */
-	run("disk delete ram:e.qed", "there is no ram:e.qed");
+	    "--fixed is for vdi, vhd and vmdk; qed takes");
+	run("disk create ram:e.vhd --size 4T", "cannot create ram:e.vhd: ");
+	run("disk delete ram:e.vhd", "there is no ram:e.vhd"); /* nothing is left of it */
 	run("disk delete ram:a.qcow2", "ram:a.qcow2: deleted");
 	run("disk delete ram:a.qcow2", "there is no ram:a.qcow2");
 }
@@ -383,6 +384,10 @@ static void test_clones(void **state)
 	holds("ram:c.qcow2", "qcow2", 8192, 1);
 	holds("ram:c.qcow2", "qcow2", 0, 2);
 	run("disk check ram:c.qcow2", "clean");
+	run("disk clone ram:c.qcow2 ram:d.raw",
+	    "the clone is a qcow2, and ram:d.raw is named as raw");
+	run("disk clone ram:c.qcow2 ram:d.vdi --full", "and ram:d.vdi is named as vdi");
+	run("disk clone ram:c.qcow2 ram:d", "a clone");
 	run("disk clone boot:x.qcow2 ram:d.qcow2", "boot:x.qcow2 is not among the boot modules");
 }
 
@@ -474,7 +479,10 @@ static void test_convert(void **state)
 	run("disk convert ram:y.vmdk ram:z", "--format is missing");
 	run("disk convert ram:y.vmdk ram:a.qcow2", "there is a file ram:a.qcow2 already");
 	run("disk convert ram:nothing.vdi ram:z.vdi", "there is no ram:nothing.vdi");
+	run("disk convert ram:y ram:z.vdi", "there is no ram:y");
+	copy_file("ram:y.vmdk", "ram:y");
 	run("disk convert ram:y ram:z.vdi", "no VM has the disk ram:y: --from says what it is");
+	run("disk convert ram:y.vmdk ram:z.qcow2 --fixed", "--fixed is for vdi, vhd and vmdk");
 	run("disk convert ram:y.vmdk ram:z.vdi --from qcow2", "no QCOW2");
 }
 
@@ -547,6 +555,9 @@ static void test_resize(void **state)
 	run("disk resize ram:a.vdi 10T", "cannot grow in place");
 	run("disk resize ram:a.vdi 18446744073709551104", "cannot grow in place");
 	run("disk resize ram:a.qcow2 1P", "error: ");
+	run("disk snapshot ram:a.qcow2 s", "snapshot s");
+	run("disk resize ram:a.qcow2 200G", "ram:a.qcow2 has snapshots, which are of its size now");
+	run("disk rollback ram:a.qcow2 s", "holds again");
 }
 
 /* ---- long work ---- */
