@@ -12,9 +12,8 @@
 
 #define FAN	 512u /* entries of a page of the tree */
 #define DISK_MAX (128ul * KIB * GIB)
-#define HEADROOM (16 * MIB) /* of the host's memory that writes leave to others */
-#define PACE	 8u	    /* pages copied, filled or freed between two checkpoints */
-#define LOOKS	 256u	    /* entries only looked at */
+#define PACE	 8u   /* pages copied, filled or freed between two checkpoints */
+#define LOOKS	 256u /* entries only looked at */
 
 /*
  * An entry of the last level is NULL: as the disk below; ZEROS: reads as zeros; or the page. It
@@ -64,7 +63,7 @@ static bool host_has_room(void)
 	struct page_stats s;
 
 	page_stats(&s);
-	return s.free >= HEADROOM;
+	return s.free >= PAGE_HEADROOM;
 }
 
 /* Zeroed; NULL if that is more than this disk may have. */

@@ -179,7 +179,7 @@ static int read_mbr(struct partition_reader *r)
 
 /* ---- either ---- */
 
-/* A protective entry says GPT; without the signature there is no MBR, but GPT's copy may be there. */
+/* A protective entry says that the disk has a GPT. */
 static bool is_protective(const struct partition_reader *r)
 {
 	bool found = false;

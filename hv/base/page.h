@@ -49,5 +49,7 @@ struct page_stats {
 	uint64_t for_guests;	 /* of free, in whole chunks: what VMs can get */
 };
 void page_stats(struct page_stats *s);
+/* Bytes that what keeps disks in RAM leaves free for all else. */
+#define PAGE_HEADROOM (16 * MIB)
 
 #endif

@@ -163,6 +163,7 @@ static int link_clone(struct shell_call *c, const char *format, uint64_t size)
 					 .backing = &base,
 					 .seed = cmd_disk_image_seed() };
 	struct disk_file_made made;
+	struct block_dev *clone;
 	char why[CMD_DISK_WHY];
 
 	if (strncmp(c->argv[0], c->argv[1], (size_t)(name - c->argv[0])) != 0) {
@@ -181,6 +182,11 @@ static int link_clone(struct shell_call *c, const char *format, uint64_t size)
 	if (disk_file_create(c->argv[1], &p, &made, why, sizeof(why)) != 0) {
 		return shell_error(c, "cannot create %s", why);
 	}
+	if (disk_file_open(c->argv[1], p.format, DISK_FILE_READ, &clone, why, sizeof(why)) != 0) {
+		disk_file_unmake(&made); /* the chain would be too long, for one */
+		return shell_error(c, "cannot clone: %s", why);
+	}
+	(void)block_close(clone);
 	shell_out_printf(c->out, "%s: a clone, %s; while it is there %s is not written\n",
 			 c->argv[1], p.format, c->argv[0]);
 	return 0;

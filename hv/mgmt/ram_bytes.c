@@ -67,8 +67,13 @@ static void clear_part(hpa_t chunk, uint64_t off, uint64_t len)
 
 static int fill(hpa_t *at)
 {
+	struct page_stats stats;
 	hpa_t chunk;
 
+	page_stats(&stats);
+	if (stats.free < PAGE_HEADROOM + PAGE_CHUNK_SIZE) {
+		return -ENOSPC;
+	}
 	if (page_alloc_chunks(1, &chunk) != 1) {
 		return -ENOSPC;
 	}

@@ -157,6 +157,12 @@ def test_images(kind):
             assert "clean" in m.command(f"disk check ram:{name}"), name
         assert [s["name"] for s in m.json("disk info ram:web.qcow2")["snapshots"]] == [
             "one"]
+        assert m.json("disk info ram:clone.qcow2")["base"] == "web.qcow2"
+        assert "stands on  web.qcow2" in m.command("disk info ram:clone.qcow2")
+        for command in ("vm start web", "disk snapshot ram:web.qcow2 two"):
+            assert "ram:web.qcow2 cannot be written: clone.qcow2 stands on it" in m.command(command)
+        assert "clone.qcow2 stands on it" in m.command("disk delete ram:web.qcow2")
+        assert "is no configuration" in m.command("config save ram:web.qcow2")
         image = os.path.join(folder, "web.vmdk")
         with open(image, "wb") as file:
             file.write(lab.printed(m.command("store print ram:web.vmdk")))

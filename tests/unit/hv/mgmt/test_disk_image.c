@@ -29,6 +29,7 @@
 #include "hv/mutex.h"
 #include "hv/vm.h"
 #include "tests/unit/fakes/fake_heap.h"
+#include "tests/unit/fakes/fake_page.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,7 +37,7 @@
 
 #include <cmocka.h>
 
-#define CHUNKS 16u
+#define CHUNKS 18u
 
 /* ---- the machine ---- */
 
@@ -453,6 +454,21 @@ static void test_bases(void **state)
 	run("disk delete ram:a.vdi", "deleted");
 }
 
+/* What could not be opened is not made. */
+static void test_long_chain(void **state)
+{
+	char line[64];
+
+	(void)state;
+	run("disk create ram:c0.qcow2 --size 1M", "created");
+	for (unsigned int i = 1; i < IMAGE_CHAIN_MAX; i++) {
+		snprintf(line, sizeof(line), "disk clone ram:c%u.qcow2 ram:c%u.qcow2", i - 1, i);
+		run(line, "a clone");
+	}
+	run("disk clone ram:c15.qcow2 ram:c16.qcow2", "cannot clone: ram:c16.qcow2: more than 16");
+	run("disk delete ram:c16.qcow2", "there is no ram:c16.qcow2");
+}
+
 static void test_convert(void **state)
 {
 	static const char *const formats[] = {
@@ -600,6 +616,9 @@ static void test_no_memory(void **state)
 		put("ram:a.raw", "raw", off, 1);
 	}
 	run("disk convert ram:a.raw ram:b.vhd", "cannot copy ram:a.raw to ram:b.vhd: no space");
+	fake_page_free = PAGE_HEADROOM + PAGE_CHUNK_SIZE - 1; /* what is left is for all else */
+	run("disk convert ram:a.raw ram:b.qcow2", "no space");
+	fake_page_free = GIB;
 	run("disk delete ram:b.vhd", "there is no ram:b.vhd");
 	assert_int_equal(store_ram_used(), 12 * PAGE_CHUNK_SIZE);
 }
@@ -699,14 +718,15 @@ static void test_replaced(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_create),   TEST(test_create_flat),
-		TEST(test_in_use),   TEST(test_snapshots),
-		TEST(test_clones),   TEST(test_bases),
-		TEST(test_convert),  TEST(test_format_of_a_vm),
-		TEST(test_resize),   TEST(test_progress),
-		TEST(test_ctrl_c),   TEST(test_no_memory),
-		TEST(test_file),     TEST(test_too_large),
-		TEST(test_replaced), TEST(test_names_of_images),
+		TEST(test_create),	    TEST(test_create_flat),
+		TEST(test_in_use),	    TEST(test_snapshots),
+		TEST(test_clones),	    TEST(test_bases),
+		TEST(test_long_chain),	    TEST(test_convert),
+		TEST(test_format_of_a_vm),  TEST(test_resize),
+		TEST(test_progress),	    TEST(test_ctrl_c),
+		TEST(test_no_memory),	    TEST(test_file),
+		TEST(test_too_large),	    TEST(test_replaced),
+		TEST(test_names_of_images),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
