@@ -297,7 +297,7 @@ static const struct shell_cmd cmds[] = {
 	  "how many requests went through.",
 	  cmd_list },
 	{ "disk", "info", "FILE [--format FORMAT] [--json]",
-	  "format, size and snapshots of a disk image, and what it stands on\n"
+	  "format, size, snapshots and base of a disk image\n"
 	  "FORMAT need be given for a file that no VM has as a disk and whose name does not\n"
 	  "end with it (web.qcow2): what is in it is never asked.",
 	  cmd_info },
