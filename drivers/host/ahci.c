@@ -82,7 +82,7 @@ static int run_on_port(struct ata_disk *d, const struct disk_job *j, const char 
 	bool queued = queues(d, p);
 	int err = ahci_port_run(p, j, queued, why);
 
-	if (queued && !queues(d, p)) {
+	if (queued && !queues(d, p) && !__atomic_exchange_n(&p->told, true, __ATOMIC_RELAXED)) {
 		log_printf(LOG_HOST, "%s: does not answer what is queued: nothing is any more",
 			   d->disk.name);
 	}

@@ -17,6 +17,7 @@ struct ahci_port {
 	struct disk_slots slots; /* its lock is that of the rest */
 	unsigned int
 		unqueued;  /* atomic: commands that were answered only when they were not queued */
+	bool told;	   /* atomic: that so many were is logged */
 	bool alone;	   /* what is under way is not queued */
 	uint32_t expected; /* of that: bytes that are to come */
 };

@@ -238,6 +238,7 @@ const char *disk_slots_why(int err)
 {
 	return err == -EIO	? "the disk reports an error"
 	       : err == -EPROTO ? "the disk gave too little"
+	       : err == -EAGAIN ? "the link or the controller failed"
 				: "the disk does not answer";
 }
 

@@ -38,13 +38,14 @@ static void take_text(struct shell_buf *b)
 /* Nothing but text, and not named as a disk. */
 static bool is_configuration(const char *path, struct store_file *f)
 {
-	char head[256];
+	unsigned char head[256];
 	size_t len = u64_min(f->size, sizeof(head));
 	bool text = f->store->ops->read(f, 0, head, len) == 0;
 
 	for (size_t i = 0; i < len; i++) {
-		text = text && (head[i] >= ' ' || strchr("\n\r\t", head[i]) != NULL) &&
-		       head[i] != '\0';
+		bool control = head[i] < ' ' || head[i] == 0x7f;
+
+		text = text && (!control || (head[i] != 0 && strchr("\n\r\t", head[i]) != NULL));
 	}
 	return text && disk_file_format(path) == NULL;
 }

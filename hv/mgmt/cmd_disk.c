@@ -215,43 +215,50 @@ static void print_base(struct shell_call *c, struct block_dev *d)
 	}
 }
 
-/* There may be tens of thousands. */
+/* There may be tens of thousands: *err is -EAGAIN after Ctrl-C. False: *err says why there is no other. */
 static bool next_snapshot(struct shell_call *c, struct block_dev *d, unsigned int i,
-			  struct image_snapshot *s)
+			  struct image_snapshot *s, int *err)
 {
 	thread_checkpoint();
-	return !shell_interrupted(c) && image_snapshot_list(d, i, s) == 0;
+	*err = shell_interrupted(c) ? -EAGAIN : image_snapshot_list(d, i, s);
+	return *err == 0;
 }
 
-static void print_snapshots(struct shell_call *c, struct block_dev *d)
+static int print_snapshots(struct shell_call *c, struct block_dev *d)
 {
 	struct image_snapshot s;
 	char date[SHOW_MAX];
+	int err;
 
-	for (unsigned int i = 0; next_snapshot(c, d, i, &s); i++) {
+	for (unsigned int i = 0; next_snapshot(c, d, i, &s, &err); i++) {
 		shell_out_printf(c->out, "snapshot   %s, %s\n",
 				 show_date(date, sizeof(date), s.seconds), tame(s.name));
 	}
+	return err;
 }
 
-static void json_snapshots(struct shell_call *c, struct json *j, struct block_dev *d)
+static int json_snapshots(struct shell_call *c, struct json *j, struct block_dev *d)
 {
 	struct image_snapshot s;
+	int err;
 
 	json_array(j, "snapshots");
-	for (unsigned int i = 0; next_snapshot(c, d, i, &s); i++) {
+	for (unsigned int i = 0; next_snapshot(c, d, i, &s, &err); i++) {
 		json_object(j, NULL);
 		json_string(j, "name", s.name);
 		json_u64(j, "seconds", s.seconds);
 		json_end(j);
 	}
 	json_end(j);
+	return err;
 }
 
-static void print_info(struct shell_call *c, const char *format, struct block_dev *d)
+/* 0, or why there are not all of the snapshots. */
+static int print_info(struct shell_call *c, const char *format, struct block_dev *d)
 {
 	struct json j;
 	char size[16];
+	int err;
 
 	if (!shell_json(c)) {
 		shell_out_printf(c->out, "format     %s\nsize       %lu bytes, %s\n", format,
@@ -259,8 +266,8 @@ static void print_info(struct shell_call *c, const char *format, struct block_de
 		shell_out_printf(c->out, "clusters   %s\n",
 				 fmt_size(size, sizeof(size), d->granularity));
 		print_base(c, d);
-		print_snapshots(c, d);
-		return;
+		err = print_snapshots(c, d);
+		return err == -ENOENT || err == -ENOTSUP ? 0 : err;
 	}
 	json_begin(&j, c->out);
 	json_object(&j, NULL);
@@ -269,8 +276,9 @@ static void print_info(struct shell_call *c, const char *format, struct block_de
 	json_u64(&j, "size", d->size);
 	json_u64(&j, "cluster_size", d->granularity);
 	json_string(&j, "base", image_base_name(d));
-	json_snapshots(c, &j, d);
+	err = json_snapshots(c, &j, d);
 	json_finish(&j);
+	return err == -ENOENT || err == -ENOTSUP ? 0 : err;
 }
 
 static int cmd_info(struct shell_call *c)
@@ -278,6 +286,7 @@ static int cmd_info(struct shell_call *c)
 	const char *format = cmd_disk_image_format(c, 0, "--format");
 	struct block_dev *d;
 	char why[CMD_DISK_WHY];
+	int err;
 
 	if (format == NULL) {
 		return -EINVAL;
@@ -285,9 +294,12 @@ static int cmd_info(struct shell_call *c)
 	if (disk_file_open(c->argv[0], format, DISK_FILE_READ, &d, why, sizeof(why)) != 0) {
 		return shell_error(c, "%s", why);
 	}
-	print_info(c, format, d);
+	err = print_info(c, format, d);
 	(void)block_close(d);
-	return 0;
+	return err == 0		? 0
+	       : err == -EAGAIN ? shell_error(c, "stopped")
+				: shell_error(c, "%.64s: its snapshots cannot be read: %s",
+					      c->argv[0], errno_text(err));
 }
 
 static const struct shell_cmd cmds[] = {

@@ -182,7 +182,7 @@ static int link_clone(struct shell_call *c, const char *format, uint64_t size)
 	if (disk_file_create(c->argv[1], &p, &made, why, sizeof(why)) != 0) {
 		return shell_error(c, "cannot create %s", why);
 	}
-	if (disk_file_open(c->argv[1], p.format, DISK_FILE_READ, &clone, why, sizeof(why)) != 0) {
+	if (disk_file_open(c->argv[1], p.format, DISK_FILE_WRITE, &clone, why, sizeof(why)) != 0) {
 		disk_file_unmake(&made); /* the chain would be too long, for one */
 		return shell_error(c, "cannot clone: %s", why);
 	}

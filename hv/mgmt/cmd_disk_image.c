@@ -259,11 +259,22 @@ static int cmd_rollback(struct shell_call *c)
 
 /* ---- resize ---- */
 
-static bool has_snapshots(struct block_dev *d)
+/* Nobody could go back to one that is of another size. 0: there is none. */
+static int check_snapshots(struct shell_call *c, struct block_dev *d)
 {
 	struct image_snapshot s;
+	int err = image_snapshot_list(d, 0, &s);
 
-	return image_snapshot_list(d, 0, &s) == 0;
+	if (err == -ENOENT || err == -ENOTSUP) {
+		return 0;
+	}
+	return err == 0
+		       ? shell_error(c,
+				     "%.64s has snapshots, which are of its size now: disk convert "
+				     "--size makes a larger one without",
+				     c->argv[0])
+		       : shell_error(c, "%.64s: its snapshots cannot be read: %s", c->argv[0],
+				     errno_text(err));
 }
 
 static int cmd_resize(struct shell_call *c)
@@ -280,12 +291,9 @@ static int cmd_resize(struct shell_call *c)
 	if (d == NULL) {
 		return -EINVAL;
 	}
-	if (has_snapshots(d)) { /* nobody could go back to them any more */
+	if (check_snapshots(c, d) != 0) {
 		(void)block_close(d);
-		return shell_error(c,
-				   "%.64s has snapshots, which are of its size now: disk convert "
-				   "--size makes a larger one without",
-				   c->argv[0]);
+		return -EINVAL;
 	}
 	err = image_grow(d, size);
 	if (err == -EINVAL || err == -ENOTSUP) {

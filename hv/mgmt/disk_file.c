@@ -42,11 +42,14 @@ static int open_backing(void *arg, const char *name, struct block_file **out)
 	return err;
 }
 
-/* From now on none of them is written. Of a chain that was opened, which is no loop. */
+/* From now on none of them is written. */
 static void keep_bases(const struct chain *c)
 {
 	char path[DISK_FILE_PATH];
 
+	if (c->count == 0) {
+		store_stand_on(c->path, "");
+	}
 	string_copy(path, c->path, sizeof(path));
 	for (unsigned int i = 0; i < c->count; i++) {
 		store_stand_on(path, c->base[i]);
@@ -107,7 +110,10 @@ int disk_file_open(const char *path, const char *format, enum disk_file_use use,
 		fmt_snprintf(why, size, "%s: %s", path, image_why.text);
 		return err;
 	}
-	keep_bases(&chain);
+	if (use ==
+	    DISK_FILE_WRITE) { /* whoever only looks has the bases open, and changes nothing */
+		keep_bases(&chain);
+	}
 	return 0;
 }
 
@@ -126,6 +132,9 @@ static int make_file(const char *path, struct block_file **out, char *why, size_
 	}
 	f.store->ops->finish(&f, true);
 	err = store_open_block(path, false, out);
+	if (err != 0) {
+		(void)store_remove(path, &said);
+	}
 	return err == 0 ? 0 : explain(path, err, why, size);
 }
 

@@ -37,7 +37,7 @@ struct store_ops {
 	int (*remove)(const struct store_file *f);
 	/*
 	 * name holds what differs from base: that is neither written, nor removed or replaced (-EPERM), while
-	 * name is there. Any thread.
+	 * name is there. "": it holds all itself; the same where it would stand on itself. Any thread.
 	 */
 	void (*stand_on)(const char *name, const char *base);
 	/* A file that stands on base, into name[STORE_FILE_MAX]; false: there is none. Any thread. */

@@ -344,6 +344,17 @@ static int ram_open_block(const char *name, bool readonly, struct block_file **o
 
 /* ---- what stands on what ---- */
 
+/* [L] base is name, or stands on it: a header may say so. */
+static bool closes_loop(const char *name, const char *base)
+{
+	const struct ram_file *r = find(base);
+
+	while (r != NULL && strcmp(r->name, name) != 0) {
+		r = find(r->base);
+	}
+	return r != NULL;
+}
+
 static void ram_stand_on(const char *name, const char *base)
 {
 	struct ram_file *r;
@@ -351,7 +362,7 @@ static void ram_stand_on(const char *name, const char *base)
 	spin_lock(&lock);
 	r = find(name);
 	if (r != NULL) {
-		string_copy(r->base, base, sizeof(r->base));
+		string_copy(r->base, closes_loop(name, base) ? "" : base, sizeof(r->base));
 	}
 	spin_unlock(&lock);
 }

@@ -233,7 +233,7 @@ static void test_only_configurations_go(void **state)
 	put_file("ram:c.vmdk", "# Disk DescriptorFile\n", 22);
 	assert_int_not_equal(save("ram:c.vmdk"), 0);
 	assert_int_equal(store_remove("ram:c.vmdk", &why), 0);
-	put_file("ram:c", "# mine\r\n\t", 9);
+	put_file("ram:c", "# B\xc3\xbcro\r\n\t", 10);
 	assert_int_equal(save("ram:c"), 0);
 	assert_holds("ram:c", config);
 }

@@ -446,12 +446,37 @@ static void test_bases(void **state)
 	copy_file("ram:e.qcow2", "ram:f.qcow2");
 	run("disk delete ram:e.qcow2", "deleted");
 	put("ram:d.qcow2", "qcow2", 4096, 4);
+	put("ram:f.qcow2", "qcow2", 0, 5);
 	holds("ram:f.qcow2", "qcow2", 8192, 1);
 	is_kept("ram:d.qcow2", "qcow2", "f.qcow2");
 	is_kept("ram:a.vdi", "vdi", "d.qcow2");
 	run("disk delete ram:f.qcow2", "deleted");
 	run("disk delete ram:d.qcow2", "deleted");
 	run("disk delete ram:a.vdi", "deleted");
+}
+
+/* A header can say that a file stands on itself, as raw: it can be written and deleted all the same. */
+static void test_base_of_itself(void **state)
+{
+	static uint8_t head[4096];
+	struct block_file *f = NULL;
+
+	(void)state;
+	run("disk create ram:a.raw --size 1M", "created");
+	run("disk clone ram:a.raw ram:b.qcow2", "a clone");
+	assert_int_equal(store_open_block("ram:b.qcow2", false, &f), 0);
+	assert_int_equal(block_file_read(f, 0, head, sizeof(head)), 0);
+	head[19] = 1; /* the length of the name, */
+	head[head[14] << 8 | head[15]] = 'd';
+	assert_int_equal(block_file_write(f, 0, head, sizeof(head)), 0);
+	block_file_close(f);
+	copy_file("ram:b.qcow2", "ram:d");
+	assert_int_equal(block_close(open_disk("ram:b.qcow2", "qcow2", DISK_FILE_WRITE)), 0);
+	run("disk delete ram:d", "b.qcow2 stands on it");
+	run("disk delete ram:b.qcow2", "deleted");
+	run("disk info ram:d --format qcow2", "error: "); /* itself is open */
+	put("ram:d", "raw", 8192, 1);
+	run("disk delete ram:d", "deleted");
 }
 
 /* What could not be opened is not made. */
@@ -718,15 +743,12 @@ static void test_replaced(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_create),	    TEST(test_create_flat),
-		TEST(test_in_use),	    TEST(test_snapshots),
-		TEST(test_clones),	    TEST(test_bases),
-		TEST(test_long_chain),	    TEST(test_convert),
-		TEST(test_format_of_a_vm),  TEST(test_resize),
-		TEST(test_progress),	    TEST(test_ctrl_c),
-		TEST(test_no_memory),	    TEST(test_file),
-		TEST(test_too_large),	    TEST(test_replaced),
-		TEST(test_names_of_images),
+		TEST(test_create),	   TEST(test_create_flat),    TEST(test_in_use),
+		TEST(test_snapshots),	   TEST(test_clones),	      TEST(test_bases),
+		TEST(test_long_chain),	   TEST(test_base_of_itself), TEST(test_convert),
+		TEST(test_format_of_a_vm), TEST(test_resize),	      TEST(test_progress),
+		TEST(test_ctrl_c),	   TEST(test_no_memory),      TEST(test_file),
+		TEST(test_too_large),	   TEST(test_replaced),	      TEST(test_names_of_images),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
