@@ -152,6 +152,7 @@ static int make_extent(void *arg, const char *name, struct block_file **out)
 
 	if (err == 0) {
 		string_copy(m->made->extent, path, sizeof(m->made->extent));
+		store_belong_to(path, strchr(m->made->path, ':') + 1);
 	}
 	return err;
 }

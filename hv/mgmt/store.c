@@ -164,6 +164,16 @@ void store_stand_on(const char *path, const char *base)
 	}
 }
 
+void store_belong_to(const char *path, const char *whole)
+{
+	const char *name;
+	const struct store *s = find(path, &name);
+
+	if (s != NULL && s->ops->belong_to != NULL) {
+		s->ops->belong_to(name, whole);
+	}
+}
+
 bool store_find_above(const char *path, char *name)
 {
 	const char *base;

@@ -27,7 +27,7 @@ struct store_ops {
 	/* The file behind `prev` (NULL: the first), NULL behind the last. */
 	const char *(*next)(const char *prev, uint64_t *size);
 	/*
-	 * NULL, all six: the store is read-only. A file is seen by open and next once it is finished. create and
+	 * NULL, all seven: the store is read-only. A file is seen by open and next once it is finished. create and
 	 * remove: -EBUSY, somebody has it open by open_block; -EPERM, another file stands on it.
 	 */
 	int (*create)(const char *name, struct store_file *f);		  /* also -ENOMEM */
@@ -40,6 +40,8 @@ struct store_ops {
 	 * name is there. "": it holds all itself; the same where it would stand on itself. Any thread.
 	 */
 	void (*stand_on)(const char *name, const char *base);
+	/* name is a part of whole, and kept as that is. Any thread. */
+	void (*belong_to)(const char *name, const char *whole);
 	/* A file that stands on base, into name[STORE_FILE_MAX]; false: there is none. Any thread. */
 	bool (*find_above)(const char *base, char *name);
 	/*
@@ -72,6 +74,7 @@ int store_remove(const char *path, const char **why);
 int store_open_block(const char *path, bool readonly, struct block_file **out);
 /* As the ops of these names, for a file and another one in its store; nothing in a store that is read-only. */
 void store_stand_on(const char *path, const char *base);
+void store_belong_to(const char *path, const char *whole);
 bool store_find_above(const char *path, char *name);
 
 #endif

@@ -15,11 +15,12 @@
 struct ram_file {
 	struct list_node node; /* in `files` once it is finished */
 	char name[STORE_FILE_MAX];
-	uint64_t size;		   /* written by its one writer */
-	unsigned int users;	   /* [L] who has it open as a block_file; */
-	bool writer;		   /* [L] that is one, who writes */
-	bool gone;		   /* [L] deleted: the last user frees it */
-	char base[STORE_FILE_MAX]; /* [L] the file that it stands on; "": none */
+	uint64_t size;		    /* written by its one writer */
+	unsigned int users;	    /* [L] who has it open as a block_file; */
+	bool writer;		    /* [L] that is one, who writes */
+	bool gone;		    /* [L] deleted: the last user frees it */
+	char base[STORE_FILE_MAX];  /* [L] the file that it stands on; "": none */
+	char whole[STORE_FILE_MAX]; /* [L] the one of which it is a part; "": none */
 	struct ram_bytes bytes;
 };
 
@@ -48,13 +49,17 @@ static struct ram_file *find(const char *name)
 	return NULL;
 }
 
-/* [L] A file that stands on the one of that name, or NULL. */
+/* [L] A file that stands on the one of that name, or on what that is a part of; or NULL. */
 static const struct ram_file *above(const char *name)
 {
+	const struct ram_file *r = find(name);
+	const char *whole = r != NULL ? r->whole : "";
 	struct list_node *n;
 
 	list_for_each (n, &files) {
-		if (strcmp(file_at(n)->base, name) == 0) {
+		const char *base = file_at(n)->base;
+
+		if (base[0] != '\0' && (strcmp(base, name) == 0 || strcmp(base, whole) == 0)) {
 			return file_at(n);
 		}
 	}
@@ -367,6 +372,18 @@ static void ram_stand_on(const char *name, const char *base)
 	spin_unlock(&lock);
 }
 
+static void ram_belong_to(const char *name, const char *whole)
+{
+	struct ram_file *r;
+
+	spin_lock(&lock);
+	r = find(name);
+	if (r != NULL) {
+		string_copy(r->whole, whole, sizeof(r->whole));
+	}
+	spin_unlock(&lock);
+}
+
 static bool ram_find_above(const char *base, char *name)
 {
 	const struct ram_file *r;
@@ -389,6 +406,7 @@ static const struct store_ops ops = {
 	.finish = ram_finish,
 	.remove = ram_remove,
 	.stand_on = ram_stand_on,
+	.belong_to = ram_belong_to,
 	.find_above = ram_find_above,
 	.open_block = ram_open_block,
 };

@@ -455,6 +455,22 @@ static void test_bases(void **state)
 	run("disk delete ram:a.vdi", "deleted");
 }
 
+/* The file in which a base has its data is a part of it. */
+static void test_flat_base(void **state)
+{
+	(void)state;
+	run("disk create ram:x.vmdk --size 1M --fixed", "created");
+	put("ram:x.vmdk", "vmdk", 0, 1);
+	run("disk clone ram:x.vmdk ram:c.qcow2", "a clone");
+	run("disk delete ram:x-flat.vmdk", "c.qcow2 stands on it");
+	run("disk resize ram:x-flat.vmdk 2M --format raw", "c.qcow2 stands on it");
+	run("disk delete ram:x.vmdk", "c.qcow2 stands on it");
+	put("ram:c.qcow2", "qcow2", 0, 2);
+	run("disk delete ram:c.qcow2", "deleted");
+	put("ram:x.vmdk", "vmdk", 0, 3);
+	run("disk delete ram:x-flat.vmdk", "deleted");
+}
+
 /* A header can say that a file stands on itself, as raw: it can be written and deleted all the same. */
 static void test_base_of_itself(void **state)
 {
@@ -743,12 +759,16 @@ static void test_replaced(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_create),	   TEST(test_create_flat),    TEST(test_in_use),
-		TEST(test_snapshots),	   TEST(test_clones),	      TEST(test_bases),
-		TEST(test_long_chain),	   TEST(test_base_of_itself), TEST(test_convert),
-		TEST(test_format_of_a_vm), TEST(test_resize),	      TEST(test_progress),
-		TEST(test_ctrl_c),	   TEST(test_no_memory),      TEST(test_file),
-		TEST(test_too_large),	   TEST(test_replaced),	      TEST(test_names_of_images),
+		TEST(test_create),	    TEST(test_create_flat),
+		TEST(test_in_use),	    TEST(test_snapshots),
+		TEST(test_clones),	    TEST(test_bases),
+		TEST(test_long_chain),	    TEST(test_base_of_itself),
+		TEST(test_flat_base),	    TEST(test_convert),
+		TEST(test_format_of_a_vm),  TEST(test_resize),
+		TEST(test_progress),	    TEST(test_ctrl_c),
+		TEST(test_no_memory),	    TEST(test_file),
+		TEST(test_too_large),	    TEST(test_replaced),
+		TEST(test_names_of_images),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
