@@ -21,6 +21,7 @@ struct request {
 	union {
 		struct tcmsg tc;
 		struct rtmsg route;
+		struct ifinfomsg link;
 	};
 	uint8_t rest[256];
 };
@@ -74,12 +75,26 @@ static void offload(const char *nic, uint32_t what)
 	close(fd);
 }
 
+/* TCP hands on one packet at a time: else the queue (netem) has a few large ones, cut only behind it. */
+static void cut_early(const char *nic)
+{
+	struct request r = {
+		.head = { .nlmsg_len = NLMSG_LENGTH(sizeof(r.link)), .nlmsg_type = RTM_SETLINK },
+		.link = { .ifi_index = (int)if_nametoindex(nic) },
+	};
+	uint32_t most = 1;
+
+	add(&r, IFLA_GSO_MAX_SEGS, &most, sizeof(most));
+	tell(&r);
+}
+
 /* Packets leave as they would without help of the card: cut, and with their checksums. */
 static void plain(const char *nic)
 {
 	offload(nic, ETHTOOL_STSO);
 	offload(nic, ETHTOOL_SGSO);
 	offload(nic, ETHTOOL_STXCSUM);
+	cut_early(nic);
 }
 
 static uint32_t percent(unsigned int n)
