@@ -25,7 +25,8 @@ struct virtio_rng_state {
 struct virtio_rng {
 	struct virtio_pci pci;
 	struct timer refill; /* set: the driver waits for tokens */
-	uint64_t earned_at;  /* ticks up to which tokens were given */
+	uint64_t
+		earned_at; /* ticks up to which tokens were given; ahead of now: as many are owed */
 	struct virtq_chain chain;
 	struct virtio_rng_state s;
 };
@@ -38,12 +39,23 @@ static uint64_t token_ticks(uint64_t tokens)
 static void earn(struct virtio_rng *r)
 {
 	uint64_t now = clock_now();
-	uint64_t since = u64_min(now - r->earned_at, token_ticks(BURST));
+	uint64_t since = now > r->earned_at ? u64_min(now - r->earned_at, token_ticks(BURST)) : 0;
 	uint64_t earned = since * RATE / clock_hz();
 
+	if (since == 0) {
+		return;
+	}
 	r->s.tokens = u64_min(r->s.tokens + earned, BURST);
 	/* Fractions of a token are kept for the next time. */
 	r->earned_at = now - (since - token_ticks(earned));
+}
+
+static void spend(struct virtio_rng *r, uint64_t tokens)
+{
+	uint64_t have = u64_min(tokens, r->s.tokens);
+
+	r->s.tokens -= have;
+	r->earned_at += token_ticks(tokens - have);
 }
 
 static uint64_t fill(struct virtio_rng *r, uint64_t room)
@@ -61,7 +73,10 @@ static uint64_t fill(struct virtio_rng *r, uint64_t room)
 	return done;
 }
 
-/* 5.4.6.1: one byte or more for each buffer. */
+/*
+ * 5.4.6.1: one byte or more for each buffer. All of it, if need be on credit: Linux 6.1.192 waits for ever
+ * after an answer that is shorter than its buffer.
+ */
 static void rng_notify(struct virtio_dev *d, unsigned int queue)
 {
 	struct virtio_rng *r = container_of(virtio_pci_of(d), struct virtio_rng, pci);
@@ -71,10 +86,10 @@ static void rng_notify(struct virtio_dev *d, unsigned int queue)
 
 	earn(r);
 	while (budget > 0 && r->s.tokens > 0 && (more = virtq_pop(q, &r->chain))) {
-		uint64_t n = u64_min(u64_min(r->chain.write_len, budget), r->s.tokens);
+		uint64_t n = u64_min(r->chain.write_len, IN_ONE_GO);
 
 		virtq_push(q, &r->chain, (uint32_t)fill(r, n));
-		r->s.tokens -= n;
+		spend(r, n);
 		budget -= u64_min(budget, n + 64); /* an empty one costs as well */
 	}
 	virtq_signal(q);
