@@ -15,11 +15,10 @@ struct ahci_port {
 	bool queues;		 /* (c) and has several commands under way at a disk that can */
 	uint8_t *lists;		 /* (c) a page: command list, received FISes, command tables */
 	struct disk_slots slots; /* its lock is that of the rest */
-	unsigned int
-		unqueued;  /* atomic: commands that were answered only when they were not queued */
-	bool told;	   /* atomic: that so many were is logged */
-	bool alone;	   /* what is under way is not queued */
-	uint32_t expected; /* of that: bytes that are to come */
+	unsigned int unqueued;	 /* atomic: commands that were answered only without the queue */
+	bool told;		 /* atomic: that so many were is logged */
+	bool alone;		 /* what is under way is not queued */
+	uint32_t expected;	 /* of that: bytes that are to come */
 };
 
 /*
@@ -31,7 +30,8 @@ void ahci_port_free(struct ahci_port *p);
 void ahci_port_irq(struct ahci_port *p);
 /*
  * Carries out j, whose command is a struct ata_command. queued: together with others; if that fails, by
- * whosever fault, once more alone, but not if the port cannot be reset. 0, or -EIO with *why, a static text. Sleeps.
+ * whosever fault, once more alone, but not if the port cannot be reset. 0, or -EIO with *why, a static
+ * text. Sleeps.
  */
 int ahci_port_run(struct ahci_port *p, const struct disk_job *j, bool queued, const char **why);
 

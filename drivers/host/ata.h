@@ -47,8 +47,7 @@ struct ata_identity {
 	bool wide;  /* LBA48 */
 	bool cache; /* has a flush command */
 	bool trim;
-	unsigned int
-		queue; /* commands that it takes at once, "Native Command Queuing"; 0: no such */
+	unsigned int queue; /* commands that it takes at once (NCQ); 0: it has no queue */
 };
 
 /*

@@ -25,8 +25,7 @@ struct virtio_rng_state {
 struct virtio_rng {
 	struct virtio_pci pci;
 	struct timer refill; /* set: the driver waits for tokens */
-	uint64_t
-		earned_at; /* ticks up to which tokens were given; ahead of now: as many are owed */
+	uint64_t earned_at;  /* ticks up to which tokens were given; ahead of now: some are owed */
 	struct virtq_chain chain;
 	struct virtio_rng_state s;
 };

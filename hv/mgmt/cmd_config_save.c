@@ -68,7 +68,6 @@ static int write_file(const char *path, struct saving *s, const char **why)
 	int err = check_old(path, why);
 
 	err = err == 0 ? store_replace(path, &s->file, why) : err;
-
 	if (err != 0) {
 		return err;
 	}

@@ -110,8 +110,8 @@ int disk_file_open(const char *path, const char *format, enum disk_file_use use,
 		fmt_snprintf(why, size, "%s: %s", path, image_why.text);
 		return err;
 	}
-	if (use ==
-	    DISK_FILE_WRITE) { /* whoever only looks has the bases open, and changes nothing */
+	/* Whoever only looks has the bases open, and changes nothing. */
+	if (use == DISK_FILE_WRITE) {
 		keep_bases(&chain);
 	}
 	return 0;
