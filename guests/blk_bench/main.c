@@ -136,6 +136,10 @@ static void bench(const char *name, unsigned int depth, unsigned int len, bool a
 
 static void bench_reads(unsigned int rounds)
 {
+	if (mboot_has("deep")) {
+		bench("read4k", DEPTH_MAX, 4096, true, rounds);
+		return;
+	}
 	bench("read4k.d1", 1, 4096, true, rounds);
 	bench("read4k", DEPTH_MAX, 4096, true, rounds);
 	bench("read64k.d1", 1, LEN_MAX, false, rounds);
